@@ -177,6 +177,7 @@ PARTS: dict[str, str] = {
     "presets": "Presets",
     "filter_menu": "Menus with a filter",
     "agree": "Permission question",
+    "confirm": "Question before a start",
     "edit": "Editing a row",
     "field_help": "Help on a field",
     "help": "Help",

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
     from textual.widget import AwaitMount
 
+    from core.jobs.folder import JobFolder
     from core.jobs.status import Status
     from tui.data.desk import OpenDataset
     from tui.screens.palette import Palette, PaletteEntry
@@ -173,6 +174,7 @@ class TunedeckApp(App[int]):
         self.run_words = ""
         """The state of the session's run in a few words, for the header."""
         self._run_state, self._run_stalled = "", False
+        self._followed: JobFolder | None = None
         self._live = False
         self._second = 0
         self._collected = 0.0
@@ -468,12 +470,20 @@ class TunedeckApp(App[int]):
     @work(thread=True, exclusive=True, group="run state")
     def _look_at_run(self) -> None:
         """Read the run's state in a thread: its folder may lie on a slow network disk."""
-        if self.session.run is None:
+        run = self.session.run
+        if run is None:
             return
         from core.jobs.folder import JobFolder
         from core.jobs.state import standing
 
-        found = standing(JobFolder(self.session.run))
+        if self._followed is None or self._followed.path != run:
+            self._followed = JobFolder(run)
+        folder = self._followed
+        found = standing(folder)
+        if not found.over:
+            folder.hold()
+        if folder.path != run and self.session.run == run:
+            self.session.run = folder.path  # it was moved, and is the same run
         words = run_words(found.state, found.status)
         self.call_from_thread(self._show_run_words, words, found.state, stalled=found.status.stalled)
 

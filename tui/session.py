@@ -26,6 +26,8 @@ class Session:
         eval_data: the user's own eval files.
         format: the format that the user has chosen, or "auto".
         columns: the column mapping that the user has corrected.
+        eval_format: the format of the eval files that the user has chosen, or "auto".
+        eval_columns: the column mapping of the eval files that the user has named.
         recipe_path: the YAML file that the recipe was loaded from or saved to.
         passed_over: what was open when a recipe with data of its own was opened from another screen; see `opened`.
         run: the folder of the run that Train and Evaluate show.
@@ -38,6 +40,8 @@ class Session:
     eval_data: tuple[Path, ...] = ()
     format: str = "auto"
     columns: dict[str, str] = field(default_factory=dict)
+    eval_format: str = "auto"
+    eval_columns: dict[str, str] = field(default_factory=dict)
     recipe_path: Path | None = None
     passed_over: tuple[object, ...] = ()
     run: Path | None = None
@@ -52,9 +56,9 @@ class Session:
 
     @property
     def opened(self) -> tuple[object, ...]:
-        """The dataset that is open, as something to compare: files, eval files, format, columns."""
+        """The dataset that is open, as something to compare: files, eval files, and how they are read."""
         data, eval_data = (tuple(path.absolute() for path in paths) for paths in (self.data, self.eval_data))
-        return (data, eval_data, self.format, dict(self.columns))
+        return (data, eval_data, self.format, dict(self.columns), self.eval_format, dict(self.eval_columns))
 
     @property
     def recipe(self) -> Recipe:

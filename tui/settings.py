@@ -15,6 +15,16 @@ _THEME = "theme"
 """The file with the name of the theme that was chosen last; `settings.toml` is the user's own and is never written."""
 
 
+MOST_REASONS = 9
+"""Reasons and labels that digits can name."""
+
+MOST_LETTERS = 40
+"""Characters of a reason or a label."""
+
+DROP_REASONS = ("wrong", "cut off", "off topic", "style", "unsafe", "duplicate")
+"""Why rows are dropped, unless the user has a list of their own."""
+
+
 @dataclass(frozen=True, slots=True)
 class UserSettings:
     """The user's settings; each has a default.
@@ -25,6 +35,8 @@ class UserSettings:
         currency: of the prices, such as `EUR`.
         mouse: whether the terminal reports the mouse to the app.
         fault: a sentence on what is wrong with the file, or "".
+        drop_reasons: reasons that a drop offers by number, at most nine; empty for a drop that asks nothing.
+        labels: the user's own labels for rows, at most nine.
     """
 
     price_per_hour: float | None = None
@@ -32,6 +44,8 @@ class UserSettings:
     currency: str = ""
     mouse: bool = True
     fault: str = ""
+    drop_reasons: tuple[str, ...] = DROP_REASONS
+    labels: tuple[str, ...] = ()
 
 
 def chosen_theme() -> str:
@@ -81,4 +95,24 @@ def load_settings(path: Path | None = None) -> UserSettings:
     currency, mouse = values.get("currency", ""), values.get("mouse", True)
     if not isinstance(mouse, bool):
         return UserSettings(fault=f"{path}: mouse must be true or false. Using the default settings.")
-    return UserSettings(prices[0], prices[1], clean_line(currency, 8) if isinstance(currency, str) else "", mouse)
+    lists: dict[str, tuple[str, ...]] = {"drop_reasons": DROP_REASONS, "labels": ()}
+    for name in lists:
+        given = values.get(name, list(lists[name]))
+        if not isinstance(given, list) or len(given) > MOST_REASONS or not all(_is_word(word) for word in given):
+            wanted = f'{name} must be a list of up to {MOST_REASONS} short texts, such as ["wrong", "cut off"]'
+            return UserSettings(fault=f"{path}: {wanted}. Using the default settings.")
+        lists[name] = tuple(clean_line(word.strip(), MOST_LETTERS) for word in given)
+    if not isinstance(values.get("user", ""), str):
+        return UserSettings(fault=f'{path}: user must be a text, such as "ada". Using the default settings.')
+    return UserSettings(
+        prices[0],
+        prices[1],
+        clean_line(currency, 8) if isinstance(currency, str) else "",
+        mouse,
+        drop_reasons=lists["drop_reasons"],
+        labels=lists["labels"],
+    )
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value.strip()) <= MOST_LETTERS

@@ -13,8 +13,9 @@ from core.dataset.files.sources import open_reader
 from core.dataset.formats import Recognition, format_named
 from core.dataset.formats.text import PlainTextLines
 from core.dataset.mapping import AUTO, Chosen, saved
+from core.dataset.prompts import prompt_alone
 from core.dataset.recognitions import Recognitions
-from core.dataset.records import Row, Unreadable
+from core.dataset.records import CP1252, HOW_TO_READ, Row, Unreadable
 from core.dataset.sample import Sample
 from core.errors import BadInput
 
@@ -73,8 +74,8 @@ class Dataset:
         given = [paths] if isinstance(paths, (str, Path)) else list(paths)
         if format is not None:
             format_named(format)
-        reader = open_reader(given, text_lines=format == PlainTextLines.name)
         chosen = Chosen(format or AUTO, dict(columns or {}))
+        reader = open_reader(given, text_lines=format == PlainTextLines.name, encoding_of=chosen.encoding_of)
         return cls(tuple(Path(path) for path in given), reader, chosen)
 
     @classmethod
@@ -84,28 +85,81 @@ class Dataset:
         Raises:
             BadInput: as `open`.
         """
-        if not chosen.said and (kept := saved(workspace, paths)).said:
-            with suppress(BadInput):  # the file has other columns by now
-                return cls.open(paths, kept.named, kept.columns)
+        # Who names an encoding now has said nothing of the columns.
+        if chosen.only_encodings:
+            kept = saved(workspace, paths)
+            if kept.said:
+                with suppress(BadInput):  # the file has other columns by now
+                    return cls.open(paths, kept.named, {**kept.columns, **chosen.columns})
         return cls.open(paths, chosen.named, chosen.columns)
 
-    def open_beside(self, paths: Sequence[str | Path]) -> Dataset:
-        """Opens other files of the same job, an eval file say.
+    def open_eval(self, paths: Sequence[str | Path], chosen: Chosen | None = None) -> Dataset:
+        """Opens the eval files of this dataset.
 
-        They are read as the user has said this dataset is, where their columns allow it; else in their own format,
-        and where that is not known in this dataset's.
+        Args:
+            paths: of the eval files.
+            chosen: what the user has said of them; with nothing said they are read as `open_beside` reads them.
+
+        Raises:
+            BadInput: as `open`; what does not fit them names them.
+        """
+        try:
+            if chosen is None or not chosen.said:
+                return self.open_beside(paths)
+            of_all = {name: value for name, value in self.chosen.encodings.items() if ":" not in name}
+            return Dataset.open(paths, chosen.named, {**of_all, **chosen.columns})
+        except BadInput as fault:
+            names = ", ".join(str(path) for path in paths)
+            if any(str(path) in fault.where for path in paths):
+                raise
+            raise BadInput(f"eval file: {fault.what}", where=names, do=fault.do) from None
+
+    def open_beside(self, paths: Sequence[str | Path]) -> Dataset:
+        """Opens other files of the same job.
+
+        They are read in the format and columns that the user has named for this dataset, where they have these
+        columns and most of their first rows fit; else as what they are themselves; where that is unknown, as this one.
 
         Raises:
             BadInput: as `open`.
         """
-        if self.chosen.said:
-            named = self.chosen.named or (self.recognition.name if self.chosen.of_all.said else None)
-            with suppress(BadInput):  # they have no such columns
-                return Dataset.open(paths, named, self.chosen.columns)
-        other = Dataset.open(paths)
-        if other.recognition.known or not self.recognition.known:
-            return other
-        return Dataset.open(paths, self.recognition.name, self.recognition.columns)
+        said = self.chosen
+        if said.files:
+            other = Dataset.open(paths, columns={name: held for name, held in said.columns.items() if ":" in name})
+            if any(said.of_file(file).alone for file in other.reader.files):
+                return other
+        if said.of_all.said and (same := self._alike(paths)) is not None:
+            return same
+        other = Dataset.open(paths, columns=said.encodings)
+        return other if other.recognition.known else self._alike(paths) or other
+
+    def _alike(self, paths: Sequence[str | Path]) -> Dataset | None:
+        """Other files read as this dataset is, or None where they do not fit."""
+        found, said = self.recognition, self.chosen.of_all.columns
+        if not found.known:
+            return None
+        required = {each.name for each in format_named(found.name).fields if each.required}
+        columns = {name: held for name, held in found.columns.items() if name in required or name in said}
+        columns |= self.chosen.encodings
+        try:
+            other = Dataset.open(paths, found.name, columns)
+            rows = other._first_rows(0)
+        except BadInput:  # they have no such columns
+            return None
+        return other if 2 * other.recognitions.of(0).fitting(rows) >= len(rows) else None
+
+    @property
+    def read_how(self) -> dict[str, str]:
+        """What the rows depend on beside the files and how they are mapped: encodings, and what is read inside a file.
+
+        Part of every key under which something is kept of these rows.
+        """
+        inside = {
+            f"{number}": path.name
+            for number, path in enumerate(self.paths)
+            if ":" in path.name and not any(path.name in file.parts for file in self.reader.files)
+        }
+        return {**self.chosen.encodings, **inside}
 
     def check_mapping(self, *others: Dataset) -> None:
         """Refuses a mapping of a file that is neither of this dataset nor of others.
@@ -146,6 +200,22 @@ class Dataset:
         """
         return self.recognitions.of(self.reader.row(entry).source).sample(value)
 
+    def asked(self, row: Row) -> Sample:
+        """A row for what only its prompt matters: as `sample_of`, or with an answer that means nothing.
+
+        Raises:
+            Unreadable: there is no prompt either.
+        """
+        try:
+            return self.sample_of(row)
+        except Unreadable:
+            found = self.recognitions.of(row.source)
+            named = self.chosen.of_file(found.file).columns
+            alone = None if row.value is None else prompt_alone(row.value, found.found, named)
+            if alone is None:
+                raise
+            return alone
+
     def preview(self, entry: int, limit: int = 200) -> str:
         """One cleaned line for a list: the prompt, the start of the text, or why the entry is unreadable."""
         if self.reader.size(entry) > _PREVIEW_BYTES:
@@ -184,5 +254,6 @@ def first_rows(reader: Reader) -> list[Mapping[str, object]]:
         raise BadInput(
             f"none of the first {entry:,} entries could be read. The first: {first.error}",
             where=f"{first.file}, line {first.line}",
+            do=f"Read the file as {CP1252}: {HOW_TO_READ}" if CP1252 in first.error else "",
         )
     return rows

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+from core.dataset.formats.loss_flags import FLAG_KEYS
 from core.dataset.hashing import blake
 from core.dataset.sample import Message, Sample, call_text
 
@@ -24,15 +25,18 @@ class Item:
         text: all that the sample says, one text.
         normalized: the same after NFKC, lower case and collapsed white space.
         words: the normalized text's, split at white space.
+        ends: for each turn, where its text ends in the normalized one.
         encoded: the normalized text as UTF-8 bytes; lone surrogates are taken as they are.
-        content: digest of roles, texts, tools and label: equal for samples that train the same.
+        content: digest of roles, texts, tools and label: equal for samples that train the same, and whose loss flags
+            (`core.dataset.formats.loss_flags`) are written the same.
+        loss_flags: the loss flags of the row as they are written, where one takes effect, for a hash; else b"".
         value: the parsed row before any mapping, where it is at hand.
         digest: the hash of that row, where it was worked out.
     """
 
     __slots__ = (
-        "_prompt", "content", "conversation", "digest", "encoded", "error", "nonstandard", "normalized", "row",
-        "sample", "text", "turns", "value", "words",
+        "_prompt", "content", "conversation", "digest", "encoded", "ends", "error", "loss_flags", "nonstandard",
+        "normalized", "row", "sample", "text", "turns", "value", "words",
     )  # fmt: skip
 
     def __init__(
@@ -55,16 +59,36 @@ class Item:
         self.conversation: tuple[Message, ...] = ()
         self.turns: tuple[Message, ...] = ()
         self.text = self.normalized = ""
-        self.content = self.encoded = b""
+        self.content = self.encoded = self.loss_flags = b""
         self.words: list[str] = []
+        self.ends: tuple[int, ...] = ()
         if sample is not None:
             self.conversation = sample.messages + sample.chosen
             self.turns = self.conversation + sample.rejected
-            self.text = sample.text if sample.kind == "text" else "\n".join(map(said, self.turns))
-            self.words = _words(self.text)
-            self.normalized = " ".join(self.words)
+            if sample.kind == "text":
+                self.text = sample.text
+                self.words = _words(sample.text)
+                self.normalized = " ".join(self.words)
+            else:
+                self._read_turns(list(map(said, self.turns)))
             self.encoded = self.normalized.encode("utf-8", "surrogatepass")
             self.content = content_digest(sample)
+            if value is not None and any(not turn.trained or turn.untrained or turn.weight != 1 for turn in self.turns):
+                self.loss_flags = _flags_said(value)
+                self.content = blake(self.content + self.loss_flags, 16)
+
+    def _read_turns(self, texts: list[str]) -> None:
+        self.text = "\n".join(texts)
+        parts, ends, length = [], [], 0
+        for text in texts:
+            if words := _words(text):
+                self.words += words
+                part = " ".join(words)
+                parts.append(part)
+                length += len(part) + bool(length)
+            ends.append(length)
+        self.normalized = " ".join(parts)
+        self.ends = tuple(ends)
 
     @property
     def prompt(self) -> str:
@@ -75,6 +99,16 @@ class Item:
 
     def _asked(self, sample: Sample) -> str:
         return self.normalized if sample.kind == "text" else prompt_text(sample)
+
+
+def _flags_said(value: Mapping[str, Any]) -> bytes:
+    """The loss flags of a row as they are written, for a hash."""
+    said = [(name, value[name]) for name in sorted(value.keys() & FLAG_KEYS)]
+    for name, turns in value.items():
+        for number, turn in enumerate(turns if isinstance(turns, list) else ()):
+            if isinstance(turn, dict):
+                said += [(f"{name} {number} {key}", turn[key]) for key in sorted(turn.keys() & FLAG_KEYS)]
+    return repr(said).encode("utf-8", "surrogatepass")
 
 
 def normalize(text: str) -> str:

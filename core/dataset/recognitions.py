@@ -11,23 +11,26 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from core.dataset.formats import FORMATS, UNKNOWN, Format, Recognition, choose, format_named, recognize, to_sample
+from core.dataset.formats.text import PlainTextLines
+from core.dataset.formats.unused import UnusedNames, unused_names
 from core.dataset.mapping import Chosen
 from core.dataset.records import Row, Unreadable
-from core.dataset.sample import Sample, SampleKind
+from core.dataset.sample import KINDS, Sample, SampleKind
 from core.errors import BadInput
 
 AT_OPEN = 16
 """Files that are recognized when a dataset is opened; of a folder with hundreds of shards the others follow."""
 
 _MOST_SCHEMAS = 8
+_LEAST_SHARE = 0.25
 _MOST_REMEMBERED = 4_096
 _BY_NAME = {each.name: each for each in FORMATS}
-_AS = {"messages": "conversations", "text": "plain text", "preference": "preference pairs", "kto": "rated answers"}
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -95,6 +98,17 @@ class FileRecognition:
                 raise
             raise Unreadable(f"{fault}; it looks like {other}, unlike the first rows of this file") from None
 
+    def fitting(self, rows: Rows) -> int:
+        """How many of some rows are samples."""
+        count = 0
+        for row in rows:
+            try:
+                self.sample(row)
+            except Unreadable:
+                continue
+            count += 1
+        return count
+
     def _reading(self, keys: Sequence[str], value: Mapping[str, Any]) -> tuple[int, bool]:
         """What reads a row, and whether that follows from the names of its filled columns alone."""
         for each in self.readings[: self.known]:
@@ -129,7 +143,7 @@ class FileRecognition:
             if len(self._other_kinds) < _MOST_REMEMBERED:
                 self._other_kinds[keys] = fitting
         kind = next((each.kind for each, columns in fitting if each.fitting([value], columns)), None)
-        return _AS[kind] if kind is not None and kind not in self.kinds else ""
+        return KINDS[kind] if kind is not None and kind not in self.kinds else ""
 
     def to_json(self) -> list[dict[str, Any]]:
         """What is known from the first rows, without the words on why."""
@@ -207,6 +221,27 @@ class Recognitions:
         found = self._found.get(row.source) or self.of(row.source)
         return found.sample(row.value)
 
+    def reading(self, row: Row) -> Recognition:
+        """What a good row is read as."""
+        assert row.value is not None
+        found = self._found.get(row.source) or self.of(row.source)
+        return found.readings[found.which(row.value)]
+
+    def unused(self) -> UnusedNames:
+        """What the formats do not read in the first rows of the files that were looked at."""
+        return unused_names(self._read_first())
+
+    def _read_first(self) -> Iterator[tuple[Mapping[str, Any], Recognition, Sample | None]]:
+        for source, each in enumerate(self.at_open()):
+            rows: Rows = ()
+            with suppress(BadInput):
+                rows = self._first_rows(source)
+            for value in rows:
+                sample = None
+                with suppress(Unreadable):
+                    sample = each.sample(value)
+                yield value, each.readings[each.which(value)], sample
+
     @property
     def uniform(self) -> bool:
         """Whether all files are read alike, each by one recognition."""
@@ -237,6 +272,9 @@ class Recognitions:
     def _recognized(self, source: int) -> FileRecognition:
         file = self.files[source]
         own = self._chosen.of_file(file)
+        if own.alone and own.format == PlainTextLines.name:
+            do = f"Choose {own.format} for all files, or convert this one"
+            raise BadInput(f"{own.format} cannot be chosen for one file of several", where=str(file), do=do)
         rows = self._first_rows(source)
         try:
             return recognize_file(file, rows, own)
@@ -282,10 +320,8 @@ def recognize_file(file: Path, rows: Rows, chosen: Chosen) -> FileRecognition:
         return FileRecognition(file, [found], fixed=True)
     formats = FORMATS if named is None else (format_named(named),)
     if not found.known:
-        # No format has half of the rows: that of the commonest columns, where there is one.
-        common = _commonest(rows)
-        of_common = recognize(common) if len(common) < len(rows) and named is None else found
-        found = of_common if of_common.known else found
+        # No format has half of the rows: that of a quarter with the same columns, where there is one.
+        found = next((each for each in map(recognize, _groups(rows)) if each.known and named is None), found)
     readings = [found]
     if found.known and named is None:
         readings += _others(rows, found)
@@ -307,12 +343,12 @@ def _others(rows: Rows, found: Recognition) -> Iterator[Recognition]:
         rest = [row for row in rest if _filled(row) != keys]
 
 
-def _commonest(rows: Rows) -> list[Mapping[str, Any]]:
+def _groups(rows: Rows) -> Iterator[Rows]:
+    """The rows that have the same columns filled, the largest groups first; those of less than a quarter are none."""
     counts = Counter(map(_filled, rows))
-    if not counts:
-        return []
-    keys, _ = counts.most_common(1)[0]
-    return [row for row in rows if _filled(row) == keys]
+    for keys, count in counts.most_common():
+        if _LEAST_SHARE * len(rows) <= count < len(rows):
+            yield [row for row in rows if _filled(row) == keys]
 
 
 def _filled(row: Mapping[str, Any]) -> tuple[str, ...]:

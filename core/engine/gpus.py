@@ -23,10 +23,12 @@ def check_reach(devices: Devices, local: int = 0) -> None:
 
     if torch.cuda.is_available() and local < torch.cuda.device_count():
         return
-    gpu = f"GPU {devices.names[local]}"
-    build = TorchBuild(torch.__version__, torch.version.cuda or torch.version.hip or "")
+    name = devices.names[local]
+    gpu = f"GPU {name}" if name.isdecimal() else name
+    cuda, hip = torch.version.cuda, torch.version.hip
+    build = TorchBuild(torch.__version__, cuda or hip or "", rocm=bool(hip) and not cuda)
     raise BadInput(
-        build.unable([gpu]) or f"torch {build.version} cannot use {gpu}: {_reason()}",
+        ("" if build.rocm else build.unable([gpu])) or f"torch {build.version} cannot use {gpu}: {_reason()}",
         where="training.devices",
         do="Install a torch that fits this machine's driver, or set training.devices to cpu",
     )

@@ -14,11 +14,15 @@ import torch
 
 from core.engine.gpus import check_reach
 from core.engine.hub import explain
+from core.engine.loss_check import name_experts
 from core.engine.quantized import compute_in, in_four_bits, is_quantized, only_pack_what_fits
 from core.errors import BadInput
 from core.jobs.trust import refuse_without_yes
 from core.recipe.asks import code_ask
 from core.recipe.devices import parse_devices
+from core.recipe.families import family_of, refusal
+from core.recipe.model_files import refuse_no_base
+from core.recipe.precision import DeviceType, precision_of
 from core.recipe.recipe import Model
 
 _LFS = b"version https://git-lfs"
@@ -32,7 +36,7 @@ class Hardware:
 
     Attributes:
         device: `cpu`, or the one GPU of this process.
-        dtype: of the weights, and of the arithmetic.
+        dtype: of the weights.
         mixed: `bf16`, `fp16` or `no`: the trainer's automatic casts around float32 masters.
         name: the device as a person knows it.
     """
@@ -42,9 +46,20 @@ class Hardware:
     mixed: str
     name: str
 
+    @property
+    def compute(self) -> torch.dtype:
+        """The type that matrix products are computed in."""
+        return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.mixed, self.dtype)
+
+    @property
+    def precision(self) -> str:
+        """For people: `bfloat16`, or `float32 with bfloat16 autocast`."""
+        held, cast = (str(dtype).removeprefix("torch.") for dtype in (self.dtype, self.compute))
+        return held if held == cast else f"{held} with {cast} autocast"
+
 
 def hardware(model: Model, devices: str = "", *, all_weights: bool = False) -> Hardware:
-    """Device and precision for a recipe: bfloat16 from Ampere on, float16 before it, float32 on a CPU.
+    """Device and precision for a recipe, see `core.recipe.precision`. Not exercised on a GPU yet.
 
     Args:
         model: the recipe's model section.
@@ -56,26 +71,24 @@ def hardware(model: Model, devices: str = "", *, all_weights: bool = False) -> H
     """
     named = parse_devices(devices)
     check_reach(named)
-    if named.cpu or not torch.cuda.is_available():
-        if model.dtype == "float16":
-            raise BadInput(
-                "Training in float16 does not work on a CPU",
-                where="model.dtype",
-                do="Use auto or float32, or run on a GPU",
-            )
-        dtype = torch.bfloat16 if model.dtype == "bfloat16" else torch.float32
-        return Hardware(torch.device("cpu"), dtype, "bf16" if dtype is torch.bfloat16 else "no", "CPU")
-    device = torch.device("cuda", torch.cuda.current_device())
-    name = torch.cuda.get_device_name(device)
-    ampere = torch.cuda.get_device_capability(device)[0] >= 8
-    chosen = model.dtype if model.dtype != "auto" else "bfloat16" if ampere else "float16"
-    if chosen == "float32":
-        return Hardware(device, torch.float32, "no", name)
-    if chosen == "bfloat16":
-        if not ampere:
-            raise BadInput(f"{name} does not support bfloat16", where="model.dtype", do="Use auto, float16 or float32")
-        return Hardware(device, torch.bfloat16, "bf16", name)
-    return Hardware(device, torch.float32 if all_weights else torch.float16, "fp16", name)
+    kind: DeviceType = "cpu"
+    device, name = torch.device("cpu"), "CPU"
+    if not named.cpu and torch.cuda.is_available():
+        device = torch.device("cuda", torch.cuda.current_device())
+        name = torch.cuda.get_device_name(device)
+        kind = "cuda" if torch.cuda.get_device_capability(device)[0] >= 8 else "cuda_fp16"
+    held = precision_of(model.dtype, kind, whole=all_weights)
+    if kind == "cpu" and held.mixed == "fp16":
+        raise BadInput(
+            "Training in float16 does not work on a CPU",
+            where="model.dtype",
+            do="Use auto or float32, or run on a GPU",
+        )
+    if kind == "cuda_fp16" and held.mixed == "bf16":
+        raise BadInput(
+            f"{name} does not support bfloat16", where="model.dtype", do="Use auto, float16, mixed_float16 or float32"
+        )
+    return Hardware(device, getattr(torch, held.weights), held.mixed, name)
 
 
 def check_model(path: str) -> None:
@@ -93,15 +106,14 @@ def check_model(path: str) -> None:
         if path.startswith((".", "/", "~")) or path.count("/") > 1:
             raise BadInput("No such model folder", where=path, do="Give a model folder or a Hub model ID")
         return
+    refuse_no_base(folder)
     if not folder.is_dir():
         raise BadInput("This is a file, not a model folder", where=path, do="Give the folder with config.json")
     if not (folder / "config.json").exists():
         raise BadInput(
             "The folder holds no model: config.json is missing",
             where=path,
-            do="The folder holds an adapter (adapter_config.json): give its base model instead"
-            if (folder / "adapter_config.json").exists()
-            else "Give the folder that `save_pretrained` wrote, or one downloaded from the Hub",
+            do="Give the folder that `save_pretrained` wrote, or one downloaded from the Hub",
         )
     _check_weights(folder)
 
@@ -164,6 +176,7 @@ def load_tokenizer(model: Model) -> Any:
     from transformers import AutoTokenizer
 
     refuse_code(model)
+    refuse_no_base(Path(model.path).expanduser())
     with explain(model.path, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(
             model.path, revision=model.revision or None, trust_remote_code=model.trust_remote_code
@@ -207,14 +220,14 @@ def load_base(
     Raises:
         BadInput: it cannot be had, or its weights are not the ones that its configuration describes.
     """
-    from transformers import AutoModelForCausalLM
-
     refuse_code(model)
     source = path or model.path
     check_model(source)
     chosen = quantization(model, on)
+    with explain(source, "model"):
+        auto = _auto_class(model, source, path=path)
     with explain(source, "model"), _quiet_report(), _reporting(on_progress):
-        loaded, report = AutoModelForCausalLM.from_pretrained(
+        loaded, report = auto.from_pretrained(
             source,
             revision=(model.revision or None) if not path else None,
             dtype=on.dtype,
@@ -227,7 +240,10 @@ def load_base(
             # Not even as None where nothing is to be quantized: it would undo what is stored quantized.
             **({} if chosen is None else {"quantization_config": chosen}),
         )
+    if getattr(loaded, "_hf_peft_config_loaded", False):  # of the Hub: transformers has put it onto its base already
+        raise BadInput("This is an adapter, not a model", where=source, do="Use the base model it was trained on")
     _check_loaded(report, source)
+    name_experts(loaded)
     if sharded and os.environ["LOCAL_RANK"] != "0":
         _make_room(loaded)
     if is_quantized(loaded) and loaded.hf_quantizer.pre_quantized:
@@ -238,6 +254,25 @@ def load_base(
     if in_four_bits(loaded) and on.device.type == "cpu":
         only_pack_what_fits(loaded)
     return loaded
+
+
+def _auto_class(model: Model, source: str, *, path: str) -> Any:
+    """What loads a model: the class for causal language models, or the one for those that also see.
+
+    Raises:
+        BadInput: it is neither.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+    from transformers.models.auto import modeling_auto
+
+    config = AutoConfig.from_pretrained(
+        source, revision=(model.revision or None) if not path else None, trust_remote_code=model.trust_remote_code
+    )
+    if refused := refusal(family_of(config.to_dict())):
+        raise BadInput(refused, where="model.path")
+    causal = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    sees = modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    return AutoModelForImageTextToText if config.model_type in sees.keys() - causal.keys() else AutoModelForCausalLM
 
 
 def _place(on: Hardware, *, sharded: bool) -> dict[str, Any] | None:
@@ -291,7 +326,7 @@ def quantization(model: Model, on: Hardware) -> Any:
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=model.double_quantization,
-        bnb_4bit_compute_dtype=on.dtype,
+        bnb_4bit_compute_dtype=on.compute,
     )
 
 

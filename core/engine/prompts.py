@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.dataset.sample import Message
+from core.dataset.without import without
 from core.engine.generate import prompt_ids
 from core.engine.samples import ViewRow
 from core.engine.talks import supervised_turns
@@ -35,7 +36,13 @@ class Prompt:
 
 
 def held_out_prompts(
-    rows: Iterable[ViewRow], wanted: int, tokenizer: Any, template: Template, *, max_length: int
+    rows: Iterable[ViewRow],
+    wanted: int,
+    tokenizer: Any,
+    template: Template,
+    *,
+    max_length: int,
+    train_without: Collection[str] = (),
 ) -> list[Prompt]:
     """The first so many samples that have a question and an answer.
 
@@ -45,12 +52,13 @@ def held_out_prompts(
         tokenizer: of the model.
         template: the chat template.
         max_length: tokens of a prompt; of a longer one its end is kept.
+        train_without: parts that the training does without, `data.train_without`.
     """
     found: list[Prompt] = []
     for row in rows:
         if len(found) >= wanted:
             break
-        prompt = _prompt(row, tokenizer, template)
+        prompt = _prompt(replace(row, sample=without(row.sample, train_without)), tokenizer, template)
         if prompt is not None:
             found.append(Prompt(prompt.key, prompt.messages, prompt.reference, prompt.ids[-max_length:]))
     return found

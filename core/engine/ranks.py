@@ -145,4 +145,5 @@ def _name(wanted: Devices, rank: Rank) -> str:
         return "cpu"
     import torch
 
-    return f"GPU {wanted.names[rank.local]} {torch.cuda.get_device_name(rank.local)}"
+    name = wanted.names[rank.local]
+    return f"{f'GPU {name}' if name.isdecimal() else name} {torch.cuda.get_device_name(rank.local)}"

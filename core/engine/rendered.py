@@ -30,6 +30,7 @@ AnswerSpans = Sequence[tuple[int, int]]
 RenderTalk = Callable[[list[dict[str, Any]], "list[dict[str, Any]] | None"], "tuple[str, AnswerSpans | None]"]
 """A talk and its tools as text, with the spans that are marked as answers; None where nothing is marked."""
 
+_ASKING = ("system", "user")
 _MARK = re.compile(r"zq\d+x|9182\d{6}", re.IGNORECASE)
 
 
@@ -109,12 +110,14 @@ def losses(
         answer: of a pair, which.
     """
     probe = _Probe()
+    asked = [(number, turn) for number, turn in enumerate(turns, 1) if turn.role in _ASKING and turn.content.strip()]
     talk = [probe.turn(number, turn) for number, turn in enumerate(turns, 1)]
     shown = [probe.tool(tool) for tool in tools] or None
     text, spans = _rendered(render, talk, shown)
     if text is None:  # the template checks what stands in the values: then they are looked for as they are
         real, spans = _rendered(render, list(map(as_template_turn, turns)), list(tools) or None)
         missing = {part for part in probe.parts if not all(_stands(word, real or "") for word in part.words)}
+        missing |= {part for part in probe.asking(asked) if not _stands(part.words[0], real or "")}
         unmarked: set[_Part] = set()
     else:
         seen: dict[str, list[int]] = {}
@@ -122,6 +125,7 @@ def losses(
             seen.setdefault(found.group().lower(), []).append(found.start())
         missing = {part for part in probe.parts if not seen.keys() >= set(part.marks)}
         missing -= {part for part in missing if _said_in_text(part, turns, missing)}
+        missing |= {part for part in probe.asking(asked) if not _asked_in(part, text, render, talk, shown)}
         unmarked = {
             part
             for part in (() if spans is None else probe.parts)
@@ -146,6 +150,17 @@ def losses(
             why = "rendered outside the answer, so not trained on"
             lost.append(LostPart(part.what, part.turn, True, reason=why))
     return tuple(dict.fromkeys(lost))
+
+
+def _asked_in(part: _Part, text: str, render: RenderTalk, talk: list[dict[str, Any]], tools: Any) -> bool:
+    """Whether the text of a system or user turn is rendered, though a template may cut a switch out of it."""
+    if _stands(part.words[0], text):
+        return True
+    mark = "zq0x"
+    marked = [*talk]
+    marked[part.turn - 1] = {**talk[part.turn - 1], "content": f"{part.words[0]} {mark}"}
+    shown, _ = _rendered(render, marked, tools)
+    return shown is None or mark in shown.lower()
 
 
 def _of(turn: int, answer_from: int | None, answer: str) -> str:
@@ -219,6 +234,8 @@ class _Probe:
     def turn(self, number: int, turn: Message) -> dict[str, Any]:
         """A turn with marks, as the template gets it."""
         value = as_template_turn(turn)
+        if turn.role in _ASKING:
+            return value  # as it is: words such as /no_think switch templates
         end = think_end(turn)
         inside, after = turn.content[:end], turn.content[end:]
         if thought(inside).strip():
@@ -237,6 +254,13 @@ class _Probe:
         if turn.tool_calls:
             value["tool_calls"] = [self._call(number, call) for call in turn.tool_calls]
         return value
+
+    def asking(self, turns: Iterable[tuple[int, Message]]) -> list[_Part]:
+        """The texts of system and user turns, which have no marks."""
+        first = len(self.parts)
+        for number, turn in turns:
+            self._add(TEXT, number, (), (turn.content.strip(),))
+        return self.parts[first:]
 
     def tool(self, tool: dict[str, Any]) -> dict[str, Any]:
         """A tool's schema with marks in its name and in the names of its parameters."""

@@ -22,6 +22,9 @@ _BLOCK = 1_000
 _NAMED = 20
 """Samples that an event names one by one; more are only counted."""
 
+_LOST_NAMED = 5
+"""Samples of which a sentence says what they lose."""
+
 
 @dataclass(frozen=True, slots=True)
 class ViewRow:
@@ -196,17 +199,16 @@ def _count(rows: list[int]) -> str:
     return "1 sample" if len(rows) == 1 else f"{len(rows):,} samples"
 
 
-def not_rendered_words(rows: list[tuple[int, str]], of: str = "samples") -> str:
+def not_rendered_words(rows: list[tuple[int, str]]) -> str:
     """Which rows lose what they would train, as a sentence without a full stop; rows count from 1 in it.
 
     Args:
         rows: row (from 0) and what is lost.
-        of: what they are.
     """
-    what = of.removesuffix("s") if len(rows) == 1 else of
-    named = "; ".join(f"row {row + 1:,}: {lost}" for row, lost in rows[:3])
-    more = f"; and {len(rows) - 3:,} more" if len(rows) > 3 else ""
-    return f"The chat template does not render all of {len(rows):,} {what} to train on ({named}{more})"
+    what = "1 sample" if len(rows) == 1 else f"{len(rows):,} samples"
+    named = "; ".join(f"row {row + 1:,}: {lost}" for row, lost in rows[:_LOST_NAMED])
+    more = f"; and {len(rows) - _LOST_NAMED:,} more" if len(rows) > _LOST_NAMED else ""
+    return f"The chat template does not render all of {what} ({named}{more})"
 
 
 def flags_of_view(data: Path) -> list[str] | None:

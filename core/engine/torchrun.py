@@ -1,7 +1,7 @@
 """Starts the ranks of a run by torchrun's own agent: `python -m core.engine.torchrun RANKS -m MODULE FOLDER`.
 
 The keeper runs this as it runs a worker. What it adds to torchrun: the exit code of a run that was stopped on request,
-a sentence on which rank ended how, and SIGTERM is a request to stop and save, a second one to stop now.
+a sentence on which rank ended how, and SIGTERM or SIGINT is a request to stop and save, a second one to stop now.
 
 Several machines: TUNEDECK_NODES says how many, TUNEDECK_RENDEZVOUS is `host:port` of one of them, TUNEDECK_JOB any name
 that is theirs alone. The script that `tunedeck train --print-slurm` prints sets these.
@@ -50,6 +50,7 @@ def main(argv: Sequence[str], entry: Callable[[str, str], RankCommand] = python_
     count, flag, module, path = argv
     assert flag == "-m", argv
     folder = JobFolder(path)
+    folder.hold()
     terminations: list[str] = []
 
     def on_termination(number: int, frame: FrameType | None) -> None:
@@ -59,16 +60,18 @@ def main(argv: Sequence[str], entry: Callable[[str, str], RankCommand] = python_
         except TunedeckError as error:
             print(error, file=sys.stderr, flush=True)
 
-    signal.signal(signal.SIGTERM, on_termination)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_termination)
     kills = ending.oom_kills()
     while True:
-        failed = _run(int(count), entry(module, path))
+        failed = _run(int(count), entry(module, os.fspath(folder.path)))
         codes = set(failed.values())
         if not failed:
             return 0
         if EXIT_AGAIN not in codes:
             break
         os.environ[AGAIN] = "1"
+        folder.read_status()  # it may have been moved meanwhile
     if EXIT_STOPPED in codes:
         return EXIT_STOPPED
     _explain(folder, failed, title_of(["-m", module]), ending.oom_kills() - kills)
@@ -92,7 +95,7 @@ def _run(count: int, entry: RankCommand) -> Mapping[int, int]:
         max_restarts=0,
         monitor_interval=0.1,
         start_method=method,
-        signals_to_handle="SIGINT",
+        signals_to_handle="SIGQUIT",
         shutdown_timeout=GRACE,
     )
     try:

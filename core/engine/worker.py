@@ -78,6 +78,7 @@ class Worker:
     """
 
     def __init__(self, folder: JobFolder, *, speaks: bool = True) -> None:
+        folder.hold()
         self.folder = folder
         self._speaks = speaks
         self._backlog = Backlog(self._report_loss)
@@ -448,7 +449,7 @@ class Worker:
         return (requests.STOP,) if self._terminations == 1 else (requests.STOP, requests.STOP_NOW)
 
     def on_termination(self, number: int, frame: FrameType | None) -> None:
-        """SIGTERM (Slurm, spot machines) is stop-and-save, a second one is now."""
+        """SIGTERM (Slurm, spot machines) or SIGINT (a terminal) is stop-and-save, a second one is now."""
         self._terminations += 1
         self._next_look = 0.0
 

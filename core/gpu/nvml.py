@@ -98,6 +98,35 @@ class GpuReader:
             samples += _read_gpu(self._nvml, index)
         return samples
 
+    def inventory(self) -> GpuInventory:
+        """The readings with the driver's version, or why there are none."""
+        return GpuInventory(tuple(self.read()), self.problem, self.driver())
+
+
+@dataclass(frozen=True, slots=True)
+class GpuInventory:
+    """The GPUs of this machine at one moment.
+
+    Attributes:
+        gpus: one reading for each GPU, or for each MIG slice of it.
+        problem: a sentence on why there are none to read, or "".
+        driver: NVIDIA's; None where it does not say its version.
+    """
+
+    gpus: tuple[GpuSample, ...] = ()
+    problem: str = ""
+    driver: DriverVersion | None = None
+
+
+def read_gpus() -> GpuInventory:
+    """The GPUs now. Loads the driver's library: some 30 ms, seconds where the driver sleeps."""
+    reader = GpuReader()
+    reader.open()
+    try:
+        return reader.inventory()
+    finally:
+        reader.close()
+
 
 def _read_gpu(nvml: ModuleType, index: int) -> list[GpuSample]:
     try:
@@ -137,6 +166,7 @@ def _read_device(nvml: ModuleType, index: int, handle: Any, parent: GpuSample | 
         power=_watts(value(nvml.nvmlDeviceGetPowerUsage)),
         power_limit=_watts(value(nvml.nvmlDeviceGetEnforcedPowerLimit)),
         throttle=_throttle(nvml, handle),
+        capability=value(nvml.nvmlDeviceGetCudaComputeCapability),
     )
     return sample if parent is None else _with_parent(sample, parent)
 
@@ -155,6 +185,7 @@ def _with_parent(sample: GpuSample, parent: GpuSample) -> GpuSample:
         power=parent.power,
         power_limit=parent.power_limit,
         throttle=parent.throttle,
+        capability=parent.capability,
     )
 
 

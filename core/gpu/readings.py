@@ -26,6 +26,7 @@ class GpuSample:
         power_limit: watts, the limit that is enforced.
         throttle: why the clocks are held down, in words; empty if they are not.
         problem: a sentence if this GPU cannot be read, else "".
+        capability: CUDA's compute capability, major and minor: (8, 0) is an A100, (7, 5) a T4.
     """
 
     index: int
@@ -40,6 +41,19 @@ class GpuSample:
     power_limit: float | None = None
     throttle: tuple[str, ...] = ()
     problem: str = ""
+    capability: tuple[int, int] | None = None
+
+    @property
+    def name_for_cuda(self) -> str:
+        """The one entry of `CUDA_VISIBLE_DEVICES` that means this device: a MIG slice has no number of its own."""
+        return self.uuid if self.uuid is not None and self.uuid.startswith("MIG") else str(self.index)
+
+    @property
+    def free(self) -> int | None:
+        """Bytes of memory that nobody uses; None where the driver does not tell."""
+        if self.memory_total is None or self.memory_used is None:
+            return None
+        return self.memory_total - self.memory_used
 
     def used_by(self, pids: Sequence[int], *, host_pids: bool = True) -> int | None:
         """Bytes that these processes use on this GPU, as the driver says; None if it does not tell.
@@ -82,7 +96,12 @@ def from_json(value: Mapping[str, Any]) -> GpuSample:
         power_limit=value.get("power_limit"),
         throttle=tuple(value.get("throttle", ())),
         problem=value.get("problem", ""),
+        capability=_pair(value.get("capability")),
     )
+
+
+def _pair(value: Any) -> tuple[int, int] | None:
+    return None if value is None else (int(value[0]), int(value[1]))
 
 
 def labels(gpus: Iterable[tuple[object, object]]) -> list[str]:
@@ -96,30 +115,3 @@ def labels(gpus: Iterable[tuple[object, object]]) -> list[str]:
         else:
             found.append(f"GPU {index}")
     return found
-
-
-def devices_of_run(samples: Sequence[GpuSample], visible: str | None) -> tuple[GpuSample, ...]:
-    """The samples of the devices that a process with this `CUDA_VISIBLE_DEVICES` may use.
-
-    CUDA reads the list up to the first entry that names no device. Numbers are as nvidia-smi counts, which holds for
-    CUDA under `CUDA_DEVICE_ORDER=PCI_BUS_ID`; `core.jobs.launch` sets that.
-
-    Args:
-        samples: all devices.
-        visible: the variable's value; None (not set) means all of them.
-    """
-    if visible is None:
-        return tuple(samples)
-    chosen: list[GpuSample] = []
-    for entry in visible.split(","):
-        found = [sample for sample in samples if _names(entry.strip(), sample) and sample not in chosen]
-        if not found:
-            break
-        chosen.append(found[0])
-    return tuple(chosen)
-
-
-def _names(entry: str, sample: GpuSample) -> bool:
-    if entry.isdecimal():
-        return sample.index == int(entry)
-    return len(entry) > 4 and sample.uuid is not None and sample.uuid.startswith(entry)

@@ -13,6 +13,7 @@ from types import FrameType
 from core.gpu.host import tree
 from core.jobs import process
 from core.jobs.ending import Exit, from_wait
+from core.jobs.folder import JobFolder
 from core.jobs.process import Identity
 
 Start = Callable[[Sequence[str], Mapping[str, str], int], int]
@@ -36,6 +37,12 @@ def read_stages(environment: Mapping[str, str]) -> list[list[str]]:
     """The commands that an environment names; empty without them."""
     stages: list[list[str]] = json.loads(environment.get(STAGES) or "[]")
     return stages
+
+
+def relocated(stages: Sequence[Sequence[str]], folder: JobFolder) -> list[list[str]]:
+    """Commands that name a job's folder, with the place where it lies now."""
+    former = set(map(os.fspath, folder.former))
+    return [[os.fspath(folder.path) if part in former else part for part in argv] for argv in stages]
 
 
 def spawn(argv: Sequence[str], environment: Mapping[str, str], output: int) -> int:

@@ -284,7 +284,7 @@ def reason(error: OSError, folder: str | os.PathLike[str]) -> str:
 def gone(folder: str) -> JobGone:
     """The error that a job's folder is not there any more."""
     return JobGone(
-        "The run's folder was deleted or moved while the run was active",
+        "The run's folder was deleted or moved to another disk while the run was active",
         where=folder,
         do="Nothing more is written there. Start the run again if you still need it",
     )

@@ -6,8 +6,7 @@ import errno
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,26 +35,52 @@ class JobFolder:
     field wins. Every write fails with `Unreachable` while `job.json` cannot be looked up, and with `JobGone` once it
     has not been there for `GONE_AFTER` seconds; fields of the status that could not be written go with the next write.
 
+    Who holds it (`hold`: keeper, worker, a viewer that follows it) notices where it is moved on its disk, and
+    continues there: `path` is where it lies now.
+
     Args:
         path: the folder, existing or not.
+
+    Attributes:
+        path: the folder.
+        former: where it lay before, oldest first.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path).absolute()
-        base = os.fspath(self.path)
-        self._job = f"{base}/job.json"
-        self._status = f"{base}/status.json"
-        self._lock = f"{base}/.status.lock"
-        self._metrics = f"{base}/metrics.jsonl"
-        self._gpu = f"{base}/gpu.jsonl"
-        self._events = f"{base}/events.jsonl"
-        self._requests = f"{base}/requests"
+        self.former: list[Path] = []
+        self._held: _Held | None = None
+        self._lies(Path(path).absolute())
         self._progress_written = -PROGRESS_PERIOD
         self._known: dict[str, Any] = {}
         self._unwritten: dict[str, Any] = {}
         self._failed: dict[str, bytes] = {}
         self._seen = False
         self._missing_since: float | None = None
+
+    def _lies(self, path: Path) -> None:
+        self.path = path
+        base = os.fspath(path)
+        self._job = f"{base}/job.json"
+        self._status = f"{base}/status.json"
+        self._lock = f"{base}/.status.lock"
+        self._requests = f"{base}/requests"
+
+    def hold(self) -> None:
+        """Notices from now on where the folder is moved. Takes a descriptor, until this object is gone."""
+        if self._held is None:
+            try:
+                self._held = _Held(self.path)
+            except OSError:
+                pass  # it is not there, or away: nothing to hold
+
+    def moved(self) -> bool:
+        """Whether it lies somewhere else than a moment ago; `path` is that place then."""
+        now = None if self._held is None else self._held.place(self.path)
+        if now is None:
+            return False
+        self.former.append(self.path)
+        self._lies(now)
+        return True
 
     def __repr__(self) -> str:
         return f"JobFolder({os.fspath(self.path)!r})"
@@ -197,7 +222,8 @@ class JobFolder:
         try:
             os.stat(self._job)
         except OSError as error:
-            raise self._absent(error) from error
+            if error.errno != errno.ENOENT or not self.moved():
+                raise self._absent(error) from error
         self._seen, self._missing_since = True, None
 
     def reachable(self) -> bool:
@@ -234,13 +260,15 @@ class JobFolder:
             do="Check its permissions and its mount. What the run has to write is kept until the folder is back",
         )
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _write(self, write: Callable[[], None]) -> None:
+        """Does what writes into the folder; once more where that was moved between two looks."""
         self.check()
         try:
-            yield
-        except files.JobGone as error:  # between two looks
-            raise self._absent(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))) from error
+            write()
+        except files.JobGone as error:
+            if not self.moved():
+                raise self._absent(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))) from error
+            write()
 
     def read_job(self) -> dict[str, Any]:
         """The contents of `job.json`.
@@ -249,6 +277,8 @@ class JobFolder:
             BadInput: it is missing or cannot be read.
         """
         job = files.read_json(self._job)
+        if job is None and self.moved():
+            job = files.read_json(self._job)
         if job is None:
             raise BadInput(
                 "Not a run's folder: no readable job.json in it",
@@ -266,12 +296,13 @@ class JobFolder:
             JobGone: the folder was deleted or moved.
             Unreachable: it cannot be reached now.
         """
-        with self._writing():
-            files.replace(self._job, files.encode(job), durable=True)
+        self._write(lambda: files.replace(self._job, files.encode(job), durable=True))
 
     def read_status(self) -> Status:
         """Where the job stands; never raises. A missing or broken file has its `problem` in words."""
         fields = files.read_json(self._status)
+        if fields is None and not os.path.exists(self._job) and self.moved():
+            fields = files.read_json(self._status)
         if fields is not None:
             return from_json(fields)
         try:
@@ -297,9 +328,13 @@ class JobFolder:
         """
         wanted = {**self._unwritten, **fields}
         self._unwritten.update(fields)
-        with self._writing(), files.locked(self._lock):
-            merged = self._merged(wanted)
-            files.replace(self._status, files.encode(merged), durable=wanted.get("state") in ENDINGS)
+
+        def write() -> None:
+            with files.locked(self._lock):
+                merged = self._merged(wanted)
+                files.replace(self._status, files.encode(merged), durable=wanted.get("state") in ENDINGS)
+
+        self._write(write)
         self._written(wanted)
 
     def insist_on_status(self, **fields: Any) -> None:
@@ -356,12 +391,16 @@ class JobFolder:
             Unreachable: it cannot be reached now.
         """
         self._unwritten.clear()
-        with self._writing(), files.locked(self._lock):
-            before = self.read_status()
-            earlier = before.seconds() or before.earlier
-            record = {**fields, "earlier": round(earlier, 3)} if earlier else fields
-            self._known = record
-            files.replace(self._status, files.encode(record), durable=True)
+
+        def write() -> None:
+            with files.locked(self._lock):
+                before = self.read_status()
+                earlier = before.seconds() or before.earlier
+                record = {**fields, "earlier": round(earlier, 3)} if earlier else fields
+                self._known = record
+                files.replace(self._status, files.encode(record), durable=True)
+
+        self._write(write)
 
     def requested(self) -> tuple[str, ...]:
         """The names in `requests/`; never raises."""
@@ -378,7 +417,7 @@ class JobFolder:
             JobGone: the folder was deleted or moved.
             Unreachable: it cannot be reached now.
         """
-        self._append(self._events, {"t": round(time.time(), 3), "kind": kind, "message": message, **fields})
+        self._append("events.jsonl", {"t": round(time.time(), 3), "kind": kind, "message": message, **fields})
 
     def append_metric(self, values: Mapping[str, Any]) -> None:
         """Appends to `metrics.jsonl`; `t` (unix seconds) is added where it is missing.
@@ -388,7 +427,7 @@ class JobFolder:
             JobGone: the folder was deleted or moved.
             Unreachable: it cannot be reached now.
         """
-        self._append(self._metrics, values if "t" in values else {"t": round(time.time(), 3), **values})
+        self._append("metrics.jsonl", values if "t" in values else {"t": round(time.time(), 3), **values})
 
     def append_samples(self, record: Mapping[str, Any]) -> None:
         """Appends to `samples.jsonl`.
@@ -398,7 +437,7 @@ class JobFolder:
             JobGone: the folder was deleted or moved.
             Unreachable: it cannot be reached now.
         """
-        self._append(os.fspath(self.samples), record)
+        self._append("samples.jsonl", record)
 
     def append_gpu(self, record: Mapping[str, Any]) -> None:
         """Appends to `gpu.jsonl`. For the keeper alone.
@@ -408,14 +447,35 @@ class JobFolder:
             JobGone: the folder was deleted or moved.
             Unreachable: it cannot be reached now.
         """
-        self._append(self._gpu, record)
+        self._append("gpu.jsonl", record)
 
-    def _append(self, path: str, record: Mapping[str, Any]) -> None:
+    def _append(self, name: str, record: Mapping[str, Any]) -> None:
         line = files.encode(record)
-        again, self._failed[path] = self._failed.get(path) == line, line
-        with self._writing():
-            files.append_line(path, line, again=again)
-        del self._failed[path]
+        again, self._failed[name] = self._failed.get(name) == line, line
+        self._write(lambda: files.append_line(f"{self.path}/{name}", line, again=again))
+        del self._failed[name]
+
+
+class _Held:
+    """A folder by a descriptor, which stays with it wherever it is moved on its disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_descriptor"):
+            os.close(self._descriptor)
+
+    def place(self, known: Path) -> Path | None:
+        """Where it lies now; None where that is where it was known to be, or where it is there no more."""
+        try:
+            now = Path(os.readlink(f"/proc/self/fd/{self._descriptor}"))
+            if now == known or not os.path.samestat(os.stat(now), os.fstat(self._descriptor)):
+                return None
+            os.stat(now / "job.json")
+        except OSError:  # deleted, or moved to another disk, which is a copy
+            return None
+        return now
 
 
 def slug(name: str) -> str:

@@ -164,9 +164,10 @@ class Follower:
     def _restarted(self) -> tuple[str, ...]:
         names = []
         for tail in (self._metrics, self._events, self._log):
-            if tail.restarts != self._restarts.get(tail.path, 0):
-                self._restarts[tail.path] = tail.restarts
-                names.append(os.path.basename(tail.path))
+            name = os.path.basename(tail.path)
+            if tail.restarts != self._restarts.get(name, 0):
+                self._restarts[name] = tail.restarts
+                names.append(name)
         return tuple(names)
 
     def _standing(self) -> JobState:
@@ -174,6 +175,10 @@ class Follower:
             found = os.stat(self.folder.job)
             stamp = (found.st_mtime_ns, found.st_ino)
         except OSError:
+            if self.folder.moved():
+                for tail in (self._metrics, self._gpu, self._events, self._log):
+                    tail.path = os.fspath(self.folder.path / os.path.basename(tail.path))
+                return self._standing()
             self._job = self._job_stamp = None
             now = standing(self.folder)
             if now.state == UNKNOWN and self._last is not None:  # it continues from here when it is back
@@ -185,6 +190,8 @@ class Follower:
             self._job_stamp = stamp
             self._read_only = read_only(self.folder)
         self._last = standing(self.folder, job=self._job)
+        if not self._last.over:
+            self.folder.hold()
         return self._last
 
 

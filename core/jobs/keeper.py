@@ -18,7 +18,7 @@ from core.errors import TunedeckError
 from core.gpu.host import boot_id
 from core.jobs import at_end, ending, files, process, requests, stall
 from core.jobs.backlog import Backlog
-from core.jobs.children import KEEPER_PYTHON, Children, Start, read_stages, spawn
+from core.jobs.children import KEEPER_PYTHON, Children, Start, read_stages, relocated, spawn
 from core.jobs.folder import JobFolder
 from core.jobs.output import enduring_output
 from core.jobs.sampler import Sampler
@@ -51,6 +51,7 @@ class Keeper:
     """
 
     def __init__(self, folder: JobFolder, start: Start = spawn) -> None:
+        folder.hold()
         self._folder = folder
         self._start = start
         self._job = folder.read_job()
@@ -69,6 +70,7 @@ class Keeper:
         self._upkeep = Upkeep(folder)
         self._stall = StallWatch(self._saved, _stopped)
         self._blind = False
+        self._moves = 0
 
     def run(self, taken_over: Callable[[], object]) -> None:
         """Runs the job to its end, and writes the ending.
@@ -149,6 +151,7 @@ class Keeper:
 
     def _run_stage(self, number: int, argv: list[str]) -> tuple[str, str, ending.Exit]:
         name = title_of(argv)
+        argv = relocated([argv], self._folder)[0]
         kills = ending.oom_kills()
         self._exit = None
         self._await_access()
@@ -210,6 +213,10 @@ class Keeper:
             self._watch_progress()
 
     def _keep_up(self) -> None:
+        if self._moves < len(self._folder.former):
+            before, self._moves = self._folder.former[-1], len(self._folder.former)
+            words = f"The run's folder was moved from {before} to {self._folder.path}. The run continues there."
+            self._event("moved", words, path=os.fspath(self._folder.path), before=os.fspath(before))
         for sentence in self._upkeep.look():
             self._event("alert", sentence)
         self._backlog.flush()

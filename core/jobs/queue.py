@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, TunedeckError
+from core.gpu.selection import visible_here
 from core.jobs import files, process
 from core.jobs.access import refuse_read_only
 from core.jobs.folder import JobFolder
@@ -34,9 +35,10 @@ class QueuedRun:
     Attributes:
         id: the run's folder in `runs/`.
         added: unix seconds.
-        devices: the device set: numbers of GPUs, or `cpu`; empty for one GPU, whichever is free.
+        devices: the device set: GPUs or MIG slices as CUDA names them, or `cpu`; empty for one GPU, whichever is free.
         free_bytes: memory that must be free on each of these GPUs before it starts; 0 for any.
         not_before: unix seconds; 0 for at once.
+        visible: `CUDA_VISIBLE_DEVICES` where it was queued: what it may choose from; None for all GPUs.
     """
 
     id: str
@@ -44,6 +46,7 @@ class QueuedRun:
     devices: tuple[str, ...] = ()
     free_bytes: int = 0
     not_before: float = 0.0
+    visible: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The form in `queue.json`."""
@@ -53,6 +56,7 @@ class QueuedRun:
             "devices": list(self.devices),
             "free_bytes": self.free_bytes,
             "not_before": self.not_before,
+            "visible": self.visible,
         }
 
 
@@ -236,4 +240,12 @@ def _entry(value: Mapping[str, Any]) -> QueuedRun:
         devices=tuple(str(name) for name in value.get("devices") or ()),
         free_bytes=int(value.get("free_bytes") or 0),
         not_before=float(value.get("not_before") or 0.0),
+        visible=_visible(value),
     )
+
+
+def _visible(value: Mapping[str, Any]) -> str | None:
+    """Entries of earlier versions did not say; they were held to what the queue's runner saw."""
+    if "visible" not in value:
+        return visible_here()
+    return None if value["visible"] is None else str(value["visible"])

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core import timestamps
+from core.clean import clean_line
 from core.gpu.readings import GpuSample
+from core.gpu.selection import devices_of_run, gpus_named, visible_gpus
 from core.jobs.queue import QueuedRun
 from core.units import gib
 
@@ -43,8 +45,8 @@ def decide(
 
     Args:
         waiting: in order.
-        busy: device (a GPU's number, or `cpu`) -> the run that is on it.
-        gpus: those that may be used.
+        busy: device (as CUDA names it, or `cpu`) -> the run that is on it.
+        gpus: all of this machine.
         now: unix seconds.
         paused: whether the queue is.
         gpu_problem: why no GPU can be read, or "".
@@ -56,7 +58,7 @@ def decide(
         turns.append(turn)
         held = turn.devices
         if held is None and turn.waits and entry.not_before <= now:
-            held = entry.devices or tuple(str(gpu.index) for gpu in gpus) or (CPU,)
+            held = tuple(name for names in _choices(entry, gpus) for name in names)
         for name in held or ():
             taken.setdefault(name, entry.id)
     return turns
@@ -65,17 +67,14 @@ def decide(
 def _turn(entry: QueuedRun, taken: Mapping[str, str], gpus: Sequence[GpuSample], now: float, gpu_problem: str) -> Turn:
     if entry.not_before > now:
         return Turn(entry, None, f"waiting until {_clock(entry.not_before, now)}")
-    if entry.devices:
-        choices = [entry.devices]
-    else:
-        choices = [(str(gpu.index),) for gpu in sorted(gpus, key=_most_free_first)] or [(CPU,)]
+    choices = _choices(entry, gpus)
     idle = [names for names in choices if not any(name in taken for name in names)]
     if not idle:
         name = next(name for name in choices[0] if name in taken)
         return Turn(entry, None, f"waiting for {device_words((name,))} (in use by {taken[name]})")
     if not entry.free_bytes or idle[0] == (CPU,):
         return Turn(entry, idle[0])
-    free = {str(gpu.index): _free(gpu) for gpu in gpus}
+    free = {gpu.name_for_cuda: gpu.free for gpu in gpus}
     for names in idle:
         if all((free.get(name) or 0) >= entry.free_bytes for name in names):
             return Turn(entry, names)
@@ -85,34 +84,41 @@ def _turn(entry: QueuedRun, taken: Mapping[str, str], gpus: Sequence[GpuSample],
     return Turn(entry, None, f"waiting for {gib(entry.free_bytes)} of free memory on {where} ({seen})")
 
 
+def _choices(entry: QueuedRun, gpus: Sequence[GpuSample]) -> list[tuple[str, ...]]:
+    """The device sets that a run could be started on, the best first."""
+    if entry.devices:
+        return [device_names(entry.devices, gpus)]
+    seen = visible_gpus(gpus, entry.visible).gpus
+    return [(gpu.name_for_cuda,) for gpu in sorted(seen, key=_most_free_first)] or [(CPU,)]
+
+
+def device_names(names: Sequence[str], gpus: Sequence[GpuSample]) -> tuple[str, ...]:
+    """Devices by the one name that the queue knows them by, so that a GPU's UUID is its number."""
+    found = [gpus_named(gpus, name) for name in names]
+    return tuple(gpu[0].name_for_cuda if len(gpu) == 1 else name for name, gpu in zip(names, found, strict=True))
+
+
 def device_words(names: Sequence[str]) -> str:
     """A device set for people: `GPU 0`, `GPUs 0 and 1`, `the CPU`."""
     if tuple(names) == (CPU,):
         return "the CPU"
     if len(names) == 1:
-        return f"GPU {names[0]}"
+        return f"GPU {names[0]}" if names[0].isdecimal() else clean_line(names[0], 60)
     return f"GPUs {', '.join(names[:-1])} and {names[-1]}" if names else "a GPU"
 
 
 def device_set(visible: str | None, gpus: Sequence[GpuSample]) -> tuple[str, ...]:
     """The devices of a run from its `CUDA_VISIBLE_DEVICES`; without it the first GPU, else the CPU."""
-    names = [part.strip() for part in (visible or "").split(",") if part.strip()]
-    if visible is None and gpus:
-        return (str(gpus[0].index),)
-    by_uuid = {gpu.uuid: str(gpu.index) for gpu in gpus if gpu.uuid}
-    return tuple(by_uuid.get(name, name) for name in names) or (CPU,)
+    found = devices_of_run(gpus, visible)
+    if found:
+        return tuple(gpu.name_for_cuda for gpu in found)
+    return tuple(part.strip() for part in (visible or "").split(",") if part.strip()) or (CPU,)
 
 
 def _most_free_first(gpu: GpuSample) -> int:
     """Other people's programs are in no queue: the emptiest GPU is the likeliest to be nobody's. A lost one is last."""
-    free = _free(gpu)
+    free = gpu.free
     return 1 if free is None else -(free >> 30)
-
-
-def _free(gpu: GpuSample) -> int | None:
-    if gpu.memory_total is None or gpu.memory_used is None:
-        return None
-    return gpu.memory_total - gpu.memory_used
 
 
 def _clock(moment: float, now: float) -> str:

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from core.errors import BadInput, JobFailed, TunedeckError
 from core.gpu.nvml import GpuReader
-from core.gpu.readings import GpuSample, devices_of_run
+from core.gpu.readings import GpuSample
+from core.gpu.selection import VARIABLE, visible_here
 from core.jobs import files, process
 from core.jobs.access import owner_id
 from core.jobs.detach import detach
@@ -27,7 +28,7 @@ from core.jobs.folder import JobFolder
 from core.jobs.launch import clean_environment, launch
 from core.jobs.output import enduring_output
 from core.jobs.queue import Queue, QueuedRun, QueueFile
-from core.jobs.queue_rules import Turn, decide, device_set
+from core.jobs.queue_rules import CPU, Turn, decide, device_set
 from core.jobs.runs import run_info
 from core.jobs.state import standing
 from core.jobs.status import FAILED, LOST, QUEUED
@@ -67,7 +68,7 @@ class Runner:
             Whether there is anything left to do.
         """
         due: list[Turn] = []
-        gpus = devices_of_run(self._gpus.read(), os.environ.get("CUDA_VISIBLE_DEVICES"))  # a driver may hang
+        gpus = self._gpus.read()  # before the lock: a driver may hang
         with self._queue.locked() as now:
             kept = tuple(entry for entry in now.entries if not had_its_turn(self._queue.folder(entry)))
             if kept != now.entries:
@@ -87,7 +88,7 @@ class Runner:
                 return False
         for turn in due:  # without the lock: a start takes a moment, and its own lock keeps others off the run
             assert self._commands is not None, "only a runner that starts runs has some that are due"
-            self._start(turn, self._commands)
+            self._start(turn, self._commands, gpus)
         return True
 
     def _turns(self, now: QueueFile, gpus: Sequence[GpuSample], own: Mapping[str, QueuedRun]) -> list[Turn]:
@@ -112,15 +113,18 @@ class Runner:
         except TunedeckError as error:
             print(error, file=sys.stderr, flush=True)
 
-    def _start(self, turn: Turn, commands: Commands) -> None:
+    def _start(self, turn: Turn, commands: Commands, gpus: Sequence[GpuSample]) -> None:
         folder = self._queue.folder(turn.entry)
         try:
             stages, env = commands(folder)
         except BadInput as error:
             self._fail(folder, str(error))
             return
-        if not turn.entry.devices and turn.devices is not None and turn.devices[0].isdecimal():
-            env["CUDA_VISIBLE_DEVICES"] = turn.devices[0]
+        if not turn.entry.devices and turn.devices is not None:
+            if turn.devices != (CPU,):
+                env[VARIABLE] = ",".join(turn.devices)
+            elif gpus and turn.entry.visible is not None:  # it hides them all, whatever this process sees
+                env[VARIABLE] = turn.entry.visible
         try:
             launch(folder, stages, env=env, waits=True)
         except files.DiskFull as error:
@@ -156,7 +160,7 @@ class Runner:
                     notify_unseen_ends([run_info(folder)])
             else:
                 env: Mapping[str, str] = job.get("env") or {}
-                for name in device_set(env.get("CUDA_VISIBLE_DEVICES"), gpus):
+                for name in device_set(env.get(VARIABLE), gpus):
                     busy.setdefault(name, folder.id)
         return busy
 
@@ -285,5 +289,5 @@ def main(argv: Sequence[str], commands: Commands) -> int:
 
 
 def entry_of(folder: JobFolder, devices: Sequence[str], *, free_bytes: int = 0, not_before: float = 0.0) -> QueuedRun:
-    """An entry for a run that begins to wait now."""
-    return QueuedRun(folder.id, round(time.time(), 3), tuple(devices), free_bytes, not_before)
+    """An entry for a run that begins to wait now, for what this process sees."""
+    return QueuedRun(folder.id, round(time.time(), 3), tuple(devices), free_bytes, not_before, visible_here())

@@ -11,6 +11,7 @@ from typing import Any
 
 from core import timestamps
 from core.errors import BadInput
+from core.jobs import files
 from core.jobs.access import read_only
 from core.jobs.folder import JobFolder
 from core.jobs.state import standing
@@ -190,6 +191,8 @@ def run_info(folder: JobFolder) -> RunInfo:
 def find_run(workspace: str | os.PathLike[str], name: str) -> JobFolder:
     """The job that the user means: by its id, a part of it, its folder, or `last` for the newest.
 
+    One whose folder was renamed is found by its old id, too.
+
     Raises:
         BadInput: there is none, or more than one.
     """
@@ -207,6 +210,7 @@ def find_run(workspace: str | os.PathLike[str], name: str) -> JobFolder:
         [run for run in runs if run.id == name],
         [run for run in runs if run.id.startswith(name) or run.id.endswith(name)],
         [run for run in runs if name in run.id],
+        [run for run in runs if (files.read_json(os.fspath(run.folder / "job.json")) or {}).get("id") == name],
     ):
         if len(fits) == 1:
             return JobFolder(fits[0].folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.gpu.readings import GpuSample
+from core.gpu.selection import VARIABLE
 from core.jobs import files
 from core.jobs.folder import JobFolder
 from core.jobs.queue_rules import device_set, device_words
@@ -37,7 +38,7 @@ def same_device_runs(runs: Path, visible: str | None, gpus: Sequence[GpuSample],
         if job is None or job.get("host") != os.uname().nodename or standing(folder, job=job).over:
             continue
         env: Mapping[str, Any] = job.get("env") or {}
-        taken = device_set(env.get("CUDA_VISIBLE_DEVICES"), gpus)
+        taken = device_set(env.get(VARIABLE), gpus)
         shared = tuple(name for name in wanted if name in taken)
         if shared:
             found.append((folder.id, device_words(shared)))

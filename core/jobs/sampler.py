@@ -14,7 +14,7 @@ from typing import Any
 from core.errors import TunedeckError
 from core.gpu.host import ProcessMeter, host_pids, memory
 from core.gpu.nvml import GpuReader
-from core.gpu.readings import devices_of_run
+from core.gpu.selection import VARIABLE, devices_of_run
 from core.jobs import files
 from core.jobs.backlog import Backlog
 from core.jobs.folder import JobFolder
@@ -35,13 +35,13 @@ class Sampler(threading.Thread):
 
     Args:
         folder: the job's folder.
-        environment: of the workers; its `CUDA_VISIBLE_DEVICES` says which devices are theirs.
+        environment: of the workers; its `CUDA_VISIBLE_DEVICES` says which devices are theirs; without it, the first.
     """
 
     def __init__(self, folder: JobFolder, environment: Mapping[str, str]) -> None:
         super().__init__(name="sampler", daemon=True)
         self._folder = folder
-        self._visible = environment.get("CUDA_VISIBLE_DEVICES")
+        self._visible = environment.get(VARIABLE)
         self._reader = GpuReader()
         self._meter: ProcessMeter | None = None
         self._host_pids = host_pids()

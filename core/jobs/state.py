@@ -72,7 +72,7 @@ def standing(folder: JobFolder, *, job: Mapping[str, Any] | None = None, now: fl
         now: unix seconds, for tests.
     """
     now = time.time() if now is None else now
-    status = folder.read_status()
+    status = folder.read_status()  # of a folder that was moved, where that is noticed
     try:
         job = folder.read_job() if job is None else job
     except BadInput as error:

@@ -13,7 +13,7 @@ from core.errors import BadInput
 from core.gpu.host import boot_id
 from core.jobs import process
 from core.jobs.at_end import CLAIM, wanted
-from core.jobs.children import KEEPER_PYTHON
+from core.jobs.children import KEEPER_PYTHON, STAGES, read_stages, relocated, write_stages
 from core.jobs.detach import detach
 from core.jobs.folder import JobFolder
 from core.jobs.launch import clean_environment, of_no_launcher
@@ -51,7 +51,8 @@ class KeeperTakeover:
         self._read()
         if self._keeper is None or self._keeper.boot_id != boot_id() or process.is_alive(self._keeper):
             return
-        _start(self._folder, "--take-over", self._environment)
+        stages = write_stages(relocated(read_stages(self._environment), self._folder))
+        _start(self._folder, "--take-over", {**self._environment, STAGES: stages})
         self._read()
         # Where it did not start, or found nothing to keep: a start twice a second would cost more than it could help.
         self._next_try = 0.0 if process.is_alive(self._keeper) else time.monotonic() + AGAIN_AFTER

@@ -151,7 +151,7 @@ def _lora_over_quantized(recipe: Recipe, quantization: str) -> Problem | None:
 
 
 def _full_terms(recipe: Recipe, shape: ModelShape, width: int) -> MemoryTerms:
-    return MemoryTerms(width=width, saved_width=2, layer=2 * (3 * shape.hidden + shape.intermediate), head=True)
+    return MemoryTerms(width=width, saved_width=width, layer=2 * (3 * shape.hidden + shape.intermediate), head=True)
 
 
 def _full_over_quantized(recipe: Recipe, quantization: str) -> Problem | None:

@@ -11,6 +11,7 @@ from core.recipe import memory
 from core.recipe.adapters import lora_scale
 from core.recipe.asks import FIELD_OF, asks_of
 from core.recipe.model_shape import ModelShape
+from core.recipe.precision import DeviceType
 from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.schedule import Schedule, schedule_of, steps_of
 from core.recipe.values import number_text
@@ -22,7 +23,7 @@ class _Known:
     shape: ModelShape | None
     schedule: Schedule | None
     samples: int | None
-    device: memory.DeviceType
+    device: DeviceType
 
 
 def consequence(
@@ -30,7 +31,7 @@ def consequence(
     recipe: Recipe,
     shape: ModelShape | None = None,
     samples: int | None = None,
-    device: memory.DeviceType = "cuda",
+    device: DeviceType = "cuda",
 ) -> str:
     """What the field's value means: its general consequence, then the numbers for this recipe.
 
@@ -136,7 +137,7 @@ def _save(known: _Known) -> str:
     )
     if known.shape is None:
         return every
-    size = units.size(memory.checkpoint_bytes(known.recipe, known.shape))
+    size = units.size(memory.checkpoint_bytes(known.recipe, known.shape, known.device))
     return f"{every} One checkpoint takes about {size}.".strip()
 
 

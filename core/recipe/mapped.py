@@ -8,18 +8,20 @@ from core.recipe.recipe import Recipe, put
 
 
 def with_mapping(recipe: Recipe, workspace: Path) -> Recipe:
-    """The recipe with the mapping saved for its training data, unless it has a format or columns of its own.
+    """The recipe with the mappings saved for its training data and its eval file, unless it has its own for them.
 
     Args:
         recipe: with absolute paths.
         workspace: the folder that holds `.tunedeck`.
     """
-    from core.dataset.mapping import saved  # orjson: only where data is read
+    from core.dataset.mapping import Chosen, saved  # orjson: only where data is read
 
     data = recipe.data
-    if data.format != "auto" or data.columns or not data.train:
-        return recipe
-    kept = saved(workspace, data.train)
-    if not kept.said:
-        return recipe
-    return put(put(recipe, "data.format", kept.format), "data.columns", dict(kept.columns))
+    found = recipe
+    for said, paths, format, columns in (
+        (Chosen(data.format, data.columns), data.train, "data.format", "data.columns"),
+        (Chosen(data.eval_format, data.eval_columns), data.eval, "data.eval_format", "data.eval_columns"),
+    ):
+        if paths and said.only_encodings and (kept := saved(workspace, paths)).said:
+            found = put(put(found, format, kept.format), columns, {**kept.columns, **said.columns})
+    return found

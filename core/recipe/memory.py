@@ -8,26 +8,28 @@ The peak of a step is the largest of three moments, and which one it is depends 
 
 The factors were fitted to what torch allocates under FakeTensorMode with transformers 5.23, peft 0.21 and trl 1.16.
 Against the exact forecasts of Llama-3.1-8B, Qwen2.5-7B and Qwen2.5-0.5B (LoRA, QLoRA, full) the result is within 3%.
+Float32 weights under autocast: torch caches 16-bit copies of what is trained through the forward pass. What a layer
+saves then was measured on a CPU (1.23 times that of 16-bit weights). FSDP divides weights, gradients and optimizer
+states by the ranks; each rank puts two layers, embedding and head together. DDP adds gradients up in a copy of them.
 The buffers of the output layer are those without the Triton kernel: on a GPU that has it, less is needed.
 Not exercised on a GPU yet.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
-from core.recipe.adapters import adapter_of, base_is_quantized
+from core.recipe.adapters import MemoryTerms, adapter_of, base_is_quantized
+from core.recipe.devices import is_sharded, ranks_of
 from core.recipe.model_shape import ModelShape
+from core.recipe.precision import DeviceType, Precision, precision_of
 from core.recipe.recipe import Recipe
 from core.recipe.tasks import TASKS
-
-DeviceType = Literal["cuda", "cpu"]
 
 _STATE_BYTES = {"adamw_8bit": 2.0, "paged_adamw_8bit": 2.0, "lion_8bit": 1.0, "adafactor": 0.0, "sgd": 0.0}
 """Bytes of optimizer state a trained parameter; AdamW keeps two states in the parameter's own type."""
 
-_CONTEXT = {"cuda": 0.8 * 2**30, "cpu": 0.6 * 2**30}
+_CONTEXT = {"cuda": 0.8 * 2**30, "cuda_fp16": 0.8 * 2**30, "cpu": 0.6 * 2**30}
 """CUDA context and kernels (0.5 to 1 GiB); on a CPU the interpreter with torch and trl imported."""
 
 _HEAD_COLUMNS, _HEAD_TOKENS = 32_768, 4_096
@@ -46,6 +48,7 @@ class Forecast:
         activations: what the way back needs.
         head: buffers of the output layer and its loss.
         context: CUDA context, or the interpreter on a CPU.
+        copies: 16-bit copies of float32 weights under autocast, and what FSDP has put together of other ranks' parts.
     """
 
     weights: float
@@ -55,6 +58,7 @@ class Forecast:
     activations: float
     head: float
     context: float
+    copies: float = 0.0
 
     @property
     def total(self) -> float:
@@ -65,6 +69,7 @@ class Forecast:
         """The parts by name, in the order of a memory bar."""
         return {
             "weights": self.weights,
+            **({"copies": self.copies} if self.copies else {}),
             "adapter": self.adapter,
             "optimizer": self.optimizer,
             "gradients": self.gradients,
@@ -80,39 +85,69 @@ def forecast(recipe: Recipe, shape: ModelShape, device: DeviceType, *, longest: 
     Args:
         recipe: what is trained and how.
         shape: the model.
-        device: `cuda` computes in 16 bits where the recipe leaves it open, `cpu` in 32.
+        device: GPUs compute in 16 bits where the recipe leaves it open, the CPU in 32. Where every weight is trained,
+            `core.runs.precision` says first what the recipe's `auto` comes to.
         longest: tokens of the longest sample, where known; else every row is taken to have the max length.
     """
-    width = _width(recipe, device)
+    held = _precision(recipe, device)
     known = longest > 0 and recipe.data.packing == "none"
     length = min(recipe.data.max_length, longest) if known else recipe.data.max_length
     task, adapter = TASKS[recipe.task], adapter_of(recipe)
     tokens = recipe.training.batch_size * task.sequences * length
-    terms = adapter.memory_terms(recipe, shape, width)
-    trained = trained_parameters(recipe, shape)
+    terms = _terms(recipe, shape, held)
+    parts = ranks_of(recipe) if is_sharded(recipe) else 1
+    trained = trained_parameters(recipe, shape) / parts
     gradients = float(trained * terms.width)
-    weights = weight_bytes(recipe, shape, device) * (2 if adapter.whole and task.reference else 1)
+    reducing = gradients if ranks_of(recipe) > 1 and parts == 1 else 0.0
+    weights = weight_bytes(recipe, shape, device) / parts * (2 if adapter.whole and task.reference else 1)
     beside = 0.0 if adapter.whole else gradients
+    # Gradients are there in the next forward pass, too, where a step has several.
+    kept = gradients if adapter.whole and recipe.training.gradient_accumulation > 1 else 0.0
     optimizer = trained * _STATE_BYTES.get(recipe.training.optimizer, 2.0 * terms.width)
 
-    layer = tokens * _layer_bytes(recipe, shape, terms.layer, width, length)
-    edges = tokens * shape.hidden * (shape.layers * width + 6.3)  # inputs of the layers; final norm and embedding
-    saved = edges if recipe.training.activation_checkpointing else shape.layers * layer + edges
+    layer = tokens * _layer_bytes(recipe, shape, terms.layer, held, device, length)
+    # Inputs of the layers; final norm and embedding.
+    edges = tokens * shape.hidden * (shape.layers * held.width + 6.3)
+    checkpointed = recipe.training.activation_checkpointing
+    saved = edges if checkpointed else shape.layers * layer + edges
     head = (
         31.0 * min(shape.vocabulary, _HEAD_COLUMNS) * min(tokens, _HEAD_TOKENS)
         + 6 * shape.hidden * tokens
         + (4 * shape.vocabulary * shape.hidden if terms.head else 0)
     )
     # The way back holds 1.42 layers where they were forgotten, 0.42 where they are among what was saved.
-    back = (1.42 if recipe.training.activation_checkpointing else 0.42) * layer + _unpacked(recipe, shape)
-    step = 2.0 * shape.vocabulary * shape.hidden * width if adapter.whole else 0.0
+    back = (1.42 if checkpointed else 0.42) * layer + _unpacked(recipe, shape)
+    step = 2.0 * shape.vocabulary * shape.hidden * held.width / parts if adapter.whole else 0.0
+    forward_copies, back_copies = _copies(recipe, shape, held, parts)
     moments = (
-        (0.0, saved, head),
-        (beside, saved + back, 0.0),
-        (gradients, step, 0.0),
+        (kept, saved, head, forward_copies),
+        (max(kept, beside), saved + back, 0.0, back_copies),
+        (gradients, step, 0.0, 0.0),
     )
-    at_peak, activations, buffers = max(moments, key=sum)
-    return Forecast(weights, beside, at_peak, optimizer, activations, buffers, _CONTEXT[device])
+    at_peak, activations, buffers, copies = max(moments, key=sum)
+    return Forecast(weights, beside, at_peak + reducing, optimizer, activations, buffers, _CONTEXT[device], copies)
+
+
+def _terms(recipe: Recipe, shape: ModelShape, held: Precision) -> MemoryTerms:
+    terms = adapter_of(recipe).memory_terms(recipe, shape, held.width)
+    # Float16's loss scaling wants float32 weights to train, and so does FSDP under any autocast.
+    wide = held.mixed == "fp16" or (is_sharded(recipe) and held.mixed != "no")
+    return replace(terms, width=4, saved_width=4) if wide else terms
+
+
+def _copies(recipe: Recipe, shape: ModelShape, held: Precision, parts: int) -> tuple[float, float]:
+    """What is there of weights beside themselves, in the forward pass with its loss, and on the way back."""
+    linear = sum(module.inputs * module.outputs for module in shape.linear)
+    one, outer = linear / max(1, shape.layers), float(shape.vocabulary * shape.hidden)
+    if parts > 1:  # two layers are put together while one is computed, embedding and head for the whole step
+        whole = held.compute_width * (2 * one + shape.embedding_parameters)
+        return whole, whole + held.compute_width * one
+    if not held.masters:
+        return 0.0, 0.0
+    layers = 2.0 * (one if recipe.training.activation_checkpointing else linear)
+    if not adapter_of(recipe).whole:
+        return layers, layers  # only of what takes a gradient does autocast keep its copies
+    return 2.0 * (linear + outer), layers
 
 
 def trained_parameters(recipe: Recipe, shape: ModelShape) -> int:
@@ -127,7 +162,7 @@ def weight_bytes(recipe: Recipe, shape: ModelShape, device: DeviceType) -> float
     """
     if shape.quantized:
         return float(shape.stored_bytes)
-    width = _width(recipe, device)
+    width = _precision(recipe, device).width
     linear = sum(module.inputs * module.outputs for module in shape.linear) + shape.outside_parameters
     rest = shape.parameters - linear
     if recipe.model.quantization == "nf4":
@@ -139,25 +174,27 @@ def weight_bytes(recipe: Recipe, shape: ModelShape, device: DeviceType) -> float
     return float(shape.parameters * width)
 
 
-def checkpoint_bytes(recipe: Recipe, shape: ModelShape) -> float:
+def checkpoint_bytes(recipe: Recipe, shape: ModelShape, device: DeviceType = "cuda") -> float:
     """Bytes of one checkpoint on disk: what is trained, and the optimizer's states."""
-    width = adapter_of(recipe).memory_terms(recipe, shape, _width(recipe, "cuda")).saved_width
+    width = _terms(recipe, shape, _precision(recipe, device)).saved_width
     state = _STATE_BYTES.get(recipe.training.optimizer, 2.0 * width)
     return trained_parameters(recipe, shape) * (width + state)
 
 
-def _width(recipe: Recipe, device: DeviceType) -> int:
-    if recipe.model.dtype == "auto":
-        return 2 if device == "cuda" else 4
-    return 4 if recipe.model.dtype == "float32" else 2
+def _precision(recipe: Recipe, device: DeviceType) -> Precision:
+    return precision_of(recipe.model.dtype, device, whole=adapter_of(recipe).whole)
 
 
-def _layer_bytes(recipe: Recipe, shape: ModelShape, more: int, width: int, length: int) -> float:
+def _layer_bytes(
+    recipe: Recipe, shape: ModelShape, more: int, held: Precision, device: DeviceType, length: int
+) -> float:
     """What one layer saves for its way back, in bytes a token; `more` is what the trained kind adds."""
     kept = 18 * shape.hidden + 6 * shape.intermediate + more
-    if recipe.model.attention == "eager":
+    # Without flash attention, grouped heads fall back to the kernel that stores length x length.
+    grouped = device == "cuda_fp16" and shape.kv_heads < shape.heads
+    if recipe.model.attention == "eager" or grouped:
         kept += 8 * shape.heads * length
-    return kept * (1.55 if width == 4 else 1.0)
+    return kept * (1.23 if held.masters else 1.55 if held.width == 4 else 1.0)
 
 
 def _unpacked(recipe: Recipe, shape: ModelShape) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from importlib import util
 from pathlib import Path
 
 from core.clean import clean_line
+from core.gpu.nvml import DriverVersion
 from core.jobs.launch import worker_python
 
 _PATIENCE = 20.0
@@ -32,20 +34,41 @@ class TorchBuild:
     Attributes:
         version: such as `2.13.0+cpu`.
         gpu: the version of CUDA or ROCm that it was built with; "" for a build that only knows the CPU.
+        rocm: whether that is ROCm, so that NVIDIA's driver and library say nothing about its GPUs.
     """
 
     version: str
     gpu: str
+    rocm: bool = False
 
-    def unable(self, gpus: Sequence[str]) -> str:
-        """Why this build cannot use these GPUs, without a period; "" if it may be able to.
+    def unable(self, gpus: Sequence[str], driver: DriverVersion | None = None) -> str:
+        """Why this build cannot use these GPUs of NVIDIA's, without a period; "" if it may be able to.
 
         Args:
             gpus: their names, `GPU 0`.
+            driver: NVIDIA's, None where it does not say its version.
         """
-        if self.gpu or not gpus:
+        if not gpus:
             return ""
-        return f"torch {clean_line(self.version, 40)} is built without CUDA and cannot use {', '.join(gpus)}"
+        version, there = clean_line(self.version, 40), ", ".join(gpus)
+        if not self.gpu:
+            return f"torch {version} is built without CUDA and cannot use {there}"
+        if self.rocm:
+            return f"torch {version} is built for ROCm (AMD) and cannot use {there}"
+        built = self.cuda
+        if driver is None or built is None or built[0] <= driver.cuda[0]:
+            return ""  # within one major number of CUDA, every build runs on every driver
+        known = f"{driver.cuda[0]}.{driver.cuda[1]}"
+        return (
+            f"torch {version} is built for CUDA {self.gpu}, but NVIDIA driver {clean_line(driver.version, 40)} "
+            f"supports only CUDA {known}, so it cannot use {there}"
+        )
+
+    @property
+    def cuda(self) -> tuple[int, int] | None:
+        """The CUDA it was built with, major and minor; None for another build."""
+        found = None if self.rocm else re.match(r"(\d+)\.(\d+)", self.gpu)
+        return (int(found[1]), int(found[2])) if found else None
 
 
 def installed(packages: Sequence[str]) -> list[bool]:
@@ -78,7 +101,8 @@ def _torch_build(python: str) -> TorchBuild | None:
         return None
     if "cuda" not in said:
         return None
-    return TorchBuild(str(said.get("__version__", "")), str(said["cuda"] or said.get("hip") or ""))
+    version, cuda, hip = str(said.get("__version__", "")), said["cuda"], said.get("hip")
+    return TorchBuild(version, str(cuda or hip or ""), rocm=bool(hip) and not cuda)
 
 
 def _constants(source: str) -> dict[str, object]:

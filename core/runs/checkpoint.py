@@ -5,15 +5,18 @@ Standard library only: the worker that resumes from one and the viewer that show
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
 from core.jobs import files
+from core.jobs.files import tree_size
 from core.recipe.devices import ranks_of
 from core.recipe.recipe import KNOBS, Recipe, from_json, get, put, to_json, why_without_effect
 from core.recipe.tasks import task_named
@@ -21,7 +24,19 @@ from core.recipe.values import Value, number_text
 from core.units import count, short_count
 
 NAME = "tunedeck.json"
-"""The file that makes a trainer's folder a checkpoint of ours; written last, with the sizes of all others."""
+"""The file that makes a trainer's folder a checkpoint of ours; written last, with sizes and SHA-256 of all others, and
+at its end the SHA-256 of what stands before it. Checkpoints of earlier versions have sizes alone."""
+
+_SEAL = re.compile(rb',"seal":"([0-9a-f]{64})"\}\s*\Z')
+_HASHED_AT_ONCE = 4
+"""Files that are read at the same time: a checkpoint has two or three large ones."""
+
+FROM_THE_START = "start"
+"""In the place of a checkpoint's name in `job.json["payload"]["resume"]`: the run was killed before its first one."""
+EVERY = 1 << 62
+"""For `last_good`: the sums of a checkpoint of any size are checked."""
+QUICKLY = 1 << 30
+"""For `last_good`: those of a checkpoint that takes a second or two are, where somebody waits at a screen."""
 
 BATCH_FILE = "batch_and_accumulation.json"
 """In a run's folder once the GPU's memory was not enough: the batches used since then."""
@@ -112,6 +127,9 @@ class Change:
 def seal(folder: Path, facts: Mapping[str, Any]) -> None:
     """Writes `NAME` into a checkpoint that is otherwise complete.
 
+    Every file is on the disk before its sum counts; several are read at once, which takes about as long as to write
+    them.
+
     Args:
         folder: the checkpoint.
         facts: see `read`.
@@ -119,19 +137,77 @@ def seal(folder: Path, facts: Mapping[str, Any]) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    sizes = {name: (folder / name).stat().st_size for name in _file_names(folder)}
-    (folder / NAME).write_bytes(files.encode({"version": 1, **facts, "files": sizes}))
+    names = _file_names(folder)
+    sizes = {name: (folder / name).stat().st_size for name in names}
+    body = files.encode({"version": 1, **facts, "files": sizes, "sha256": _sums(folder, names, sync=True)})
+    digest = hashlib.sha256(body).hexdigest()
+    (folder / NAME).write_bytes(body[:-1] + f',"seal":"{digest}"}}'.encode())
 
 
-def last_good(checkpoints: Path) -> tuple[Checkpoint | None, list[str]]:
-    """The newest whole checkpoint, and a sentence for each newer one that had to be passed over."""
+def last_good(checkpoints: Path, check: int = 0) -> tuple[Checkpoint | None, list[str]]:
+    """The newest whole checkpoint, and a sentence for each newer one that had to be passed over.
+
+    Args:
+        checkpoints: their folder.
+        check: bytes up to which a checkpoint's files are read and compared with its seal, see `EVERY` and `QUICKLY`.
+    """
     passed: list[str] = []
     for path in newest_first(checkpoints):
         try:
+            if tree_size(path) <= check:
+                refuse_damaged(path)
             return read(path), passed
         except BadInput as error:
             passed.append(str(error))
     return None, passed
+
+
+def refuse_damaged(path: Path) -> None:
+    """Compares the files of a checkpoint with its seal. What was found out is remembered while the seal stays.
+
+    Raises:
+        BadInput: one of them is not what it was, or not there; the sentence names it.
+    """
+    sums = _sealed(path).get("sha256")
+    manifest = os.stat(path / NAME)
+    stamp = (os.fspath(path), manifest.st_ino, manifest.st_mtime_ns)
+    if stamp not in _DAMAGED:
+        wanted = sums if isinstance(sums, dict) else {}
+        try:
+            found = _sums(path, list(wanted))
+        except OSError as error:
+            raise BadInput(
+                f"Skipped {path.name}: it cannot be read ({error.strerror})", where=os.fspath(path)
+            ) from error
+        _DAMAGED[stamp] = next((name for name, digest in wanted.items() if found[name] != digest), "")
+    if name := _DAMAGED[stamp]:
+        raise BadInput(
+            f"Skipped {path.name}: it is damaged ({name} does not match its checksum)", where=os.fspath(path)
+        )
+
+
+_DAMAGED: dict[tuple[str, int, int], str] = {}
+"""Of seals that were compared in this process: the file that is damaged, "" where none is."""
+
+
+def _sums(folder: Path, names: Sequence[str], *, sync: bool = False) -> dict[str, str]:
+    """Name to SHA-256 of files in a folder.
+
+    Args:
+        folder: the folder.
+        names: relative to it.
+        sync: whether the disk must have each file first.
+    """
+    from concurrent.futures import ThreadPoolExecutor  # 10 ms: not for who only lists checkpoints
+
+    def one(name: str) -> str:
+        if sync:
+            files.sync(folder / name)
+        with open(folder / name, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    with ThreadPoolExecutor(_HASHED_AT_ONCE) as pool:
+        return dict(zip(names, pool.map(one, names), strict=True))
 
 
 def newest_first(checkpoints: Path) -> list[Path]:
@@ -175,16 +251,25 @@ def read(path: Path) -> Checkpoint:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a checkpoint's files are all there, as long as they were when it was sealed."""
+    """Whether a checkpoint's files are all there, as long as they were when it was sealed, and not known as damaged."""
     try:
         _sealed(path)
-    except BadInput:
+        manifest = os.stat(path / NAME)
+    except (BadInput, OSError):
         return False
-    return True
+    return not _DAMAGED.get((os.fspath(path), manifest.st_ino, manifest.st_mtime_ns))
 
 
 def _sealed(path: Path) -> dict[str, Any]:
     facts = _object(path, NAME)
+    whole = (path / NAME).read_bytes()
+    seal_found = _SEAL.search(whole)
+    if "sha256" in facts and (
+        seal_found is None or hashlib.sha256(whole[: seal_found.start()] + b"}").hexdigest().encode() != seal_found[1]
+    ):
+        raise BadInput(
+            f"Skipped {path.name}: it is damaged ({NAME} does not match its own seal)", where=os.fspath(path)
+        )
     sizes = facts.get("files")
     for name, size in sizes.items() if isinstance(sizes, dict) else [(NAME, None)]:
         if not os.path.isfile(path / name) or (path / name).stat().st_size != size:

@@ -5,10 +5,15 @@ Nothing that a file says of commands counts. Standard library only: the queue's 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core.errors import BadInput
+from core.gpu.nvml import read_gpus
+from core.gpu.readings import GpuSample
+from core.gpu.selection import VARIABLE
 from core.jobs.folder import JobFolder
 from core.jobs.launch import worker_command
-from core.recipe.devices import devices_of
+from core.recipe.devices import devices_of, run_devices
 from core.recipe.recipe import Recipe, from_json
 
 KIND = "training"
@@ -30,10 +35,15 @@ def training_command(recipe: Recipe, folder: JobFolder, nodes: int = 1) -> list[
     return command if ranks == nodes == 1 else [command[0], "-m", "core.engine.torchrun", str(ranks), *command[1:]]
 
 
-def environment_of(recipe: Recipe) -> dict[str, str]:
-    """Which GPUs keeper and workers see; the keeper reads off those."""
-    visible = devices_of(recipe).visible
-    return {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+def environment_of(recipe: Recipe, gpus: Sequence[GpuSample]) -> dict[str, str]:
+    """Which GPUs keeper and workers see; the keeper reads off those.
+
+    Args:
+        recipe: the recipe.
+        gpus: all devices of this machine; where none can be read, workers see what the environment shows them.
+    """
+    visible = run_devices(recipe, gpus).visible
+    return {} if visible is None else {VARIABLE: visible}
 
 
 def own_recipe(folder: JobFolder) -> Recipe:
@@ -62,4 +72,5 @@ def commands_of(folder: JobFolder, recipe: Recipe | None = None) -> tuple[list[l
     """
     recipe = own_recipe(folder) if recipe is None else recipe
     held_out = folder.data / "eval.jsonl"
-    return stages_of(recipe, folder, held_out.stat().st_size if held_out.exists() else 0), environment_of(recipe)
+    stages = stages_of(recipe, folder, held_out.stat().st_size if held_out.exists() else 0)
+    return stages, environment_of(recipe, read_gpus().gpus)

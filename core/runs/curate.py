@@ -53,6 +53,8 @@ def plan_of(recipe: Recipe, workspace: Path, decisions: Ledger | None = None) ->
             "format": None if data.format == "auto" else data.format,
             "columns": data.columns or None,
             "eval_paths": data.eval,
+            "eval_format": None if data.eval_format == "auto" else data.eval_format,
+            "eval_columns": data.eval_columns or None,
             "mix": data.shares,
             "eval_fraction": data.eval_fraction,
             "split_seed": data.split_seed,

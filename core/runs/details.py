@@ -121,6 +121,9 @@ def _data_lines(said: Mapping[str, Any]) -> list[tuple[str, str]]:
     if not dropped:
         lines.append(("dropped", "0"))
     lines.append(("flags dropped", ", ".join(map(str, said.get("drop_flags", ()))) or "none"))
+    for what, counted in (said.get("review") or {}).items():
+        found = ", ".join(f"{word} {count(rows)}" for word, rows in counted.items()) if what != "conflicts" else ""
+        lines.append((what, found or count(counted)))
     if said.get("bad_lines"):
         lines.append(("malformed lines", count(said["bad_lines"])))
     lines += [("note", str(note)) for note in said.get("notes", ())]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from core.recipe.adapters import adapter_of
-from core.recipe.memory import DeviceType, Forecast
+from core.recipe.memory import Forecast
 from core.recipe.model_shape import ModelShape
+from core.recipe.precision import DeviceType
 from core.recipe.recipe import Recipe
 
 
@@ -30,7 +31,7 @@ def less_memory(recipe: Recipe, shape: ModelShape, need: Forecast, device: Devic
     adapter = adapter_of(recipe)
     if adapter.whole or need.weights < of_training:
         return adapter.less_memory
-    if device == "cuda" and recipe.model.quantization != "nf4" and not shape.quantized:
+    if device != "cpu" and recipe.model.quantization != "nf4" and not shape.quantized:
         return "The weights take the most memory. Use nf4 quantization, or a smaller model.", "model.quantization"
     return "The weights take the most memory. Use a smaller model.", "model.path"
 

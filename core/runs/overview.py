@@ -85,7 +85,7 @@ def tokens_of(recipe: Recipe, view: CuratedView, measured: Path) -> dict[str, An
     if recipe.data.eval:  # the user's own file is kept whole
         for each in parts[1]:
             each["left_out"] = ""
-    trained = [each for each in parts[0] if not each["left_out"]]
+    trained = [each for each in parts[0] if not each.get("left_out")]
     bins = _bins(list(map(_length, trained)), recipe.data.max_length)
     return {
         "max_length": recipe.data.max_length,
@@ -146,8 +146,8 @@ def _answer(fact: Mapping[str, Any]) -> int:
 
 
 def _part(measured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    facts = [fact for fact in measured if not fact["left_out"]]
-    lost = [fact for fact in facts if fact["not_rendered"]]
+    facts = [fact for fact in measured if not fact.get("left_out")]
+    lost = [fact for fact in facts if fact.get("not_rendered")]
     lengths = sorted(map(_length, facts))
     answers = sorted(map(_answer, facts))
     known = [fact for fact in facts if fact["parts"]]
@@ -161,10 +161,10 @@ def _part(measured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "lost": sum(fact["lost"] for fact in facts),
         "without": sum(not fact["trained"] for fact in facts),
         "not_rendered": len(lost),
-        "not_rendered_rows": [[fact["row"], fact["not_rendered"]] for fact in lost[:_NAMED]],
-        "context_lost": sum(bool(fact["context_lost"]) and not fact["not_rendered"] for fact in facts),
-        "control": sum(bool(fact["control"]) for fact in facts),
-        "left_out": dict(Counter(fact["left_out"] for fact in measured if fact["left_out"])),
+        "not_rendered_rows": [[fact["row"], fact.get("not_rendered")] for fact in lost[:_NAMED]],
+        "context_lost": sum(bool(fact.get("context_lost")) and not fact.get("not_rendered") for fact in facts),
+        "control": sum(bool(fact.get("control")) for fact in facts),
+        "left_out": dict(Counter(fact["left_out"] for fact in measured if fact.get("left_out"))),
         "median": _at(lengths, 0.5),
         "p95": _at(lengths, 0.95),
         "longest": lengths[-1] if lengths else 0,
@@ -213,7 +213,7 @@ def _by_source(view: CuratedView, facts: Sequence[Mapping[str, Any]]) -> list[di
     found = []
     at = 0
     for each in view.manifest["contributions"]:
-        own = [fact for fact in facts[at : at + each["samples"]] if not fact["left_out"]]
+        own = [fact for fact in facts[at : at + each["samples"]] if not fact.get("left_out")]
         at += each["samples"]
         found.append({"tokens": sum(fact["tokens"] for fact in own), "trained": sum(fact["trained"] for fact in own)})
     return found

@@ -6,33 +6,44 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from core import units
 from core.clean import clean_line
 from core.errors import BadInput
-from core.gpu import host
+from core.gpu.nvml import DriverVersion
 from core.gpu.readings import GpuSample
 from core.jobs.files import free_inodes, no_more_files
 from core.jobs.launch import worker_python
 from core.jobs.short_lived import short_lived
 from core.jobs.trust import COMMAND
 from core.recipe import memory
+from core.recipe.adapters import adapter_of
 from core.recipe.asks import FIELD_OF, asks_of
 from core.recipe.devices import ranks_of
 from core.recipe.mapped import with_mapping
 from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, marks_answers, read_shape
+from core.recipe.precision import precision_of
 from core.recipe.recipe import KNOBS, Recipe
+from core.recipe.rules import tokens
 from core.recipe.rules.template import marked_twin, template_text
 from core.recipe.rules.validate import validate
 from core.recipe.tasks import TASKS
+from core.recipe.tokenizer_files import read_tokenizer
 from core.recipe.trackers import missing
-from core.recipe.worker_packages import TorchBuild, torch_build
 from core.runs.memory_words import less_memory
+from core.runs.placement import Placement, placement_of
+from core.runs.precision import FIELD as PRECISION
+from core.runs.precision import PrecisionChoice, choose_precision, with_precision
+from core.runs.row_words import left_out, source_words, unreadable
+
+if TYPE_CHECKING:
+    from core.dataset.dataset import Dataset
 
 CheckResult = Literal["ok", "warn", "stop"]
 
@@ -74,10 +85,16 @@ class _Seen:
     workspace: Path
     shape: ModelShape | None
     model_fault: BadInput | None
+    place: Placement
+    choice: PrecisionChoice
     gpus: tuple[GpuSample, ...]
     gpu_fault: str
     kinds: frozenset[str] | None
-    torch: TorchBuild | None
+
+    @property
+    def trained(self) -> Recipe:
+        """The recipe as it will run: with what its precision comes to."""
+        return with_precision(self.recipe, self.choice, pure_bf16=True)
 
 
 def preflight(
@@ -86,14 +103,22 @@ def preflight(
     *,
     gpus: Sequence[GpuSample] = (),
     gpu_problem: str = "",
+    driver: DriverVersion | None = None,
+    wait: bool = True,
+    later: bool = False,
 ) -> list[PreflightCheck]:
     """Every check of a recipe, in the order a reader needs them. Takes about ten milliseconds and opens the data.
+
+    Where there is a GPU, torch is asked once whether it can use it, which takes seconds.
 
     Args:
         recipe: with absolute paths.
         workspace: where `runs/` will lie.
         gpus: what `GpuReader.read` says now; empty where there is none.
         gpu_problem: its sentence on why there is none.
+        driver: NVIDIA's, None where it does not say its version.
+        wait: whether to wait for torch's answer; else a warning says that it is being asked.
+        later: whether the run will wait in a queue, see `core.runs.precision.choose_precision`.
     """
     recipe = with_mapping(recipe, workspace)
     shape: ModelShape | None = None
@@ -104,28 +129,31 @@ def preflight(
         except BadInput as error:
             fault = error
     data, kinds = _data(recipe, workspace)
-    seen = _Seen(recipe, workspace, shape, fault, tuple(gpus), gpu_problem, kinds, torch_build() if gpus else None)
+    place = placement_of(recipe, gpus, driver, wait=wait)
+    choice = choose_precision(recipe, shape, place, later=later)
+    seen = _Seen(recipe, workspace, shape, fault, place, choice, tuple(gpus), gpu_problem, kinds)
     found = [*_fields(seen), *data, *(check for rule in _RULES for check in rule(seen))]
+    return _once_each(found)
+
+
+def _once_each(found: Sequence[PreflightCheck]) -> list[PreflightCheck]:
+    """One sentence for a field whose value is wrong: what else cannot be done with it is no news.
+
+    A field of files may have several, each about another file.
+    """
     stopped = {check.path for check in stops(found) if check.path}
-    return [check for check in found if check.name != "recipe" or check.verdict != "warn" or check.path not in stopped]
+    wrong = {check.path for check in stops(found) if check.name == "recipe" and check.path}
+    return [
+        check
+        for check in found
+        if not (check.name == "recipe" and check.verdict == "warn" and check.path in stopped)
+        and (check.name == "recipe" or check.verdict == "ok" or check.path not in wrong)
+    ]
 
 
 def stops(checks: Sequence[PreflightCheck]) -> list[PreflightCheck]:
     """The checks that keep the run from starting."""
     return [check for check in checks if check.verdict == "stop"]
-
-
-def device_of(recipe: Recipe, gpus: Sequence[GpuSample], torch: TorchBuild | None) -> memory.DeviceType:
-    """Where the run computes.
-
-    Args:
-        recipe: the recipe.
-        gpus: those that the driver knows.
-        torch: the one that trains, None where it is not known.
-    """
-    if recipe.training.devices.strip().startswith("cpu") or not gpus:
-        return "cpu"
-    return "cpu" if torch is not None and torch.unable(["any"]) else "cuda"
 
 
 def _fields(seen: _Seen) -> Iterator[PreflightCheck]:
@@ -142,40 +170,39 @@ def _fields(seen: _Seen) -> Iterator[PreflightCheck]:
 def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozenset[str] | None]:
     """Whether the sources open, and the kinds of samples in them."""
     from core.dataset.dataset import Dataset
+    from core.dataset.mapping import Chosen
 
     checks: list[PreflightCheck] = []
     kinds: set[str] = set()
-    columns = dict(recipe.data.columns)
-    form = None if recipe.data.format == "auto" else recipe.data.format
-    task = TASKS[recipe.task]
+    data = recipe.data
+    said = Chosen(data.eval_format, data.eval_columns)
     trained: Dataset | None = None
-    for path, paths in (("data.train", recipe.data.train), ("data.eval", recipe.data.eval)):
+    held: Dataset | None = None
+    for path, paths in (("data.train", data.train), ("data.eval", data.eval)):
         if not paths:
             continue
         try:
-            dataset = Dataset.open(list(paths), form, columns) if trained is None else trained.open_beside(list(paths))
+            if trained is None:
+                dataset = trained = Dataset.open(list(paths), Chosen(data.format).named, dict(data.columns))
+            else:
+                dataset = held = trained.open_eval(list(paths), said)
         except BadInput as error:
             checks.append(PreflightCheck("data", "stop", str(error), path))
             continue
-        found = dataset.recognition
-        trained = trained or dataset
-        if found.kind is None:
-            checks.append(
-                PreflightCheck("data", "stop", f"The format was not recognized: {clean_line(found.why)}", path)
-            )
-        else:
-            kinds.add(found.kind)
-            checks.append(PreflightCheck("data", "ok", f"{KNOBS[path].title}: {clean_line(found.why)}"))
-            if found.kind not in task.samples:
-                words = f"{task.title} trains on {task.wants}, but these samples are {found.kind}. Choose another task."
-                checks.append(PreflightCheck("data", "stop", words, path))
-            elif found.kind in task.unused:
-                checks.append(PreflightCheck("data", "warn", task.unused[found.kind], path))
+        for words in source_words(dataset, TASKS[recipe.task], training=dataset is trained):
+            lead = f"{KNOBS[path].title}: " if words.verdict == "ok" else ""
+            field = "" if words.verdict == "ok" else path
+            checks.append(PreflightCheck(words.topic, words.verdict, f"{lead}{words.sentence}", field))
+        kinds.update(kind for each in dataset.recognitions.at_open() for kind in each.kinds)
+        for sentence in dataset.recognitions.unused().warnings:
+            checks.append(PreflightCheck("data", "warn", clean_line(sentence), path))
+    if trained is not None:
+        checks += _rows(recipe, workspace, trained, held)
     if trained is not None and trained.recognition.kind is not None and recipe.model.path:
         from core.runs.token_checks import token_checks
 
         lines = token_checks(recipe, workspace, trained)
-        checks += [PreflightCheck("tokens", line.verdict, line.sentence, line.path) for line in lines]
+        checks += [PreflightCheck("tokens", line.verdict, line.sentence, line.path, line.brief) for line in lines]
     if trained is not None and recipe.data.mix:
         from core.runs.mix_words import mix_words  # orjson: only where data is read
 
@@ -186,6 +213,22 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozen
                 else PreflightCheck("mix", "stop", sentence, "data.mix")
             )
     return checks, frozenset(kinds) if kinds else None
+
+
+def _rows(recipe: Recipe, workspace: Path, trained: Dataset, held: Dataset | None) -> Iterator[PreflightCheck]:
+    """What is known of all rows: those that cannot be read, and those that the flags to drop leave out."""
+    from core.runs.known_rows import known_rows
+
+    mixed = [Path(path) for path in recipe.data.shares]
+    try:
+        files = [*trained.reader.files, *(() if held is None else held.reader.files), *mixed]
+        trained.chosen.check_files(files, "data.columns")
+    except BadInput as error:
+        yield PreflightCheck("data", "stop", str(error), "data.columns")
+    if (known := known_rows(trained, recipe, workspace)) is None:
+        return
+    for each in (*unreadable(known[0], recipe), *left_out(known[1], recipe)):
+        yield PreflightCheck("rows", each.verdict, each.sentence, each.path)
 
 
 def _eval(seen: _Seen) -> Iterator[PreflightCheck]:
@@ -214,6 +257,22 @@ def _model(seen: _Seen) -> Iterator[PreflightCheck]:
             f"{shape.architecture or shape.model_type}, {units.short_count(shape.parameters)} parameters, "
             f"{units.short_count(trained)} trainable.",
         )
+
+
+def _tokenizer(seen: _Seen) -> Iterator[PreflightCheck]:
+    """What the tokenizer's files say against the model and against the chosen chat template."""
+    recipe, shape = seen.recipe, seen.shape
+    if shape is None:
+        return
+    facts = read_tokenizer(shape.folder)
+    problems = [*tokens.check(shape, facts)]
+    if not problems and seen.kinds is not None and seen.kinds != {"text"}:
+        with suppress(BadInput):  # the template's own check says so
+            template = template_text(recipe.model.chat_template, shape)
+            problems += tokens.check_template(shape, facts, template, recipe.model.chat_template)
+    for problem in problems:
+        verdict: CheckResult = "stop" if problem.severity == "error" else "warn"
+        yield PreflightCheck("tokenizer", verdict, problem.sentence, problem.path, problem.brief)
 
 
 def _template(seen: _Seen) -> Iterator[PreflightCheck]:
@@ -257,8 +316,9 @@ def _installed(seen: _Seen) -> Iterator[PreflightCheck]:
     stored = "" if seen.shape is None else seen.shape.quantized
     if recipe.model.quantization != "none" or stored == "bitsandbytes" or recipe.training.optimizer.endswith("8bit"):
         wanted.append("bitsandbytes")
-    if recipe.model.attention == "flash_attention_2":
-        wanted.append("flash_attn")
+    if recipe.model.attention == "flash_attention_2" and util.find_spec("flash_attn") is None:
+        words = "flash_attn is not installed here. Install it with `pip install flash-attn`, or set attention to auto."
+        yield PreflightCheck("packages", "stop", words, "model.attention")
     missing = [name for name in wanted if util.find_spec(name) is None]
     if missing:
         yield PreflightCheck(
@@ -287,60 +347,77 @@ def _reporting(seen: _Seen) -> Iterator[PreflightCheck]:
 
 
 def _devices(seen: _Seen) -> Iterator[PreflightCheck]:
-    chosen = seen.recipe.training.devices.strip()
+    recipe, place = seen.recipe, seen.place
+    chosen, where = recipe.training.devices.strip(), "training.devices"
     if chosen.startswith("cpu"):
-        ranks = ranks_of(seen.recipe)
+        ranks = ranks_of(recipe)
         yield PreflightCheck(
             "device", "ok", "Trains on the CPU." if ranks == 1 else f"Trains on the CPU with {ranks} processes."
         )
-    elif not seen.gpus:
+    elif place.devices.fault:
+        yield PreflightCheck("device", "stop", place.devices.fault, where)
+    elif place.unable and chosen:
+        words = f"{place.unable}. Install a torch that can where the training runs, or set devices to cpu."
+        yield PreflightCheck("device", "stop", words, where)
+    elif place.unable:
+        yield PreflightCheck("device", "warn", f"{place.unable}: the run would train on the CPU.", where)
+    elif not seen.gpus and place.cpu:
         why = f" {seen.gpu_fault}" if seen.gpu_fault else ""
         if chosen:
             words = f"No GPU found, but the recipe names {chosen}.{why} Set devices to cpu, or clear it."
-            yield PreflightCheck("device", "stop", clean_line(words), "training.devices")
+            yield PreflightCheck("device", "stop", clean_line(words), where)
         else:
-            yield PreflightCheck(
-                "device", "warn", f"No GPU found: the run would train on the CPU.{why}", "training.devices"
-            )
+            yield PreflightCheck("device", "warn", f"No GPU found: the run would train on the CPU.{why}", where)
+    elif place.cpu:
+        yield PreflightCheck("device", "warn", f"{place.devices.note} The run would train on the CPU.", where)
     else:
-        known = {gpu.index for gpu in seen.gpus}
-        wrong = [part for part in _numbers(chosen) if part not in known]
-        if wrong:
-            there = ", ".join(str(index) for index in sorted(known))
-            yield PreflightCheck(
-                "device", "stop", f"There is no GPU {wrong[0]}; this machine has {there}.", "training.devices"
-            )
-            return
-        names = [f"GPU {gpu.index} {gpu.name or ''}".rstrip() for gpu in _chosen(seen)]
-        unable = "" if seen.torch is None else seen.torch.unable([f"GPU {gpu.index}" for gpu in _chosen(seen)])
-        if unable and chosen:
-            words = f"{unable}. Install a CUDA build of torch where the training runs, or set devices to cpu."
-            yield PreflightCheck("device", "stop", words, "training.devices")
-        elif unable:
-            yield PreflightCheck("device", "warn", f"{unable}: the run would train on the CPU.", "training.devices")
-        else:
-            yield PreflightCheck("device", "ok", f"Trains on {clean_line(', '.join(names))}.")
+        yield from _on_gpus(place)
+
+
+def _on_gpus(place: Placement) -> Iterator[PreflightCheck]:
+    where, names = "training.devices", clean_line(", ".join(place.names) or "a GPU", 400)
+    if place.checking:
+        words = f"Checking that torch can use {names}; this takes a few seconds, once."
+        yield PreflightCheck("device", "warn", words, where, "checking torch")
+    elif place.torch is not None and place.reach is None:
+        python = clean_line(worker_python(), 200)
+        words = f"{python} did not answer whether its torch can use {names}. The run will say so when it starts."
+        yield PreflightCheck("device", "warn", words, where)
+    else:
+        rocm = place.torch is not None and place.torch.rocm
+        no_gauges = " with ROCm. GPU readings are not available for it" if rocm else ""
+        yield PreflightCheck("device", "ok", f"Trains on {names}{no_gauges}.")
+    if place.devices.note:
+        yield PreflightCheck("device", "warn", place.devices.note, where)
+
+
+def _precision(seen: _Seen) -> Iterator[PreflightCheck]:
+    recipe, place, choice = seen.recipe, seen.place, seen.choice
+    if choice.sentence:
+        words = f"{choice.sentence} You must confirm this when the run starts." if choice.confirm else choice.sentence
+        path = "" if choice.level == "ok" else PRECISION
+        yield PreflightCheck("precision", choice.level, words, path, "pure bfloat16" if choice.confirm else "")
+    if place.device == "cuda_fp16":
+        held = precision_of(recipe.model.dtype, place.device, whole=adapter_of(recipe).whole)
+        names = clean_line(", ".join(place.names), 200)
+        if held.mixed == "bf16":
+            words = f"{names} has no bfloat16. Use auto, float16, mixed_float16 or float32."
+            yield PreflightCheck("precision", "stop", words, PRECISION)
+        if recipe.model.attention == "flash_attention_2":
+            words = f"flash_attention_2 needs an Ampere GPU or newer, and {names} is older. Use auto."
+            yield PreflightCheck("precision", "stop", words, "model.attention")
 
 
 def _memory(seen: _Seen) -> Iterator[PreflightCheck]:
     if seen.shape is None:
         return
-    device = device_of(seen.recipe, seen.gpus, seen.torch)
-    forecast = memory.forecast(seen.recipe, seen.shape, device)
-    need = forecast.total
-    if device == "cpu":
-        free, place = host.memory()[1], "RAM"
-    else:
-        rooms = [
-            gpu.memory_total - gpu.memory_used
-            for gpu in _chosen(seen)
-            if gpu.memory_total is not None and gpu.memory_used is not None
-        ]
-        free, place = min(rooms, default=None), "GPU memory"
+    recipe, device, free = seen.trained, seen.place.device, seen.place.free
+    forecast = memory.forecast(recipe, seen.shape, device)
+    need, place = forecast.total, "RAM" if device == "cpu" else "GPU memory"
     if free is None:
         yield PreflightCheck("memory", "warn", f"Needs about {units.gib(need)}; free {place} is unknown.")
     elif need > free:
-        advice, field = less_memory(seen.recipe, seen.shape, forecast, device)
+        advice, field = less_memory(recipe, seen.shape, forecast, device)
         words = f"Does not fit: needs about {units.gib(need)} of {place}, {units.gib(free)} free. {advice}"
         yield PreflightCheck("memory", "warn", words, field)
     else:
@@ -351,7 +428,7 @@ def _disk(seen: _Seen) -> Iterator[PreflightCheck]:
     if seen.shape is None:
         return
     training = seen.recipe.training
-    each = memory.checkpoint_bytes(seen.recipe, seen.shape)
+    each = memory.checkpoint_bytes(seen.trained, seen.shape, seen.place.device)
     kept = training.keep_checkpoints + 1 + training.keep_best  # a new one is written before the oldest goes
     fewest = kept - training.keep_checkpoints + 1
     need = kept * each + _REST_BYTES
@@ -394,22 +471,15 @@ def _workspace(seen: _Seen) -> Iterator[PreflightCheck]:
         )
 
 
-def _numbers(devices: str) -> list[int]:
-    return [int(part) for part in devices.split(",") if part.strip().isdigit()]
-
-
-def _chosen(seen: _Seen) -> list[GpuSample]:
-    wanted = _numbers(seen.recipe.training.devices) or [seen.gpus[0].index]
-    return [gpu for gpu in seen.gpus if gpu.index in wanted]
-
-
 _RULES: tuple[Callable[[_Seen], Iterator[PreflightCheck]], ...] = (
     _eval,
     _model,
+    _tokenizer,
     _template,
     _installed,
     _reporting,
     _devices,
+    _precision,
     _memory,
     _disk,
     _workspace,

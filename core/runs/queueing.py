@@ -11,6 +11,8 @@ from pathlib import Path
 from core import timestamps
 from core.dataset.view.view import CuratedView
 from core.errors import BadInput
+from core.gpu.nvml import read_gpus
+from core.gpu.selection import visible_gpus, visible_here
 from core.jobs import queue_runner
 from core.jobs.folder import JobFolder
 from core.jobs.launch import enqueue
@@ -19,11 +21,11 @@ from core.jobs.queue_rules import CPU
 from core.jobs.queue_runner import entry_of, had_its_turn, update_waiting_runs
 from core.jobs.state import standing
 from core.jobs.trust import NotAgreed, refusal, start_ask
-from core.recipe.devices import devices_of
+from core.recipe.devices import devices_of, run_devices
 from core.recipe.recipe import Recipe
-from core.runs.checkpoint import last_good
+from core.runs.checkpoint import FROM_THE_START, QUICKLY, last_good
 from core.runs.commands import commands_of
-from core.runs.start import prepare_run, read_gpus
+from core.runs.start import prepare_run
 
 RUNNER = "core.runs.run_queue"
 """The module of the queue's runner."""
@@ -51,6 +53,7 @@ def queue_run(
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     view_of: Callable[[Recipe], CuratedView] | None = None,
+    pure_bf16: bool = False,
 ) -> JobFolder:
     """Prepares a run, puts it at the end of the queue, and sees to it that somebody starts it.
 
@@ -62,17 +65,28 @@ def queue_run(
         on_progress: see `core.runs.start.prepare_run`.
         should_stop: likewise.
         view_of: likewise.
+        pure_bf16: likewise.
 
     Raises:
         BadInput: as at a start; or it is to wait for GPU memory that cannot be read.
         NotAgreed: as at a start.
+        NotConfirmed: as at a start.
         JobFailed: the queue's runner did not start; the run is queued nevertheless.
     """
     wish = wish or Wish()
     if wish.free_gib:
         _check_memory(recipe, wish.free_gib)
     Queue(workspace).read()  # one that cannot be read takes no run: said before there is one
-    run = prepare_run(recipe, workspace, base=base, on_progress=on_progress, should_stop=should_stop, view_of=view_of)
+    run = prepare_run(
+        recipe,
+        workspace,
+        base=base,
+        on_progress=on_progress,
+        should_stop=should_stop,
+        view_of=view_of,
+        pure_bf16=pure_bf16,
+        later=True,
+    )
     enqueue(run.folder, run.stages, env=run.environment)
     entry = entry_of(
         run.folder, device_set_of(run.recipe), free_bytes=int(wish.free_gib * 2**30), not_before=wish.not_before
@@ -138,10 +152,8 @@ def pick_up(workspace: Path) -> list[str]:
 def _put_back(folder: JobFolder) -> str:
     job = folder.read_job()
     payload = dict(job.get("payload") or {})
-    checkpoint, _ = last_good(folder.checkpoints)
-    payload.pop("resume", None)
-    if checkpoint is not None:
-        payload["resume"] = checkpoint.path.name
+    checkpoint, _ = last_good(folder.checkpoints, QUICKLY)
+    payload["resume"] = FROM_THE_START if checkpoint is None else checkpoint.path.name
     where = "from the beginning" if checkpoint is None else f"from step {checkpoint.step:,}"
     words = f"The machine was restarted while this run was active. The queue resumes it {where}."
     stages, environment = commands_of(folder)
@@ -186,10 +198,12 @@ def parse_time(text: str, now: float | None = None) -> float:
 def _check_memory(recipe: Recipe, free_gib: float) -> None:
     if not free_gib >= 0:  # also what is no number
         raise BadInput("Free memory must be 0 GiB or more", where=f"{free_gib:g}")
-    gpus, problem = read_gpus()
-    if device_set_of(recipe) == (CPU,) or not gpus:
-        words = problem or "the run trains on the CPU"
+    machine = read_gpus()
+    where = run_devices(recipe, machine.gpus)
+    if where.cpu or not machine.gpus:
+        words = where.note or machine.problem or "the run trains on the CPU"
         raise BadInput(f"Cannot wait for free GPU memory: {words.rstrip('.')}", where="--free-gib")
-    largest = max((gpu.memory_total or 0) for gpu in gpus) / 2**30
+    mine = where.gpus if devices_of(recipe).names else visible_gpus(machine.gpus, visible_here()).gpus
+    largest = max(((gpu.memory_total or 0) for gpu in mine), default=0) / 2**30
     if largest and free_gib > largest:
         raise BadInput(f"No GPU here has {free_gib:g} GiB; the largest has {largest:.1f} GiB", where="--free-gib")

@@ -1,4 +1,4 @@
-"""Resuming a run that has ended: from its last good checkpoint, in the same folder."""
+"""Resuming a run that has ended: from its last good checkpoint, else from step 0, in the same folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from core.jobs.workspaces import remember
 from core.recipe.recipe import Recipe, put, to_json
 from core.recipe.yamlfile import save
 from core.runs.at_end import at_end_of
-from core.runs.checkpoint import Checkpoint, last_good, refuse_misfits
+from core.runs.checkpoint import FROM_THE_START, QUICKLY, Checkpoint, last_good, refuse_misfits, where_it_stands
 from core.runs.commands import commands_of, own_recipe
 from core.runs.consent import check_again
 
@@ -28,14 +28,26 @@ class ResumePlan:
     """How a run would be resumed.
 
     Attributes:
-        checkpoint: what it resumes from.
+        folder: the run's folder.
+        checkpoint: what it resumes from; None where it ended before its first one, and starts again from step 0.
         recipe: what it resumes with.
         passed: sentences on newer checkpoints that are incomplete.
     """
 
-    checkpoint: Checkpoint
+    folder: JobFolder
+    checkpoint: Checkpoint | None
     recipe: Recipe
     passed: tuple[str, ...]
+
+    @property
+    def step(self) -> int:
+        """The step that it resumes from."""
+        return 0 if self.checkpoint is None else self.checkpoint.step
+
+    @property
+    def where(self) -> str:
+        """What it resumes from, as the end of a sentence."""
+        return "step 0 (no checkpoint yet)" if self.checkpoint is None else where_it_stands(self.checkpoint)
 
 
 def plan_resume(folder: JobFolder, recipe: Recipe | None = None) -> ResumePlan:
@@ -46,7 +58,8 @@ def plan_resume(folder: JobFolder, recipe: Recipe | None = None) -> ResumePlan:
         recipe: another recipe than the run's own; only what does not change the training may differ.
 
     Raises:
-        BadInput: the run is another user's, active or finished, has no complete checkpoint, or does not fit the recipe.
+        BadInput: the run is another user's, active or finished, has only incomplete or damaged checkpoints, or does not
+            fit the recipe.
     """
     now = standing(folder)
     refuse_foreign(folder)
@@ -57,16 +70,16 @@ def plan_resume(folder: JobFolder, recipe: Recipe | None = None) -> ResumePlan:
             "This run is finished; there is nothing to resume", where=folder.id, do="To train longer, start a new run"
         )
     own = own_recipe(folder)
-    checkpoint, passed = last_good(folder.checkpoints)
+    checkpoint, passed = last_good(folder.checkpoints, QUICKLY)
     again = f"Start it again from the beginning: tunedeck train {shlex.quote(os.fspath(folder.recipe))}"
-    if checkpoint is None:
-        words = passed[0].rstrip(".") if passed else "This run has no checkpoint to resume from"
-        raise BadInput(words, where=folder.id, do=again)
+    if checkpoint is None and passed:
+        raise BadInput(passed[0].rstrip("."), where=folder.id, do=again)
     if not (folder.data / "train.jsonl").is_file():
         raise BadInput("The training data of this run (data/train.jsonl) is missing", where=folder.id, do=again)
     chosen = own if recipe is None else put(recipe, "data.view", own.data.view)
-    refuse_misfits(checkpoint, chosen)
-    return ResumePlan(checkpoint, chosen, tuple(passed))
+    if checkpoint is not None:
+        refuse_misfits(checkpoint, chosen)
+    return ResumePlan(folder, checkpoint, chosen, tuple(passed))
 
 
 def resume_run(folder: JobFolder, plan: ResumePlan) -> None:
@@ -85,7 +98,11 @@ def resume_run(folder: JobFolder, plan: ResumePlan) -> None:
     refuse_run(folder)
     check_again(plan.recipe)
     job = folder.read_job()
-    payload = {**job["payload"], "recipe": to_json(plan.recipe), "resume": plan.checkpoint.path.name}
+    payload = {
+        **job["payload"],
+        "recipe": to_json(plan.recipe),
+    }
+    payload["resume"] = FROM_THE_START if plan.checkpoint is None else plan.checkpoint.path.name
     payload["at_end"] = at_end_of(plan.recipe)
     if plan.recipe != own_recipe(folder):
         save(plan.recipe, folder.recipe, portable=False)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from core.dataset.view.view import CuratedView, link_view
 from core.errors import BadInput, TunedeckError
-from core.gpu.nvml import GpuReader
-from core.gpu.readings import GpuSample
+from core.gpu.nvml import GpuInventory, read_gpus
+from core.gpu.selection import VARIABLE
 from core.jobs.files import reason
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
@@ -20,7 +20,9 @@ from core.jobs.same_device_runs import same_device_runs
 from core.jobs.takeover import notify_unseen_ends
 from core.jobs.workspaces import remember
 from core.paths import runs_dir
+from core.recipe.devices import full_names
 from core.recipe.mapped import with_mapping
+from core.recipe.model_shape import read_shape
 from core.recipe.paths import absolute, named_after
 from core.recipe.recipe import Recipe, put, to_json
 from core.recipe.rules.validate import without_effect
@@ -29,10 +31,17 @@ from core.runs.at_end import at_end_of
 from core.runs.commands import KIND, environment_of, stages_of
 from core.runs.consent import check_start
 from core.runs.curate import curate
+from core.runs.placement import placement_of
+from core.runs.precision import PrecisionChoice, choose_precision, precision_elsewhere, with_precision
 from core.runs.preflight import preflight, stops
+from core.runs.row_words import refuse_rows
 
 if TYPE_CHECKING:
     from core.dataset.audit.decisions import Ledger
+
+
+_OF_THIS_MACHINE = ("device", "precision")
+"""Checks that say nothing about another machine."""
 
 
 def resolve(recipe: Recipe, base: Path) -> Recipe:
@@ -73,6 +82,7 @@ def start_run(
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     view_of: Callable[[Recipe], CuratedView] | None = None,
+    pure_bf16: bool = False,
 ) -> JobFolder:
     """Starts a detached run and returns as soon as its keeper has taken over; the arguments are those of `prepare_run`.
 
@@ -89,9 +99,10 @@ def start_run(
         on_progress=on_progress,
         should_stop=should_stop,
         view_of=view_of,
+        pure_bf16=pure_bf16,
     )
-    visible = run.environment.get("CUDA_VISIBLE_DEVICES")
-    for name, where in same_device_runs(runs_dir(workspace), visible, read_gpus()[0], run.folder.id):
+    visible = run.environment.get(VARIABLE)
+    for name, where in same_device_runs(runs_dir(workspace), visible, read_gpus().gpus, run.folder.id):
         words = (
             f"{name} is also running on {where}; both will be slower. Use the queue to run them one after the other."
         )
@@ -112,6 +123,8 @@ def prepare_run(
     should_stop: Callable[[], bool] | None = None,
     view_of: Callable[[Recipe], CuratedView] | None = None,
     elsewhere: bool = False,
+    pure_bf16: bool = False,
+    later: bool = False,
 ) -> Prepared:
     """Makes the folder of a run, with all that it needs.
 
@@ -128,20 +141,33 @@ def prepare_run(
         view_of: gives the view of the resolved recipe, where it is not to be built here (`core.runs.view_job`); then
             the three before it are not used.
         elsewhere: whether another machine is to train, so that the devices of this one do not matter.
+        pure_bf16: whether the user has said yes to pure bfloat16, see `core.runs.precision`.
+        later: whether the run will wait in a queue.
 
     Raises:
         BadInput: the recipe, the model or the data stops the start; nothing is left behind.
         NotAgreed: the workspace, or something that the recipe runs, needs the user's yes first.
+        NotConfirmed: it would train in pure bfloat16, which needs the user's yes.
     """
     resolved = with_mapping(
         resolve(recipe if name is None else replace(recipe, name=name), base or workspace), workspace
     )
-    warnings = [*_check(resolved, workspace, elsewhere), *(found.sentence for found in without_effect(resolved))]
+    machine = GpuInventory() if elsewhere else read_gpus()
+    warnings = [
+        *_check(resolved, workspace, machine, elsewhere, later),
+        *(found.sentence for found in without_effect(resolved)),
+    ]
     check_start(resolved, workspace)
+    choice = _precision(resolved, machine, elsewhere=elsewhere, later=later)
+    resolved = with_precision(resolved, choice, pure_bf16=pure_bf16)
+    resolved = put(resolved, "training.devices", full_names(resolved, machine.gpus))
+    if choice.confirm:
+        warnings.append(choice.sentence)
     if view_of is None:
         view = curate(resolved, workspace, decisions=decisions, on_progress=on_progress, should_stop=should_stop)
     else:
         view = view_of(resolved)
+    warnings += refuse_rows(view, resolved)
     resolved = put(resolved, "data.view", view.fingerprint)
     payload = {
         "recipe": to_json(resolved),
@@ -162,28 +188,21 @@ def prepare_run(
     remember(workspace)
     for warning in [*warnings, *view.manifest["notes"]]:
         folder.append_event("alert", warning)
-    return Prepared(folder, stages_of(resolved, folder, view.eval_count), environment_of(resolved), resolved)
+    return Prepared(
+        folder, stages_of(resolved, folder, view.eval_count), environment_of(resolved, machine.gpus), resolved
+    )
 
 
-def read_gpus() -> tuple[list[GpuSample], str]:
-    """The GPUs now, and a sentence on why there are none to read, or ""."""
-    reader = GpuReader()
-    reader.open()
-    try:
-        return reader.read(), reader.problem
-    finally:
-        reader.close()
-
-
-def _check(recipe: Recipe, workspace: Path, elsewhere: bool) -> list[str]:
+def _check(recipe: Recipe, workspace: Path, machine: GpuInventory, elsewhere: bool, later: bool) -> list[str]:
     """Refuses what cannot start.
 
     Returns:
         The sentences of warnings on the data: a run keeps them, for whoever reads its events later.
     """
-    gpus, problem = read_gpus()
-    checks = preflight(recipe, workspace, gpus=gpus, gpu_problem=problem)
-    found = [check for check in stops(checks) if not (elsewhere and check.name == "device")]
+    checks = preflight(
+        recipe, workspace, gpus=machine.gpus, gpu_problem=machine.problem, driver=machine.driver, later=later
+    )
+    found = [check for check in stops(checks) if not (elsewhere and check.name in _OF_THIS_MACHINE)]
     if found:
         more = (
             ""
@@ -194,6 +213,17 @@ def _check(recipe: Recipe, workspace: Path, elsewhere: bool) -> list[str]:
         )
         raise BadInput(found[0].sentence, where=found[0].path, do=more)
     return [check.sentence for check in checks if check.verdict == "warn" and check.name == "data"]
+
+
+def _precision(recipe: Recipe, machine: GpuInventory, *, elsewhere: bool, later: bool) -> PrecisionChoice:
+    if elsewhere:
+        return precision_elsewhere(recipe)
+    try:
+        shape = read_shape(recipe.model.path, recipe.model.revision)
+    except BadInput:
+        shape = None  # it is downloaded when the run starts
+    place = placement_of(recipe, machine.gpus, machine.driver)
+    return choose_precision(recipe, shape, place, later=later)
 
 
 def _stamp_audit(recipe: Recipe, workspace: Path, view: CuratedView, folder: JobFolder) -> None:

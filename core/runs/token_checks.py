@@ -34,6 +34,7 @@ class TokenCheck:
     verdict: Literal["ok", "warn", "stop"]
     sentence: str
     path: str
+    brief: str = ""
 
 
 def token_checks(recipe: Recipe, workspace: Path, dataset: Dataset) -> Iterator[TokenCheck]:
@@ -52,7 +53,8 @@ def token_checks(recipe: Recipe, workspace: Path, dataset: Dataset) -> Iterator[
         words += f"{'is' if len(found.not_rendered) == 1 else 'are'} left out (flag not_rendered)."
         yield TokenCheck("warn", words, "data.drop_flags")
     elif found.not_rendered:
-        yield TokenCheck("stop", f"{_lost_words(found.not_rendered)}. {WAYS_ON}", "data.train_without")
+        words = f"{_lost_words(found.not_rendered)}. {WAYS_ON}"
+        yield TokenCheck("stop", words, "data.train_without", f"{len(found.not_rendered):,} not rendered")
     if found.context_lost:
         verb = "loses" if found.context_lost == 1 else "lose"
         words = (
@@ -82,10 +84,11 @@ def _of_overview(recipe: Recipe, workspace: Path) -> _Found | None:
     tokens = tokens_known(workspace, recipe)
     if tokens is None:
         return None
-    train = tokens["train"]
-    rows = [(int(row), str(words)) for row, words in train["not_rendered_rows"]]
-    rows += [(-1, "")] * (train["not_rendered"] - len(rows))
-    return _Found(rows, train["context_lost"], train["control"])
+    parts = [tokens["train"]] if recipe.data.eval else [tokens["train"], tokens["eval"]]
+    rows = sorted((int(row), str(words)) for part in parts for row, words in part["not_rendered_rows"])
+    rows += [(-1, "")] * (sum(part["not_rendered"] for part in parts) - len(rows))
+    context, control = (sum(part[name] for part in parts) for name in ("context_lost", "control"))
+    return _Found(rows, context, control)
 
 
 def _of_rows(recipe: Recipe, workspace: Path, dataset: Dataset) -> _Found | None:
@@ -167,8 +170,7 @@ def _lost_words(rows: list[tuple[int, str]]) -> str:
     """Which rows lose what, as a sentence without a full stop; rows count from 1 in it."""
     named = "; ".join(f"row {row + 1:,}: {lost}" for row, lost in islice(rows, _NAMED) if row >= 0)
     more = f"; and {len(rows) - _NAMED:,} more" if len(rows) > _NAMED else ""
-    what = "1 sample" if len(rows) == 1 else f"{len(rows):,} samples"
-    return f"The chat template does not render all of {what} to train on ({named}{more})"
+    return f"The chat template does not render all of {_rows(len(rows))} ({named}{more})"
 
 
 def _rows(number: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from transformers import EarlyStoppingCallback, TrainerControl, TrainerState, TrainingArguments
@@ -11,7 +10,7 @@ from core.engine.worker import Worker
 from core.errors import BadInput
 from core.recipe.recipe import Recipe
 from core.recipe.tasks import task_named
-from core.runs.checkpoint import Checkpoint, read
+from core.runs.checkpoint import Checkpoint, read, refuse_damaged
 from core.training.durable import DurableTrainer
 
 
@@ -69,9 +68,10 @@ def load_best(worker: Worker, trainer: DurableTrainer) -> int | None:
     step: int | None = trainer.state.best_global_step
     if step is None or step == trainer.state.global_step:
         return step
-    path = Path(trainer.args.output_dir) / f"checkpoint-{step}"
+    path = worker.folder.checkpoints / f"checkpoint-{step}"
     try:
         read(path)
+        refuse_damaged(path)
     except BadInput as error:
         worker.event(
             "alert", f"The best weights (step {step:,}) cannot be read; the last weights are saved instead. {error}"

@@ -22,7 +22,7 @@ from core.jobs import folder as folders
 from core.jobs.files import tree_size
 from core.recipe.recipe import Recipe, to_json
 from core.recipe.tasks import EVAL_LOSS, LOSS, TASKS
-from core.runs.checkpoint import Checkpoint, read, seal
+from core.runs.checkpoint import Checkpoint, read, refuse_damaged, seal
 from core.training.finite import Guard, NotFinite
 from core.training.in_step import InStep
 from core.training.loading import named
@@ -194,9 +194,17 @@ class DurableTrainer(Trainer):
     def _maybe_log_save_evaluate(self, *arguments: Any, **names: Any) -> None:
         if self._put_off and self._worker.reachable():
             self.control.should_save = True
+        went_on = not self.control.should_training_stop
         super()._maybe_log_save_evaluate(*arguments, **names)
+        if went_on and self.control.should_training_stop and not self._evaluation_due:
+            self._log_rest(*arguments, **names)  # an early stop: nobody had known that this step is the last
         if not self.control.should_training_stop:
             self.between_steps(self._save_now)
+
+    def _log_rest(self, *arguments: Any, **names: Any) -> None:
+        """Logs the steps since the last multiple of `log_every`, and nothing else."""
+        self.control.should_log, self.control.should_evaluate, self.control.should_save = True, False, False
+        super()._maybe_log_save_evaluate(*arguments, **names)
 
     def _save_now(self) -> None:
         self._save_checkpoint(self.model_wrapped, None)
@@ -208,7 +216,7 @@ class DurableTrainer(Trainer):
 
     def _write_checkpoint(self, model: Any, trial: Any) -> None:
         step = self.state.global_step
-        checkpoints = Path(self.args.output_dir)
+        checkpoints = self._worker.folder.checkpoints
         target = checkpoints / f"checkpoint-{step}"
         if _is_whole(target):
             return
@@ -238,7 +246,7 @@ class DurableTrainer(Trainer):
                 written.rmdir()
                 seal(folder, self._facts())
             finally:
-                self.args.output_dir = str(checkpoints)
+                self.args.output_dir = str(self._worker.folder.checkpoints)
 
         if self.args.should_save:
             patience = folders.GONE_AFTER if self._ends() else None
@@ -248,12 +256,12 @@ class DurableTrainer(Trainer):
             training = self._recipe.training
             best = self.state.best_global_step if training.keep_best else None
             with suppress(OSError):  # then those are dropped after the next one
-                drop_old(checkpoints, training.keep_checkpoints, best)
+                drop_old(self._worker.folder.checkpoints, training.keep_checkpoints, best)
         elif self._ranks.sharded:
             self._ranks.help_write(self)
         self._ranks.barrier()
         seconds = time.monotonic() - began
-        size = tree_size(target)
+        size = tree_size(self._worker.folder.checkpoints / target.name)
         self._guard.good_checkpoint = f"checkpoints/{target.name}"
         self._worker.event(
             "checkpoint",
@@ -342,8 +350,10 @@ class _Points(TrainerCallback):
 
 
 def _is_whole(checkpoint: Path) -> bool:
+    """Whether a checkpoint of this very step is there already, every byte of it."""
     try:
         read(checkpoint)
+        refuse_damaged(checkpoint)
     except BadInput:
         return False
     return True

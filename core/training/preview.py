@@ -40,6 +40,8 @@ class Preview:
             `pieces`: text and trained flag of each, and where the cut takes something, `kept` tokens, `lost`,
             `lost_trained` and `lost_text`; of all sequences together `tokens` after the cut, `total` before it,
             `trained`, `lost` and `lost_trained`; `can_chunk`: whether `data.chunk_text` would keep what is lost;
+            `not_rendered` and `context_lost`: what the row holds and the rendered text does not, in words, from what
+            is trained and from context; `control_tokens`: special tokens in its text;
             `template`: where it is from; `stop_trained`: whether the end of an answer is learned.
 
         Raises:
@@ -48,6 +50,7 @@ class Preview:
         from core.engine.encode import encode, stop_trained
         from core.engine.encoded import EncodingSettings
         from core.engine.pieces import parts_of
+        from core.engine.rendered import loss_words
 
         recipe = from_json(_part(question, "recipe"))
         try:
@@ -65,6 +68,9 @@ class Preview:
             "lost": encoded.lost_tokens,
             "lost_trained": encoded.lost_trained,
             "can_chunk": sample.kind == "text" and encoded.lost_tokens > 0,
+            "not_rendered": loss_words(encoded.not_rendered),
+            "context_lost": loss_words(encoded.context_lost),
+            "control_tokens": list(encoded.control_tokens),
             "template": template.origin,
             "stop_trained": stop_trained(settings),
         }

@@ -25,9 +25,19 @@ from core.jobs.files import JobGone, Unreachable
 from core.recipe.adapters import adapter_of
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, put
-from core.runs.checkpoint import Checkpoint, last_good, refuse_misfits, settled, where_it_stands
+from core.runs.checkpoint import (
+    EVERY,
+    FROM_THE_START,
+    Checkpoint,
+    last_good,
+    read,
+    refuse_misfits,
+    settled,
+    where_it_stands,
+)
 from core.training.memory_retry import Shortage, no_room, shrink
 from core.training.rank_report import report_ranks
+from core.training.unfit import refuse_unfit
 
 if TYPE_CHECKING:
     from core.engine.load import Hardware
@@ -68,6 +78,7 @@ def train(worker: Worker, recipe: Recipe) -> None:
     from core.engine.template import use_template
 
     check_model(recipe.model.path)
+    refuse_unfit(recipe)
     set_threads(recipe)
     worker.rank = join(recipe)
     checkpoint = _checkpoint_to_resume(worker, recipe)
@@ -87,7 +98,7 @@ def train(worker: Worker, recipe: Recipe) -> None:
         recipe = shrink(worker, recipe, shortage)
         if worker.rank is not None:
             raise Again  # the other ranks wait for this one, in the middle of a step
-        checkpoint, _ = last_good(worker.folder.checkpoints)
+        checkpoint, _ = last_good(worker.folder.checkpoints, EVERY)
         where = "the beginning" if checkpoint is None else where_it_stands(checkpoint)
         worker.event("resume", f"Resuming from {where}.", step=0 if checkpoint is None else checkpoint.step)
 
@@ -98,20 +109,41 @@ def _checkpoint_to_resume(worker: Worker, recipe: Recipe) -> Checkpoint | None:
     Raises:
         BadInput: none is whole, or the recipe does not fit it.
     """
-    resumed, again = worker.folder.read_job()["payload"].get("resume"), bool(os.environ.get(AGAIN))
+    payload, again = worker.folder.read_job()["payload"], bool(os.environ.get(AGAIN))
+    resumed = payload.get("resume")
+    if resumed == FROM_THE_START and not again:
+        worker.event("resume", "Starting again from step 0: no checkpoint had been written.", step=0)
+        return None
     if not resumed and not again:
         return None
-    checkpoint, passed = last_good(worker.folder.checkpoints)
+    checkpoint, passed = _last_good(worker)
     for sentence in passed:
         worker.event("alert", sentence)
     if checkpoint is None and not resumed:
         worker.event("resume", "Starting again from the beginning.", step=0)
         return None
     if checkpoint is None:
-        raise BadInput("No complete checkpoint to resume from", where=os.fspath(worker.folder.checkpoints))
+        where = os.fspath(worker.folder.checkpoints)
+        raise BadInput(
+            "No complete checkpoint to resume from",
+            where=where,
+            do=f"Start the run again from the beginning: tunedeck train {worker.folder.recipe}",
+        )
     refuse_misfits(checkpoint, recipe)
     worker.event("resume", f"Resuming from {where_it_stands(checkpoint)}.", step=checkpoint.step)
     return checkpoint if worker.rank is None else checkpoint.of_rank(worker.rank.number)
+
+
+def _last_good(worker: Worker) -> tuple[Checkpoint | None, list[str]]:
+    """The checkpoint that counts on all ranks: the first reads every file of it, and tells the others which it is."""
+    checkpoints = worker.folder.checkpoints
+    if worker.rank is None:
+        return last_good(checkpoints, EVERY)
+    found, passed = last_good(checkpoints, EVERY if worker.rank.number == 0 else 0)
+    (step,) = worker.rank.share([-1 if found is None else found.step])
+    if step < 0:
+        return None, passed
+    return (found if found is not None and found.step == step else read(checkpoints / f"checkpoint-{step}")), passed
 
 
 def _train(
@@ -125,12 +157,13 @@ def _train(
 ) -> Shortage | None:
     """Trains to the end, or until the memory is short."""
     from core.engine.load import load_base
-    from core.engine.quantized import is_quantized
+    from core.engine.loss_check import check_loss
+    from core.engine.quantized import in_four_bits, is_quantized
     from core.engine.ranks import check
     from core.training.rescue import rescued
 
     worker.stop_if_asked("Stopped on request before the model was loaded. There was nothing to save.")
-    words = f"Loading the model on {on.name} in {str(on.dtype).removeprefix('torch.')}"
+    words = f"Loading the model on {on.name} in {on.precision}"
     worker.phase("loading", f"{words}.")
 
     def loaded(done: int, of: int) -> None:
@@ -142,10 +175,13 @@ def _train(
         if not (short := short_of(error)):
             raise
         raise no_room(put(recipe, "training.batch_size", 1), short) from error
+    refuse_unfit(recipe)  # again: its files may have been downloaded only now
     if adapter_of(recipe).whole and is_quantized(model):
         raise BadInput("A quantized model cannot be trained with method full", where="method", do="Use lora")
     worker.stop_if_asked("Stopped on request before the first step. There was nothing to save.")
     tokenizer, template = text
+    if not is_sharded(recipe) and not in_four_bits(model):  # these are packed for evaluation at the first chance
+        check_loss(model, tokenizer)
     try:
         trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, rows, checkpoint)
     except Exception as error:
@@ -213,11 +249,6 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
     train_rows, facts = encode_all(data / "train.jsonl", tokenizer, settings, caches=caches, seen=seen)
     for sentence, fields in facts.alerts():
         worker.event("alert", sentence, data="train", **fields)
-    if facts.not_rendered:
-        words = not_rendered_words(facts.not_rendered)
-        if not started:
-            raise BadInput(words, where="model.chat_template", do=_WAYS_ON)
-        worker.event("alert", f"{words}.", data="train", rows=[row for row, _ in facts.not_rendered[:20]])
     if settings.train_without:
         parts = " and ".join(PARTS[part] for part in settings.train_without)
         worker.event(
@@ -226,7 +257,8 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
             f"{facts.samples:,} samples.",
             reduced=facts.reduced,
         )
-    if facts.trained_tokens == 0:
+    lost = list(facts.not_rendered)
+    if facts.trained_tokens == 0 and not lost:
         raise BadInput(
             f"None of the {facts.samples:,} samples has a trained token, so there is nothing to learn",
             where=str(data / "train.jsonl"),
@@ -238,13 +270,20 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
         before = facts.samples
         kept = replace(settings, drop_flags=()) if recipe.data.eval else settings  # the user's own file is kept whole
         eval_rows, held_out = encode_all(data / "eval.jsonl", tokenizer, kept, caches=caches, seen=seen)
-        if held_out.not_rendered:
-            words = not_rendered_words(held_out.not_rendered).replace(" to train on", "")
+        if not recipe.data.eval:
+            lost += held_out.not_rendered
+        elif held_out.not_rendered:
+            words = not_rendered_words(held_out.not_rendered)
             worker.event("alert", f"Eval set: {words}.", data="eval", count=len(held_out.not_rendered))
         for sentence, fields in held_out.alerts():
             worker.event("alert", f"Eval set: {sentence}", data="eval", **fields)
         if len(eval_rows) == 0:
             eval_rows = None
+    if lost:
+        words = not_rendered_words(sorted(lost))
+        if not started:
+            raise BadInput(words, where="model.chat_template", do=_WAYS_ON)
+        worker.event("alert", f"{words}.", data="train", rows=[row for row, _ in sorted(lost)[:20]])
     if template.text and template.marks_answers and not stop_trained(settings):
         worker.event(
             "alert",
@@ -294,6 +333,7 @@ def _trainer(
 ) -> tuple[DurableTrainer, Reporter]:
     from core.training.best import EarlyStopping
     from core.training.build import build
+    from core.training.movement import WeightMovement
     from core.training.report import Reporter
 
     reporter = Reporter(worker, resumed=checkpoint)
@@ -308,6 +348,8 @@ def _trainer(
     trainer.on_not_finite = not_finite
     trainer.between_steps = lambda save: reporter.between_steps(trainer.state, trainer.control, save)
     reporter.in_step = trainer.in_step
+    if adapter_of(recipe).whole and not is_sharded(recipe):  # FSDP holds what it trains in float32
+        reporter.movement = WeightMovement(trainer.model)
     return trainer, reporter
 
 

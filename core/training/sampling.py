@@ -154,7 +154,12 @@ class Sampling:
         held_out = Path(self._worker.folder.data / "eval.jsonl")
         if samples.number and held_out.exists():
             found += held_out_prompts(
-                read_view(held_out), samples.number, self._tokenizer, self._template, max_length=length
+                read_view(held_out),
+                samples.number,
+                self._tokenizer,
+                self._template,
+                max_length=length,
+                train_without=self._recipe.data.train_without,
             )
         return found
 

@@ -83,7 +83,9 @@ def test_an_interrupted_run_ends_early_where_the_plain_one_has_its_rise_and_save
     folder = _run(tmp_path, **options)
     run_to_end(folder, "tests.kit.disturbed_training", DISTURB_AT=str(end - before), DISTURB_BY="stop")
     assert folder.read_status().state == "stopped"
-    assert plan_resume(folder).checkpoint.without_gain == _PATIENCE - 1
+    checkpoint = plan_resume(folder).checkpoint
+    assert checkpoint is not None
+    assert checkpoint.without_gain == _PATIENCE - 1
     go_on(folder)
 
     assert logged(folder) == {(step, kind): line for (step, kind), line in logged(plain).items() if step <= end}

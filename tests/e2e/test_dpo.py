@@ -107,7 +107,7 @@ def test_losses_and_rewards_equal_plain_dpo_after_a_stop_and_a_resume(warm: Warm
     _disturbed(folder, 3, "stop")
     _end(folder, "stopped")
     plan = plan_resume(folder)
-    assert plan.checkpoint.step == 3
+    assert plan.step == 3
     assert (folder.adapter / "adapter_model.safetensors").exists()
     resume_run(folder, plan)
     theirs = work(warm, "tests.kit.plain_dpo", folder.data, BASE, out, 6, "lora")

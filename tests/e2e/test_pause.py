@@ -77,7 +77,7 @@ def test_pause_with_release_frees_the_memory_and_resume_starts_from_there(
     assert main(["pause", run, "--release"]) == 0
     assert standing(live).state == "stopped"
     assert steps(live)[-1] == held  # no step more, although it was asked while it held still
-    assert plan_resume(live).checkpoint.step == held
+    assert plan_resume(live).step == held
     capsys.readouterr()
     assert main(["resume", run, "--dry-run"]) == 0
     shown = capsys.readouterr().out

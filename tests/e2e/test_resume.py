@@ -117,11 +117,13 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_bits(
     run_to_end(folder, "tests.kit.disturbed_training", DISTURB_AT=at, DISTURB_BY="kill")
     assert folder.read_status().state == "failed"
     plan = plan_resume(folder)
-    assert plan.checkpoint.step == 8
+    assert plan.step == 8
+    assert plan.checkpoint is not None
     assert plan.checkpoint.position == 2 * 8
     go_on(folder)
     whole = logged(straight(**changes))
     assert len(whole) > 4
+    assert (_STEPS, "loss") in whole, "the last steps, also where their number is no multiple of log_every"
     assert logged(folder) == whole
     (summary,) = events(folder, "summary")
     (other,) = events(straight(**changes), "summary")
@@ -143,7 +145,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     folder = make(tmp_path, training__save_every=0.0)
     run_to_end(folder, "tests.kit.disturbed_training", DISTURB_AT=str(step), DISTURB_BY="stop")
     assert folder.read_status().state == "stopped"
-    stopped_at = plan_resume(folder).checkpoint.step
+    stopped_at = plan_resume(folder).step
     assert step <= stopped_at < _STEPS
     assert (folder.adapter / "adapter_model.safetensors").exists()
     go_on(folder)
@@ -162,6 +164,7 @@ def test_an_adapter_that_is_older_than_its_run_has_its_own_step_and_figures_besi
     run_to_end(folder, "tests.kit.disturbed_training", DISTURB_AT="4", DISTURB_BY="stop")
     assert folder.read_status().state == "stopped"
     checkpoint = plan_resume(folder).checkpoint
+    assert checkpoint is not None
     stopped_at = checkpoint.step
     assert stopped_at in (4, 5), "before the next evaluation"
     payload = {**folder.read_job()["payload"], "resume": checkpoint.path.name}
@@ -245,7 +248,7 @@ def test_between_two_batches_of_a_step_the_last_whole_step_is_saved_to_the_same_
     if name == "save":
         assert logged(folder) == logged(straight(**changes))
         folder.write_status(state="failed")
-    assert plan_resume(folder).checkpoint.step == step
+    assert plan_resume(folder).step == step
     go_on(folder)
     assert logged(folder) == logged(straight(**changes))
 
@@ -260,7 +263,7 @@ def test_a_checkpoint_that_is_not_whole_is_passed_over(
     optimizer.write_bytes(optimizer.read_bytes()[:-100])
     (folder.checkpoints / "checkpoint-4" / "trainer_state.json").write_text("")
     plan = plan_resume(folder)
-    assert plan.checkpoint.step == 2
+    assert plan.step == 2
     assert len(plan.passed) == 3
     assert "no readable tunedeck.json" in plan.passed[0]
     assert "it is incomplete (optimizer.pt)" in plan.passed[1]
@@ -272,20 +275,34 @@ def test_a_checkpoint_that_is_not_whole_is_passed_over(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["adapter_model.safetensors", "optimizer.pt"])
-def test_a_checkpoint_that_is_damaged_is_named(warm: WarmPython, tmp_path: Path, name: str) -> None:
+def test_a_checkpoint_that_is_damaged_is_named_and_passed_over(
+    warm: WarmPython, tmp_path: Path, straight: Callable[..., JobFolder], name: str
+) -> None:
     folder = make(tmp_path, training__save_every=2.0)
     run_to_end(folder, "tests.kit.disturbed_training", DISTURB_AT="5", DISTURB_BY="kill")
     file = folder.checkpoints / "checkpoint-4" / name
     damaged = bytearray(file.read_bytes())
     damaged[:64] = bytes(64)
     file.write_bytes(damaged)
-    resume_run(folder, plan_resume(folder))
-    until(lambda: standing(folder).over, "the resumed run ends", 120)
-    now = folder.read_status()
-    assert now.state == "failed"
-    assert "weights_only" not in now.message
-    assert "checkpoint-4 cannot be loaded: a file is damaged (" in now.message
-    assert now.message.endswith("`tunedeck resume` then resumes from the checkpoint before it.")
+    plan = plan_resume(folder)
+    assert plan.step == 2
+    assert "checkpoint-4" in plan.passed[0]
+    assert name in plan.passed[0]
+    go_on(folder)
+    assert [event["message"] for event in events(folder, "alert")] == list(plan.passed)
+    assert logged(folder) == logged(straight())
+
+
+def test_a_run_that_is_killed_before_its_first_checkpoint_starts_again(
+    warm: WarmPython, tmp_path: Path, straight: Callable[..., JobFolder]
+) -> None:
+    folder = make(tmp_path, training__save_every=100.0)
+    run_to_end(folder, "tests.kit.disturbed_training", DISTURB_AT="3", DISTURB_BY="kill")
+    assert folder.read_status().state == "failed"
+    assert plan_resume(folder).checkpoint is None
+    go_on(folder)
+    assert [event["step"] for event in events(folder, "resume")] == [0]
+    assert logged(folder) == logged(straight())
 
 
 def test_a_recipe_that_does_not_fit_is_refused_with_the_fields_that_differ(warm: WarmPython, tmp_path: Path) -> None:
@@ -299,19 +316,21 @@ def test_a_recipe_that_does_not_fit_is_refused_with_the_fields_that_differ(warm:
     assert "training.learning_rate is 1e-3 and was 0.01" in str(refused.value)
     assert "eval_every" not in str(refused.value)
     halved = recipe(**{**changes, "training__batch_size": 2, "training__gradient_accumulation": 4})
-    assert plan_resume(folder, halved).checkpoint.step >= 2
+    assert plan_resume(folder, halved).step >= 2
     with pytest.raises(BadInput, match="is 4 and was 8"):
         plan_resume(folder, put(halved, "training.gradient_accumulation", 2))
 
 
-def test_a_run_that_goes_on_is_finished_or_has_no_checkpoint_is_not_resumed(warm: WarmPython, tmp_path: Path) -> None:
+def test_a_run_that_is_active_or_finished_or_has_no_data_is_not_resumed(warm: WarmPython, tmp_path: Path) -> None:
     folder = make(tmp_path, training__max_steps=2, training__save_every=0.0)
     run_to_end(folder)
     with pytest.raises(BadInput, match="finished"):
         plan_resume(folder)
     folder.write_status(state="failed")
     shutil.rmtree(folder.checkpoints, ignore_errors=True)
-    with pytest.raises(BadInput, match="no checkpoint"):
+    assert (plan_resume(folder).checkpoint, plan_resume(folder).step) == (None, 0)
+    (folder.data / "train.jsonl").unlink()
+    with pytest.raises(BadInput, match=r"train\.jsonl"):
         plan_resume(folder)
 
 

@@ -97,7 +97,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_losses(
     cut = make_run(tmp_path / "cut", **{**changes, "training__save_every": 3.0})
     begin_sharded(cut, DISTURB_AT="4", DISTURB_BY="kill")
     assert ended(cut) == "failed"
-    assert plan_resume(cut).checkpoint.step == 3
+    assert plan_resume(cut).step == 3
     go_on_sharded(cut, monkeypatch)
     assert ended(cut) == "finished", cut.log.read_text()[-3000:]
     assert losses(cut) == losses(whole)
@@ -116,5 +116,5 @@ def test_it_pauses_saves_and_stops(warm: WarmPython, tmp_path: Path) -> None:
     until(lambda: events(folder, "checkpoint"), "it saves while it holds")
     requests.ask(folder, requests.STOP)
     assert ended(folder) == "stopped"
-    assert plan_resume(folder).checkpoint.step == steps(folder)[-1]
+    assert plan_resume(folder).step == steps(folder)[-1]
     assert _weights(folder)

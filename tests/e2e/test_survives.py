@@ -74,5 +74,5 @@ def test_a_run_goes_on_whatever_happens_to_its_viewers(live: JobFolder) -> None:
         process.send(one, signal.SIGTERM)
     until(lambda: standing(live).over, "it saves and ends")
     assert standing(live).state == "stopped"
-    assert plan_resume(live).checkpoint.step == steps(live)[-1]
+    assert plan_resume(live).step == steps(live)[-1]
     assert (live.adapter / "adapter_model.safetensors").exists()

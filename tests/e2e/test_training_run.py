@@ -215,7 +215,7 @@ def test_rows_without_a_trained_token_are_excluded_and_named(warm_python: WarmPy
     assert "trained" not in shared.read_text(), "other runs share the view's manifest"
 
 
-@pytest.mark.parametrize("by", ["request", "signal"])
+@pytest.mark.parametrize("by", ["request", "SIGTERM", "SIGINT"])
 def test_stop_saves_checkpoint_and_adapter_and_exits_3(warm_python: WarmPython, tmp_path: Path, by: str) -> None:
     folder = make_run(tmp_path, training__max_steps=50_000, training__save_every=0.0)
     worker = start(warm_python, "core.training", folder)
@@ -223,7 +223,7 @@ def test_stop_saves_checkpoint_and_adapter_and_exits_3(warm_python: WarmPython, 
     if by == "request":
         (folder.requests / "stop").write_text("{}")
     else:
-        worker.send_signal(signal.SIGTERM)
+        worker.send_signal(signal.Signals[by])
     assert worker.wait(timeout=60) == 3
     step = [line["step"] for line in lines(folder.metrics) if "loss" in line][-1]
     assert (folder.checkpoints / f"checkpoint-{step}" / "optimizer.pt").exists()

@@ -147,3 +147,34 @@ async def test_the_key_that_quits_works_in_the_form(make_app: MakeApp, tmp_path:
         await until(pilot, asks(app), "the form")
         await pilot.press("ctrl+q")
         await until(pilot, lambda: not app.is_running or app._exit, "the end")
+
+
+async def test_each_file_and_the_eval_file_have_a_mapping_of_their_own(make_app: MakeApp, tmp_path: Path) -> None:
+    one, two = write(tmp_path / "a.jsonl", "prompt", "completion"), write(tmp_path / "b.jsonl", "frage", "reply_text")
+    held = write(tmp_path / "e.jsonl", "ask", "say")
+    app = make_app(data=(one, two), eval_data=(held,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        facts = lambda: text(app, "#line") if app.screen.query("#line") else ""  # noqa: E731
+        await until(pilot, lambda: "b.jsonl: format unknown" in " ".join(facts().split()), "what is unknown")
+        await pilot.press("M")
+        await until(pilot, asks(app), "the form")
+        assert str(app.screen.query_one(Form).border_title) == "b.jsonl  2 of 3"
+        assert "How do I reset number 0?" in text(app, "#preview")
+        await pilot.press("f6")
+        title = lambda: str(app.screen.query_one(Form).border_title)  # noqa: E731
+        await until(pilot, lambda: title() == "eval file e.jsonl  3 of 3", "the eval file")
+        await pilot.press("f6")
+        await until(pilot, lambda: title() == "a.jsonl  1 of 3", "the first file")
+        await pilot.press("f6", "f6")
+        await until(pilot, lambda: "3 of 3" in title(), "the eval file again")
+        await pilot.press("ctrl+s")
+        await until(pilot, reads(app), "the rows, one half unknown, the prompts of the eval file known")
+        assert app.session.eval_columns["prompt"] == "ask"
+        await pilot.press("M")
+        await until(pilot, asks(app), "the form of the file that is unknown still")
+        await pilot.press("ctrl+s")
+        await until(pilot, reads(app), "all rows")
+        assert app.session.columns["b.jsonl:prompt"] == "frage"
+        assert app.session.format == "auto"
+    assert saved(tmp_path, [one, two]).columns["b.jsonl:format"] == "prompt-completion"
+    assert saved(tmp_path, [held]).columns["completion"] == "say"

@@ -97,7 +97,7 @@ async def test_r_is_offered_only_where_there_is_a_checkpoint(make_app: MakeApp, 
         assert state(screen).startswith("stopped")
         assert "r resume" not in keys(screen)
         make_checkpoint(folder, 50)
-        await until(pilot, lambda: screen.run.has_checkpoints)
+        await until(pilot, lambda: screen.run.resumable)
     assert f"`tunedeck resume {folder.id}` resumes it from step 50 of 100" in how_to_resume(folder)
     (folder.data / "train.jsonl").unlink()
     assert "it cannot be resumed: " in (words := how_to_resume(folder))

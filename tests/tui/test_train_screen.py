@@ -16,6 +16,7 @@ from core.jobs import folder as folders
 from core.jobs.folder import JobFolder
 from tests.kit.app_waiting import until
 from tests.kit.one_widget import Sent, text_of
+from tests.kit.out_of_reach import take_away
 from tests.kit.run_folders import add_steps, gpu, gpu_record, make_run
 from tui.app import TunedeckApp
 from tui.train.requests import RequestsPane
@@ -320,17 +321,17 @@ async def test_a_run_whose_folder_goes_away_is_said_and_followed_on_when_it_is_b
     folder = make_run(tmp_path)
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
-        folder.path.rename(tmp_path / "elsewhere")
+        back = take_away(folder.path)
         await until(pilot, lambda: "Cannot reach" in state(screen))
         assert state(screen).startswith("running")
         await pilot.press("c")
         await pilot.pause()
         assert len(screen.run.live.main) == 60
-        (tmp_path / "elsewhere").rename(folder.path)
+        back()
         add_steps(folder, range(61, 71), 100)
         await until(pilot, lambda: len(screen.run.live.main) == 70)
         await until(pilot, lambda: "Cannot reach" not in state(screen))
-        folder.path.rename(tmp_path / "elsewhere")
+        take_away(folder.path)
         await until(pilot, lambda: "Cannot reach" in state(screen))
         monkeypatch.setattr(folders, "GONE_AFTER", 0.0)
         await until(pilot, lambda: "gone" in state(screen))

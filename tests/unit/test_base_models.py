@@ -21,12 +21,14 @@ _USABLE = 0.93
 """The share of a card's nominal memory that is free for a run: the driver and the display take the rest."""
 
 _ONE: dict[str, Value] = {"training.batch_size": 1, "training.gradient_accumulation": 16}
+_FULL: dict[str, Value] = {**_ONE, "method": "full", "training.optimizer": "adamw_8bit"}
 _COLUMNS: dict[str, tuple[str, dict[str, Value]]] = {
     "QLoRA": ("QLoRA", {}),
     "QLoRA, 4,096 tokens": ("QLoRA", {"data.max_length": 4096}),
     "LoRA": ("LoRA", _ONE),
     "DPO with QLoRA": ("QLoRA", {**PRESETS[3].values, **_ONE}),
-    "Full, 8-bit AdamW": ("LoRA", {**_ONE, "method": "full", "training.optimizer": "adamw_8bit"}),
+    "Full, 8-bit AdamW": ("LoRA", {**_FULL, "model.dtype": "mixed_bfloat16"}),
+    "Full in bfloat16": ("LoRA", {**_FULL, "model.dtype": "bfloat16"}),
 }
 """The recipe behind each column: a preset and what differs from it."""
 

@@ -125,7 +125,7 @@ def test_such_a_decision_is_found(line: str) -> None:
     assert any(map(compares_keys, ast.walk(ast.parse(line))))
 
 
-QUESTIONS = {"agree"}
+QUESTIONS = {"agree", "confirm"}
 """Scopes that are a question as a whole; in others a command says `answers`."""
 
 MOVES = {"down", "up", "first", "last"}

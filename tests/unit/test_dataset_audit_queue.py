@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
 
-from core.dataset.audit.pace import AuditPace
+from core.dataset.audit.agreement import cohens_kappa
+from core.dataset.audit.decisions import Decision
+from core.dataset.audit.estimate import BadShare
+from core.dataset.audit.pace import AuditPace, seconds_per_row
 from core.dataset.audit.queue import Audit, AuditLog
 from core.dataset.checks import Flag
 from core.errors import TunedeckError
@@ -84,12 +89,94 @@ def test_an_audit_that_cannot_be_noted_down_is_a_sentence(tmp_path: Path) -> Non
         AuditLog(tmp_path, ["a.jsonl"]).begin(Audit("worst"))
 
 
-def test_the_pace_counts_no_time_away() -> None:
+def test_the_pace_is_a_median_and_counts_no_time_away() -> None:
     pace = AuditPace()
     pace.note(0.0)
-    assert pace.per_minute == 0
-    for second in (10.0, 20.0, 30.0):
+    assert pace.seconds == 0
+    for second in (10.0, 20.0, 90.0):
         pace.note(second)
-    assert pace.per_minute == pytest.approx(6)
+    assert pace.seconds == 10
     pace.note(10_000.0)
-    assert pace.per_minute == pytest.approx(4 * 60 / 150)
+    pace.note(10_004.0)
+    assert pace.seconds == 10
+
+
+def keys_of(rows: Sequence[str]) -> list[bytes]:
+    return [blake2b(row.encode(), digest_size=16).digest() + bytes(4) for row in rows]
+
+
+def test_a_sample_goes_by_the_rows_and_not_by_their_places() -> None:
+    rows = [f"row {number}" for number in range(1_000)]
+    audit = Audit("random", seed=7, size=100, entries=1_000, keyed=True)
+
+    def sample(rows: Sequence[str], bad: Collection[int] = ()) -> list[str]:
+        entries = [None if number in bad else row for number, row in enumerate(rows)]
+        return [str(entries[entry]) for entry in audit.order({}, bad, keys_of([row for row in entries if row]))]
+
+    before = sample(rows)
+    assert len(set(before)) == 100
+    done = set(before[:13])
+    shifted = ["new first row", *rows]
+    assert set(sample(shifted)) >= done
+    longer = [f"new {number}" for number in range(500)] + rows[::-1]
+    assert done <= set(sample(longer)), "13 of 100 stay 13 of 100"
+    assert sample(rows[::-1]) == before
+    bad = sample(["{broken", *rows], {0})
+    assert bad == before
+    other = Audit("random", seed=8, size=100, keyed=True)
+    assert [rows[entry] for entry in other.order({}, (), keys_of(rows))] != before
+
+
+def test_rows_of_an_overview_are_named_by_their_keys() -> None:
+    packed = keys_of(["a", "b", "c"])
+    audit = Audit("thin", keyed=True, keys=(packed[2].hex(), packed[0].hex(), "00"))
+    assert audit.order({}, {1}, packed) == [3, 0]
+
+
+def test_each_reviewer_leaves_an_audit_for_themselves(tmp_path: Path) -> None:
+    ada, bob = (AuditLog(tmp_path, ["a.jsonl"], name) for name in ("ada", "bob"))
+    audit = Audit("random", seed=1, started=1.0, keyed=True, overlap=True)
+    ada.begin(audit)
+    assert bob.present() == audit
+    ada.end()
+    assert (ada.present(), bob.present()) == (None, audit)
+
+
+@pytest.mark.parametrize(
+    ("bad", "read", "of", "range"),
+    [
+        (3, 100, 5_000, "1-9%"),
+        (0, 100, 5_000, "0-4%"),
+        (100, 100, 5_000, "96-100%"),
+        (1, 2, 5_000, "9-91%"),
+        (3, 100, 100, "3%"),
+        (1, 8, 8, "12.5%"),
+    ],
+)
+def test_a_sample_says_a_range_for_the_whole_set(bad: int, read: int, of: int, range: str) -> None:
+    share = BadShare(bad, read, of)
+    assert share.range == range
+    assert share.words == f"{bad} of {read} bad: {range} of the set"
+
+
+def test_the_interval_is_wilsons() -> None:
+    low, high = BadShare(3, 100, 5_000).interval
+    assert (low, high) == (pytest.approx(0.01025, abs=1e-5), pytest.approx(0.08452, abs=1e-5))
+    assert BadShare(0, 0, 9).words == "nothing read yet"
+
+
+def test_cohens_kappa_is_that_of_the_textbook() -> None:
+    pairs = [("keep", "keep")] * 20 + [("keep", "drop")] * 5 + [("drop", "keep")] * 10 + [("drop", "drop")] * 15
+    assert cohens_kappa(pairs) == pytest.approx(0.4)
+    assert cohens_kappa([("keep", "drop"), ("drop", "keep")]) == -1
+    assert cohens_kappa([("keep", "keep")] * 3) is None
+    assert cohens_kappa([]) is None
+
+
+def test_time_per_row_is_a_median_by_reviewer_without_breaks_reasons_and_bulk() -> None:
+    def made(id: int, user: str, time: float, batch: int = 0) -> Decision:
+        return Decision(id, f"{id}:0", "drop", {}, user, "h", time, batch)
+
+    decisions = [made(1, "ada", 0), made(2, "ada", 6), made(3, "ada", 6.5, 2), made(4, "ada", 14), made(5, "ada", 900)]
+    decisions += [made(6, "bob", 3), made(7, "bob", 903), made(8, "bob", 903, 7), made(9, "bob", 903, 7)]
+    assert seconds_per_row(decisions) == {"ada": 7.0}

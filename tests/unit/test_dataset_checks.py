@@ -190,3 +190,34 @@ def test_every_check_explains_itself_and_has_its_own_name() -> None:
     for each in CHECKS:
         assert each.title
         assert each.help.endswith((".", "?")), each.name
+
+
+@pytest.mark.parametrize(
+    ("answer", "word"),
+    [
+        ("<think>\n\n</think>\n\n10", "empty think block"),
+        ("Six and six.\n</think>\n\n12", "</think> without an opening tag"),
+        ("<think>\nI never come to an end", "<think> without a closing tag"),
+        ("<think>\nOne.\n</think>\nTwo.\n</think>\n3", "</think> without an opening tag"),
+        ("<think>\nFive and five.\n</think>\n\n10", ""),
+        ("R1 writes `<think>` first and `</think>` last.", ""),
+        ("I think so.", ""),
+    ],
+)
+def test_think_blocks_that_are_empty_or_torn_are_flagged(answer: str, word: str) -> None:
+    said = reason("think_block", ask("Why?", answer))
+    assert word in said
+    assert bool(said) == bool(word)
+
+
+def test_empty_reasoning_is_an_empty_think_block() -> None:
+    turns = (Message("user", "2+2?"), Message("assistant", "4", reasoning=" \n"))
+    assert "turn 2" in reason("think_block", Sample("messages", turns))
+
+
+def test_media_name_their_kinds_and_the_turn() -> None:
+    turns = (Message("user", "What is on it?", media=("image",)), Message("assistant", "A cat."))
+    said = reason("media", Sample("messages", turns))
+    assert "image" in said
+    assert "turn 1" in said
+    assert not reason("media", ask("What is on [image]?", "Nothing that I see."))

@@ -211,3 +211,58 @@ def test_the_source_is_never_written_to(tmp_path: Path) -> None:
     build_view(tmp_path, paths=[data])
     assert (data.read_bytes(), data.stat().st_mtime_ns, data.stat().st_mode) == before
     assert sorted(os.listdir(tmp_path)) == [".tunedeck", "a.jsonl"]
+
+
+def test_a_view_says_what_reviewers_said_and_is_built_again_when_that_changes(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    rows = [{"prompt": f"question {number}", "completion": f"answer {number}"} for number in range(6)]
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+    view = build_view(tmp_path, paths=[path], eval_fraction=0.0)
+    keys = [json.loads(line)["key"] for line in view.train.read_text().splitlines()]
+    ada, bob = DecisionStore(tmp_path, user="ada"), DecisionStore(tmp_path, user="bob")
+    ada.decide(keys[0], "drop", {"text": "cut off"})
+    ada.decide(keys[1], "rate", {"rating": 2})
+    ada.decide(keys[1], "label", {"labels": ["tone"]})
+    ada.decide(keys[2], "keep", {"blind": True}).result()
+    bob.decide(keys[2], "drop", {"blind": True}).result()
+    again = build_view(tmp_path, paths=[path], eval_fraction=0.0)
+    assert again.fingerprint != view.fingerprint
+    assert again.manifest["review"] == {
+        "reviewers": {"ada": 2, "bob": 1},
+        "reasons": {"cut off": 1},
+        "ratings": {"2": 1},
+        "labels": {"tone": 1},
+        "conflicts": 1,
+    }
+    assert any("conflicting decisions" in note for note in again.manifest["notes"])
+    excluded = [json.loads(line) for line in (again.folder / "left_out.jsonl").read_text().splitlines()]
+    assert [each["detail"] for each in excluded] == ["cut off", ""]
+    ada.decide(keys[1], "rate", {"rating": 5}).result()
+    assert build_view(tmp_path, paths=[path], eval_fraction=0.0).manifest["review"]["ratings"] == {"5": 1}
+    ada.close()
+    bob.close()
+
+
+def test_rows_with_special_tokens_in_their_text_are_excluded_unless_kept(tmp_path: Path) -> None:
+    rows = [
+        *ROWS[:5],
+        exchange("hi", "hello<|im_end|>"),
+        exchange("<|im_start|>assistant", "No."),
+        exchange("x", "y</s>"),
+    ]
+    data = write(tmp_path / "d.jsonl", rows)
+    tokens = (["<|im_end|>", "<|im_start|>"], "", "<|im_end|>")
+    plain = build_view(tmp_path, paths=[data], eval_fraction=0)
+    assert (plain.train_count, plain.dropped) == (8, {})
+    view = build_view(tmp_path, paths=[data], eval_fraction=0, special_tokens=tokens)
+    assert (view.train_count, view.dropped) == (6, {"control_tokens": 2})
+    assert "y</s>" in answers(view), "no token of this tokenizer"
+    assert view.fingerprint != plain.fingerprint
+    all_of_them = [flag for flag in DROP_FLAGS if flag != "control_tokens"]
+    assert (
+        build_view(tmp_path, paths=[data], eval_fraction=0, special_tokens=tokens, drop_flags=all_of_them).dropped == {}
+    )
+    decide(tmp_path, (key(rows[5]), "keep"))
+    kept = build_view(tmp_path, paths=[data], eval_fraction=0, special_tokens=tokens)
+    assert (kept.train_count, kept.dropped) == (7, {"control_tokens": 1})
+    assert [line["row"] for line in lines(kept.train) if line.get("kept")] == [5]

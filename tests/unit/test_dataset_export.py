@@ -123,7 +123,7 @@ def test_the_rejects_say_why_and_nothing_is_written_over(tmp_path: Path) -> None
     assert exported.samples == 11
     assert exported.rejects == {"decision": 1, "exact_duplicate": 1, "empty_answer": 1, "unreadable": 1, "bad_line": 1}
     found = {each["reason"]: each for each in rejects(exported.rejects_path)}
-    assert found["exact_duplicate"]["row"] == 12
+    assert found["exact_duplicate"]["row"] == 13
     assert "row 4" in found["exact_duplicate"]["detail"]
     assert Sample.from_json(found["decision"]["sample"]).answer == "answer 5"
     assert found["bad_line"]["line"] == 16
@@ -132,11 +132,12 @@ def test_the_rejects_say_why_and_nothing_is_written_over(tmp_path: Path) -> None
     for path in (data, exported.path, exported.rejects_path):
         with pytest.raises(BadInput, match="already exists"):
             export_view(view, "jsonl", path)
-    with pytest.raises(BadInput, match="already exists"):
-        export_view(view, "jsonl", exported.path.with_suffix(".json"))  # its rejects are those of the first
+    written = exported.rejects_path.read_bytes()
+    other = export_view(view, "jsonl", exported.path.with_suffix(".json"))  # of the same stem
+    assert (other.rejects_path.name, exported.rejects_path.read_bytes()) == ("out.rejects-2.jsonl", written)
     assert data.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
-        "a.jsonl", "out.jsonl", "out.rejects.jsonl"
+        "a.jsonl", "out.json", "out.jsonl", "out.rejects-2.jsonl", "out.rejects.jsonl"
     ]  # fmt: skip
 
 
@@ -238,3 +239,57 @@ def test_the_command_exports_and_refuses_in_sentences(
     ):
         assert main(["export-data", *arguments]) == 2
         assert words in capsys.readouterr().err
+
+
+def test_other_columns_are_kept_where_that_is_asked_for(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    rows = [
+        {"question": f"q {n}", "answer": f"a {n}", "id": n, "messages": "odd", "meta": {"n": [n]}} for n in range(5)
+    ]
+    rows[3]["id"] = "three"
+    first.write_text("{broken\n" + "".join(json.dumps(row) + "\n" for row in rows))
+    more = [{"question": f"p {n}", "answer": f"b {n}", "level": n / 2} for n in range(4)]
+    second.write_text("".join(json.dumps(row) + "\n" for row in more))
+    view = build_view(tmp_path, paths=[first, second], eval_fraction=0.3)
+    exported = export_view(view, "jsonl", tmp_path / "out.jsonl", keep_columns=True)
+    assert exported.eval_path is not None
+    found = [json.loads(line) for path in (exported.path, exported.eval_path) for line in path.open()]
+    assert len(found) == 9
+    for each in found:
+        question = each["messages"][0]["content"]
+        if question.startswith("q"):
+            n = int(question[2:])
+            assert each == {
+                "messages": each["messages"],
+                "id": rows[n]["id"],
+                "source_messages": "odd",
+                "meta": {"n": [n]},
+            }
+        else:
+            assert each == {"messages": each["messages"], "level": int(question[2:]) / 2}
+    assert any("id" in words and "source_messages" in words for words in exported.warnings)
+    table = export_view(view, "parquet", tmp_path / "out.parquet", keep_columns=True)
+    reader = Dataset.open(table.path).reader
+    reader.extend()
+    back = [dict(reader.row(entry).value or {}) for entry in range(reader.count)]
+    assert {each["id"] for each in back if each["id"] is not None} <= {"0", "1", "2", '"three"', "4"}
+    assert {each["level"] for each in back} <= {None, 0.0, 0.5, 1.0, 1.5}
+    with pytest.raises(BadInput, match="no other columns"):
+        export_view(view, "openai", tmp_path / "hosted.jsonl", keep_columns=True)
+    first.write_text("".join(json.dumps(row) + "\n" for row in reversed(rows[:2])))
+    with pytest.raises(BadInput, match="no longer in this file"):
+        export_view(view, "jsonl", tmp_path / "again.jsonl", keep_columns=True)
+
+
+def test_two_exports_of_one_stem_have_rejects_of_their_own(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        rows = [{"prompt": f"{folder} {n}", "completion": f"{folder} {n} yes"} for n in range(3)]
+        (tmp_path / folder / "data.jsonl").write_text("{broken\n" + "".join(json.dumps(row) + "\n" for row in rows))
+    both = [build_view(tmp_path, paths=[tmp_path / folder / "data.jsonl"], eval_fraction=0.0) for folder in ("a", "b")]
+    first = export_view(both[0], "jsonl", tmp_path / "data.jsonl")
+    second = export_view(both[1], "parquet", tmp_path / "data.parquet")
+    assert first.rejects_path.name == "data.rejects.jsonl"
+    assert second.rejects_path.name == "data.rejects-2.jsonl"
+    assert str(tmp_path / "a") in first.rejects_path.read_text()
+    assert str(tmp_path / "b") in second.rejects_path.read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ import pytest
 from core.dataset.checks import Context
 from core.dataset.checks.turns import LossWeight
 from core.dataset.formats import recognize, to_sample
+from core.dataset.formats.decode import python_literal
 from core.dataset.item import Item, content_digest
 from core.dataset.records import Unreadable
 from core.dataset.sample import Message, Sample
+from core.dataset.scan.scan import scan
 from core.dataset.write.forms import as_cells, as_row
 from core.dataset.write.hosted import NotHosted, as_hosted
 
@@ -75,6 +78,9 @@ def test_a_mask_that_the_users_turns_carry_too_shows_which_way_it_means() -> Non
         ("loss_mask", 0, [False, False]),
         ("trainable", "false", [False, False]),
         ("mask", "User", [True, True]),
+        ("weights", [0, 1], [False, True]),
+        ("train", False, [False, False]),
+        ("weight", 3.5, [True, True]),
     ],
 )
 def test_a_row_says_for_all_its_turns_which_carry_loss(column: str, value: Any, trained: list[bool]) -> None:
@@ -206,6 +212,9 @@ ASKED = [{"role": "user", "content": "q"}]
         {"messages": ASKED + GOOD, "rejected_messages": ASKED + BAD},
         {"messages": ASKED + GOOD, "rejected": BAD},
         {"messages": ASKED, "chosen": "a", "rejected": "b"},
+        {"query": "q", "response": "a", "rejected_response": "b"},
+        {"messages": ASKED + GOOD, "rejected_response": "b", "answer": "gold"},
+        {"prompt": "q", "chosen": ["a"], "rejected": ["b"]},
         {"input": {"messages": ASKED}, "preferred_output": GOOD, "non_preferred_output": BAD},
         {"prompt": "q", "chosen": json.dumps(GOOD), "rejected": json.dumps(BAD)},
         {"chosen": json.dumps({"messages": ASKED + GOOD}), "rejected": json.dumps({"messages": ASKED + BAD})},
@@ -230,6 +239,8 @@ def test_an_answer_that_is_json_but_no_turns_stays_text() -> None:
 
 
 def test_winners_that_are_models_are_no_answers() -> None:
+    with pytest.raises(Unreadable, match="`rejected` holds 2 answers"):
+        sample({"prompt": "q", "chosen": "a", "rejected": ["b", "c"]})
     for names in (("gpt-4", "vicuna-13b"), ("model_a", "model_b"), ("tie", "tie"), ("meta/Llama-3-8B", "Qwen2.5")):
         row = {"prompt": "q", "response": "a", "winner": names[0], "loser": names[1]}
         assert sample(row) == Sample("messages", (Q, A))
@@ -240,7 +251,8 @@ def test_winners_that_are_models_are_no_answers() -> None:
 
 @pytest.mark.parametrize(
     ("bad", "good"),
-    [(-1, 1), ("-1", "1"), ("thumbs down", "Thumbs-Up"), ("\N{THUMBS DOWN SIGN}", "\N{THUMBS UP SIGN}"), ("no", "yes"),
+    [(-1, 1), ("-1", "1"), ("thumbs down", "Thumbs-Up"), ("no", "yes"),
+     ("\N{THUMBS DOWN SIGN}\U0001f3fd", "\N{THUMBS UP SIGN}"),
      ("No", 1), ("n", "Y"), (0, "true"), ("Bad", True), ("incorrect", "correct"), ("downvote", "upvoted")],
 )  # fmt: skip
 def test_verdicts_are_read_in_every_spelling(bad: Any, good: Any) -> None:
@@ -302,6 +314,8 @@ def test_gemini_turns_are_read_with_calls_and_media() -> None:
     }
     found = sample(row)
     assert recognize([row]).name == "gemini"
+    single = {"contents": [{"parts": [{"text": "q"}]}, {"role": "model", "parts": [{"text": "a"}]}]}
+    assert sample(single).messages == (Q, A), "a turn without a role is the user's"
     call = {"type": "function", "function": {"name": "f", "arguments": {"x": 1}}}
     assert found.messages == (
         Message("system", "s"), Message("user", "q", media=("image",)), Message("assistant", "", tool_calls=(call,)),
@@ -321,6 +335,13 @@ def test_gemini_turns_are_read_with_calls_and_media() -> None:
 )
 def test_cells_as_python_and_numpy_print_them_are_conversations(cell: str) -> None:
     assert sample({"messages": cell}) == Sample("messages", (Q, A))
+
+
+def test_text_that_only_begins_like_a_printed_list_is_no_list() -> None:
+    for text in ("[" + "'\\'" * 20_000, "[" * 500 + "'x'", "['x', run()]", "['a'", "[INST] it's"):
+        assert python_literal(text) is None
+    assert python_literal("[['a' 'b']\n ['c' 'd']]") == [["a", "b"], ["c", "d"]]
+    assert python_literal("{'a': (1, 2), 'b': nan, 'c': array([1, 2])}") == {"a": [1, 2], "b": None, "c": [1, 2]}
 
 
 def test_quotes_and_braces_inside_printed_texts_stay() -> None:
@@ -351,3 +372,13 @@ def test_media_beside_the_text_is_named_on_the_turn_that_it_belongs_to() -> None
     assert sample({"images": [], "image": None, "messages": ASKED}).messages == (Q,)
     with pytest.raises(NotHosted, match="image"):
         as_hosted(sample({**rows[1], "messages": ASKED + GOOD}))
+
+
+def test_rows_that_differ_only_in_a_loss_flag_are_no_exact_duplicates(tmp_path: Path) -> None:
+    rows = [talk(**flags) for flags in ({}, *MUTED)]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    counts = scan(path).flags
+    assert (counts["exact_duplicate"], counts["normalized_duplicate"]) == (0, 0)
+    path.write_text("".join(json.dumps(row) + "\n" for row in [rows[1], {"id": 7, **rows[1]}, rows[0]]))
+    assert scan(path).flags["exact_duplicate"] == 1

@@ -28,7 +28,8 @@ from tui.follow_job import JobFollower, ended_early
 
 SCAN = """
 from core.dataset.dataset import Dataset
-from tui.data.scan import find_or_start, scan_payload
+from core.dataset.scan.derive import scan_payload
+from tui.data.scan import find_or_start
 dataset = Dataset.open(["rows.jsonl"])
 folder = find_or_start(workspace, dataset, scan_payload(dataset, "auto", {}, []))
 """
@@ -36,7 +37,7 @@ SEARCH = """
 from core.dataset.dataset import Dataset
 from core.dataset.near.result import NearOptions
 from core.dataset.scan.near_searches import search_job
-from tui.data.scan import scan_payload
+from core.dataset.scan.derive import scan_payload
 dataset = Dataset.open(["rows.jsonl"])
 payload = scan_payload(dataset, "auto", {}, [])
 folder = search_job(workspace, dataset, payload, NearOptions(), ()).start()

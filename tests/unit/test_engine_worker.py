@@ -24,6 +24,7 @@ from core.jobs.folder import JobFolder
 from core.recipe.recipe import Recipe, to_json
 from core.runs.checkpoint import seal
 from core.training.saving import drop_old, write_whole
+from tests.kit.out_of_reach import take_away
 from tests.kit.waiting import PATIENCE, until
 
 
@@ -154,15 +155,14 @@ def test_a_deleted_folder_ends_the_worker_and_nothing_comes_back(
 def test_what_needs_the_folder_waits_for_it_and_the_phase_stays_what_it_was(folder: JobFolder) -> None:
     worker = Worker(folder)
     worker.phase("training", step=3, of=9)
-    aside = folder.path.with_name("aside")
-    folder.path.rename(aside)
+    back = take_away(folder.path)
     with pytest.raises(Unreachable, match=r"No such file or directory: the adapter could not be written\.$"):
         worker.reach("the adapter could not be written", patience=0.0)
     with ThreadPoolExecutor() as threads:
         waiting = threads.submit(worker.reach, "checkpoint-8 could not be written")
         until(lambda: worker._waits_for.startswith("Cannot reach the run's folder"), "it waits")
         assert not waiting.done()
-        aside.rename(folder.path)
+        back()
         waiting.result(PATIENCE)
     status = folder.read_status()
     assert (status.state, status.phase, status.step, status.message) == ("running", "training", 3, "")
@@ -174,13 +174,12 @@ def test_what_needs_the_folder_waits_for_it_and_the_phase_stays_what_it_was(fold
 def test_a_folder_that_is_away_at_the_last_word_is_waited_for(folder: JobFolder) -> None:
     worker = Worker(folder)
     worker.phase("training")
-    aside = folder.path.with_name("aside")
-    folder.path.rename(aside)
+    back = take_away(folder.path)
     worker.metric({"step": 1})
     assert worker.asked() == ()
     with ThreadPoolExecutor() as threads:
         last = threads.submit(worker.end, "failed", "No room for the model.")
-        aside.rename(folder.path)
+        back()
         last.result(PATIENCE)
     assert (folder.read_status().state, folder.read_status().message) == ("failed", "No room for the model.")
     assert [json.loads(line)["step"] for line in folder.metrics.read_text().splitlines()] == [1]

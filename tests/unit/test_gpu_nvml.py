@@ -14,7 +14,8 @@ import pytest
 
 from core.gpu import readings
 from core.gpu.host import host_pids
-from core.gpu.readings import GpuSample, devices_of_run, labels
+from core.gpu.readings import GpuSample, labels
+from core.gpu.selection import devices_of_run
 from core.jobs import process
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
@@ -215,13 +216,13 @@ def test_slices_of_a_gpu_have_names_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("visible", "expected"),
     [
-        (None, [0, 1, 2]),
+        (None, [0]),
         ("", []),
         ("2,0", [2, 0]),
         ("1,9,2", [1]),
         ("-1", []),
         ("GPU-b", [1]),
-        ("1,1", [1]),
+        ("1,1", []),
         ("MIG-c", [2]),
         ("NoDevFiles", []),
     ],

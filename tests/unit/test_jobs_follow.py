@@ -19,12 +19,13 @@ from core.jobs.launch import launch
 from core.jobs.sampler import SPARSE_PERIOD, thin
 from core.jobs.tail import Tail
 from tests.kit.jobs_worker import command
+from tests.kit.out_of_reach import take_away
 from tests.kit.waiting import until
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> JobFolder:
-    job = JobFolder.create(tmp_path, "a run", "training")
+    job = JobFolder.create(tmp_path / "work" / "runs", "a run", "training")
     me = process.identify(os.getpid())
     assert me is not None
     job.write_job({**job.read_job(), "keeper": me.to_json()})
@@ -133,8 +134,7 @@ def test_a_folder_that_is_away_for_a_while_is_followed_on_and_one_that_stays_awa
     follower = Follower(folder)
     folder.append_metric({"step": 1})
     follower.poll()
-    aside = place.with_name("aside")
-    place.rename(aside)
+    back = take_away(place)
     update = follower.poll()
     assert (update.state, update.over) == ("running", False)
     assert "No such file or directory" in update.problem
@@ -145,7 +145,7 @@ def test_a_folder_that_is_away_for_a_while_is_followed_on_and_one_that_stays_awa
         update = follower.poll()
     assert (update.state, update.over) == ("lost", True)
     assert "gone" in update.problem
-    aside.rename(place)
+    back()
     folder.append_metric({"step": 2})
     update = follower.poll()
     assert (update.state, update.problem) == ("running", "")

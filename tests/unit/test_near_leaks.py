@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.dataset.audit.store import DecisionStore, read_ledger
+from core.dataset.eval_place import EvalPlace
 from core.dataset.item import Item
 from core.dataset.near.corpus import Corpus
 from core.dataset.near.exact import jaccard
@@ -192,7 +193,7 @@ def test_a_mark_on_two_training_rows_says_nothing_of_an_eval_row_that_equals_one
         for row, (key, prompt) in enumerate((("mine:0", REFUND + "17"), ("theirs:0", REFUND + "18"))):
             search.add(row, Item(row, sample_of(prompt)))
             search.see_key(key, row)
-        search.add_eval(sample_of(REFUND + "18"), "eval.jsonl, line 1", 0, "held:0")
+        search.add_eval(sample_of(REFUND + "18"), EvalPlace("eval.jsonl", 1), 0, "held:0")
         assert [leak.row for leak in search.search(no_tick)] == [0]
         assert search.wrong_pairs == ()
 

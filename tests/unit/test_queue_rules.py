@@ -81,7 +81,7 @@ def test_nothing_starts_while_the_queue_is_paused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("visible", "expected"), [(None, ("0",)), ("", ("cpu",)), ("1, 3", ("1", "3")), ("GPU-1", ("1",))]
+    ("visible", "expected"), [(None, ("0",)), ("", ("cpu",)), ("1, 0", ("1", "0")), ("GPU-1", ("1",)), ("1,3", ("1",))]
 )
 def test_devices_of_a_run_that_goes_on(visible: str | None, expected: tuple[str, ...]) -> None:
     assert device_set(visible, [gpu(0), gpu(1)]) == expected

@@ -30,7 +30,7 @@ def recipe_with(values: dict[str, Value]) -> Recipe:
     [
         (LLAMA_3_1_8B, {"model.quantization": "nf4"}, 8.06),
         (LLAMA_3_1_8B, {}, 17.95),
-        (LLAMA_3_1_8B, {"method": "full"}, 61.8),
+        (LLAMA_3_1_8B, {"method": "full", "training.gradient_accumulation": 1}, 61.8),
         (QWEN_2_5_7B, {"model.quantization": "nf4", "data.max_length": 4096}, 10.18),
         (QWEN_2_5_05B, {}, 3.06),
     ],

@@ -15,9 +15,8 @@ from core.recipe.memory import Forecast
 from core.recipe.model_shape import read_shape
 from core.recipe.recipe import Recipe, put
 from core.recipe.values import Value
-from core.recipe.worker_packages import TorchBuild
 from core.runs.memory_words import less_memory
-from core.runs.preflight import PreflightCheck, device_of, preflight, stops
+from core.runs.preflight import PreflightCheck, preflight, stops
 from tests.kit.recipe_models import write_model
 from tests.kit.training_python import python_with_torch
 
@@ -164,24 +163,12 @@ def test_a_gpu_that_torch_cannot_use_is_none(recipe: Recipe, tmp_path: Path, mon
     named = put(recipe, "training.devices", "1")
     (check,) = found(named, tmp_path, "device", gpus)
     assert (check.verdict, check.path) == ("stop", "training.devices")
-    assert check.sentence.startswith(
-        "torch 2.13.0+cpu is built without CUDA and cannot use GPU 1. Install a CUDA build"
-    )
+    assert check.sentence.startswith("torch 2.13.0+cpu is built without CUDA and cannot use GPU 1. Install a torch")
     (check,) = found(recipe, tmp_path, "device", gpus)
     assert check.verdict == "warn"
     assert check.sentence.endswith("cannot use GPU 0: the run would train on the CPU.")
     assert found(put(recipe, "training.devices", "cpu"), tmp_path, "device", gpus)[0].verdict == "ok"
     assert "of RAM" in found(recipe, tmp_path, "memory", gpus)[0].sentence
-
-
-def test_the_run_computes_where_torch_can() -> None:
-    with_cuda, without = TorchBuild("2.13.0", "13.0"), TorchBuild("2.13.0", "")
-    recipe = Recipe()
-    assert device_of(recipe, [], with_cuda) == "cpu"
-    assert device_of(recipe, [_GPU], with_cuda) == "cuda"
-    assert device_of(recipe, [_GPU], None) == "cuda"
-    assert device_of(recipe, [_GPU], without) == "cpu"
-    assert device_of(put(recipe, "training.devices", "cpu"), [_GPU], with_cuda) == "cpu"
 
 
 def test_checkpoints_that_do_not_fit_the_disk_stop_the_start(recipe: Recipe, tmp_path: Path) -> None:

@@ -20,10 +20,12 @@ def test_another_interpreters_torch_says_how_it_was_built(
 ) -> None:
     monkeypatch.setenv("TUNEDECK_PYTHON", python_with_torch(tmp_path, version, cuda=cuda, hip=hip))
     build = torch_build()
-    assert build == TorchBuild(version, gpu)
+    assert build == TorchBuild(version, gpu, rocm=hip is not None)
     assert installed(["torch", "no_such_package"]) == [True, False]
     words = build.unable(["GPU 0", "GPU 1"])
-    if gpu:
+    if hip:
+        assert "ROCm" in words
+    elif gpu:
         assert words == ""
     else:
         assert words == "torch 2.13.0+cpu is built without CUDA and cannot use GPU 0, GPU 1"
@@ -34,7 +36,7 @@ def test_our_own_torch_says_the_same_as_when_it_is_imported(monkeypatch: pytest.
     torch = pytest.importorskip("torch", reason="the train extra is not installed")
     monkeypatch.setenv("TUNEDECK_PYTHON", sys.executable)
     gpu = torch.version.cuda or torch.version.hip or ""
-    assert torch_build() == TorchBuild(torch.__version__, gpu)
+    assert torch_build() == TorchBuild(torch.__version__, gpu, rocm=torch.version.cuda is None and bool(gpu))
 
 
 def test_an_interpreter_that_is_not_there_is_judged_by_the_run_itself(

@@ -15,13 +15,16 @@ import textwrap
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.clean import clean_line
 from core.paths import ROOT, SAMPLE_DATA, THEMES
 from core.units import gib, size
 from tui.commands.doctor_finding import DoctorFinding
 from tui.commands.output import print_json, say
+
+if TYPE_CHECKING:
+    from core.recipe.worker_packages import TorchBuild
 
 _LIGHT = ("textual", "rich", "orjson", "pyarrow", "PyYAML", "nvidia-ml-py", "shtab")
 _TRAIN = ("torch", "transformers", "peft", "trl", "bitsandbytes", "datasets", "accelerate")
@@ -47,21 +50,23 @@ def examine(workspace: Path) -> dict[str, Any]:
     from core import __version__
     from core.gpu.host import memory
     from core.gpu.nvml import GpuReader
+    from core.gpu.selection import visible_gpus, visible_here
     from core.jobs.files import no_more_files
     from core.jobs.launch import worker_python
     from core.jobs.logout import ends_processes
     from core.jobs.rescue import rescued
     from core.jobs.short_lived import short_lived
+    from core.recipe.torch_reach import PROBE
     from core.recipe.worker_packages import torch_build
-    from tui.commands.doctor_gpu import examine_gpus
+    from tui.commands.doctor_gpu import examine_gpus, examine_reach, examine_visible
     from tui.commands.doctor_hub import examine_hub
     from tui.commands.doctor_terminal import examine_terminal
     from tui.terminal.codeset import terminal_codeset
 
     reader = GpuReader()
     reader.open()
-    gpus = [sample.to_json() for sample in reader.read()]
-    gpu_problem, driver = reader.problem, reader.driver()
+    machine = reader.inventory()
+    gpus, gpu_problem, driver = [sample.to_json() for sample in machine.gpus], machine.problem, machine.driver
     reader.close()
     packages = {name: _version(name) for name in (*_LIGHT, *_TRAIN)}
     missing_light = [name for name in _LIGHT if packages[name] is None]
@@ -90,7 +95,13 @@ def examine(workspace: Path) -> dict[str, Any]:
             problem(f"The folder {name} is missing from the installation.", "pip install --force-reinstall tunedeck")
     torch = torch_build()
     unfit = examine_gpus(gpus, driver, torch, worker_python())
-    findings += unfit
+    reach = [] if unfit or visible_here() == "" else examine_reach(gpus, driver, torch, PROBE.ask)
+    unfit += [found for found in reach if found.level == "problem"]
+    findings += [
+        *unfit,
+        *(found for found in reach if found.level == "note"),
+        *examine_visible(machine.gpus, visible_here()),
+    ]
     if missing_train:
         note("installation", f"Training is not installed: {', '.join(missing_train)}.", "pip install 'tunedeck[train]'")
     if gpu_problem:
@@ -142,6 +153,7 @@ def examine(workspace: Path) -> dict[str, Any]:
         "files": files,
         "gpus": gpus,
         "gpu_problem": gpu_problem,
+        "visible_gpus": [gpu.name_for_cuda for gpu in visible_gpus(machine.gpus, visible_here()).gpus],
         "cpus": os.cpu_count(),
         "ram_bytes": ram,
         "ram_free_bytes": ram_free,
@@ -149,7 +161,7 @@ def examine(workspace: Path) -> dict[str, Any]:
         "disk_free_bytes": disk.free,
         "out_of_inodes": bool(out_of_inodes),
         "driver": None if driver is None else {"version": driver.version, "cuda": ".".join(map(str, driver.cuda))},
-        "torch": None if torch is None else {"version": torch.version, "built_for": torch.gpu or "cpu"},
+        "torch": None if torch is None else _torch_json(torch),
         "hub": hub,
         "terminal": terminal["term"],
         "screen": terminal,
@@ -157,6 +169,11 @@ def examine(workspace: Path) -> dict[str, Any]:
         "notes": [_with_fix(found) for found in findings if found.level == "note"],
         "findings": [found.to_json() for found in findings],
     }
+
+
+def _torch_json(torch: TorchBuild) -> dict[str, str]:
+    rocm = {"platform": "rocm"} if torch.rocm else {}
+    return {"version": torch.version, "built_for": torch.gpu or "cpu", **rocm}
 
 
 def _with_fix(found: DoctorFinding) -> str:
@@ -181,6 +198,8 @@ def _version(name: str) -> str | None:
 
 def print_facts(facts: dict[str, Any]) -> None:
     """Print what `examine` has found, with the command that fixes it below each finding."""
+    from core.gpu.readings import labels
+
     say(f"tunedeck {facts['tunedeck']} on Python {facts['python']}, {facts['platform']}")
     say(f"  installed in {facts['installed_in']}")
     for name, version in facts["packages"].items():
@@ -189,15 +208,16 @@ def print_facts(facts: dict[str, Any]) -> None:
     inodes = ", but out of inodes" if facts["out_of_inodes"] else ""
     of_ram = f"{gib(ram)} of RAM ({gib(free)} free), " if ram is not None and free is not None else ""
     say(f"  {facts['cpus']} CPUs, {of_ram}{gib(facts['disk_free_bytes'])} of disk free{inodes} in {facts['workspace']}")
-    for gpu in facts["gpus"]:
+    for label, gpu in zip(labels((gpu["index"], gpu.get("uuid")) for gpu in facts["gpus"]), facts["gpus"], strict=True):
         total = gpu.get("memory_total")
-        say(f"  GPU {gpu['index']}: {gpu['name']}{', ' + gib(total) if total else ''}")
+        say(f"  {label}: {gpu['name']}{', ' + gib(total) if total else ''}")
     driver, torch, hub, screen = facts["driver"], facts["torch"], facts["hub"], facts["screen"]
     if driver:
         say(f"  NVIDIA driver {driver['version']}, up to CUDA {driver['cuda']}")
     if torch:
         built = torch["built_for"]
-        say(f"  torch {torch['version']} built for {'the CPU only' if built == 'cpu' else f'CUDA {built}'}")
+        platform_name = "ROCm" if torch.get("platform") == "rocm" else "CUDA"
+        say(f"  torch {torch['version']} built for {'the CPU only' if built == 'cpu' else f'{platform_name} {built}'}")
     login = f"logged in, token from {hub['token_from']} (not checked online)" if hub["token_from"] else "not logged in"
     say(f"  Hub: {login}{', offline' if hub['offline'] else ''}, {hub['endpoint']}")
     size = "x".join(map(str, screen["size"])) if screen["size"] else "not a terminal"

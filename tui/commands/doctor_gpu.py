@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core.clean import clean_line
 from core.gpu.nvml import DriverVersion
+from core.gpu.readings import GpuSample, labels
+from core.gpu.selection import VARIABLE, label_of, visible_gpus
+from core.recipe.torch_reach import TorchReach
 from core.recipe.worker_packages import TorchBuild
 from tui.commands.doctor_finding import DoctorFinding
+
+AskTorch = Callable[[TorchBuild, DriverVersion | None, str | None], TorchReach | None]
 
 _WHEELS: Mapping[int, str] = {12: "cu128", 13: "cu130"}
 """By the CUDA that a driver supports, the index of torch's wheels that run on it: within one major number, all do."""
@@ -29,20 +33,57 @@ def examine_gpus(
     """
     if torch is None or not gpus:
         return []
-    names = [f"GPU {gpu['index']}" for gpu in gpus]
-    version = clean_line(torch.version, 40)
-    if unable := torch.unable(names):
-        words = f"{unable}. Runs train on the CPU, and a recipe that names a GPU cannot start."
-        return [DoctorFinding("problem", "gpu", words, _install(python, driver.cuda if driver else (12, 8)))]
-    built = _number(torch.gpu)
-    if driver is None or built is None or "rocm" in version or built[0] <= driver.cuda[0]:
+    names = labels((gpu["index"], gpu.get("uuid")) for gpu in gpus)
+    unable = torch.unable(names, driver)
+    if not unable:
         return []
-    known = f"{driver.cuda[0]}.{driver.cuda[1]}"
-    words = (
-        f"torch {version} is built for CUDA {torch.gpu}, but NVIDIA driver {clean_line(driver.version, 40)} supports "
-        f"only CUDA {known}: training on {', '.join(names)} will fail. Install a matching torch, or update the driver."
-    )
-    return [DoctorFinding("problem", "gpu", words, _install(python, driver.cuda))]
+    words = f"{unable}. Runs train on the CPU, and a recipe that names a GPU cannot start."
+    if torch.cuda is not None:
+        words += " Install a matching torch, or update the driver."
+    return [DoctorFinding("problem", "gpu", words, _install(python, driver.cuda if driver else (12, 8)))]
+
+
+def examine_reach(
+    gpus: Sequence[Mapping[str, Any]], driver: DriverVersion | None, torch: TorchBuild | None, ask: AskTorch
+) -> list[DoctorFinding]:
+    """What torch itself says of the GPUs, where files and driver have nothing against it.
+
+    Args:
+        gpus: as for `examine_gpus`.
+        driver: likewise.
+        torch: likewise.
+        ask: asks it (`core.recipe.torch_reach.ReachProbe.ask`).
+    """
+    if torch is None or not torch.gpu or not (gpus or torch.rocm):
+        return []
+    found, version = ask(torch, driver, None), clean_line(torch.version, 40)
+    if found is None:
+        return [DoctorFinding("note", "gpu", f"torch {version} did not answer whether it can use the GPU.")]
+    if found.error:
+        words = f"torch {version} cannot use the GPU: {clean_line(found.error, 300)}. Runs train on the CPU."
+        return [DoctorFinding("problem", "gpu", words)]
+    if torch.rocm:
+        name = clean_line(found.name, 60)
+        return [DoctorFinding("note", "gpu", f"torch {version} uses {name} with ROCm; its readings are not available.")]
+    return []
+
+
+def examine_visible(samples: Sequence[GpuSample], visible: str | None) -> list[DoctorFinding]:
+    """What `CUDA_VISIBLE_DEVICES` leaves of the GPUs, where it is set.
+
+    Args:
+        samples: all GPUs of the machine.
+        visible: the variable's value.
+    """
+    if visible is None or not samples:
+        return []
+    seen = visible_gpus(samples, visible)
+    if not seen.gpus:
+        words = f"{seen.note} Runs train on the CPU unless the recipe names a GPU."
+        return [DoctorFinding("note", "gpu", words, f"unset {VARIABLE}")]
+    names = ", ".join(label_of(gpu) for gpu in seen.gpus)
+    words = f"{VARIABLE}={clean_line(visible, 80)}: runs may use {names}."
+    return [DoctorFinding("note", "gpu", f"{words} {seen.note}".rstrip())]
 
 
 def _install(python: str, cuda: tuple[int, int]) -> str:
@@ -52,8 +93,3 @@ def _install(python: str, cuda: tuple[int, int]) -> str:
         return ""
     pip = f"{shlex.quote(clean_line(python, 400))} -m pip install --force-reinstall torch"
     return f"{pip} --index-url https://download.pytorch.org/whl/{wheels}"
-
-
-def _number(version: str) -> tuple[int, int] | None:
-    found = re.match(r"(\d+)\.(\d+)", version)
-    return (int(found[1]), int(found[2])) if found else None

@@ -40,7 +40,9 @@ VARIABLES = (
     Variable("HF_ENDPOINT", HUB, "address of a Hub mirror (default: https://huggingface.co)"),
     Variable("HTTP_PROXY, HTTPS_PROXY, ALL_PROXY", HUB, "proxy for the Hub"),
     Variable(
-        "CUDA_VISIBLE_DEVICES", TRAINING, "GPUs that a run may use; a recipe's `training.devices` takes precedence"
+        "CUDA_VISIBLE_DEVICES",
+        TRAINING,
+        "GPUs that a run may use: numbers or UUIDs; `training.devices` takes precedence",
     ),
     Variable("TUNEDECK_PYTHON", TRAINING, "Python to train with, if not the one that runs tunedeck"),
     Variable("TUNEDECK_NODES, TUNEDECK_JOB, TUNEDECK_RENDEZVOUS", TRAINING, "set by the Slurm script of a run"),
@@ -50,11 +52,15 @@ VARIABLES = (
     Variable("TMPDIR", FOLDERS, "where temporary files are written (default: /var/tmp)"),
     Variable("SCRATCH", FOLDERS, "a folder where old files are deleted; runs in it get a warning"),
     Variable("USER", FOLDERS, "your name, as shown to other users of the workspace"),
+    Variable("TUNEDECK_USER", FOLDERS, "the name that decisions on rows are saved under (default: your login name)"),
 )
 """Every variable that is read, in the order of `tunedeck --help`."""
 
 FILES = (
-    ("~/.config/tunedeck/settings.toml", "your settings: prices, currency, mouse, what to run when a run ends"),
+    (
+        "~/.config/tunedeck/settings.toml",
+        "your settings: prices, mouse, reviewer, drop reasons, what to run when a run ends",
+    ),
     ("~/.config/tunedeck/keymap.toml", "your own keys"),
     ("~/.config/tunedeck/themes/*.toml", "your own themes"),
     ("~/.local/state/tunedeck/", "what you have allowed with `tunedeck trust`"),

@@ -26,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", required=True, type=Path, metavar="PATH", help="File to write; an existing file is not overwritten."
     )
+    parser.add_argument(
+        "--keep-columns", action="store_true", help="Also write the source columns that are not part of the samples."
+    )
     parser.add_argument("--json", action="store_true", help="Print one JSON object: paths, samples, rejects, warnings.")
 
 
@@ -47,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     view = view_of(recipe_of(arguments, hold_out=False), progress)
     if live:
         sys.stderr.write("\r\x1b[K")
-    exported = export_view(view, arguments.to, arguments.out)
+    exported = export_view(view, arguments.to, arguments.out, keep_columns=arguments.keep_columns)
     if arguments.json:
         print_json({**exported.to_json(), "notes": view.manifest["notes"]})
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from core.clean import clean
@@ -30,6 +31,26 @@ def print_json(value: Any) -> None:
     else:
         text = _items(value, "")
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def print_json_lists(value: Mapping[str, Any], lists: Mapping[str, Iterable[Any]]) -> None:
+    """As `print_json`, with lists after the other fields whose items are printed as they come: none is held in memory.
+
+    Args:
+        value: the fields.
+        lists: field to items.
+    """
+    write = sys.stdout.write
+    write("{\n" + ",\n".join(f"  {json_text(key)}: {_items(held, '  ')}" for key, held in value.items()))
+    for key, items in lists.items():
+        write(f",\n  {json_text(key)}: [")
+        separator = "\n"
+        for item in items:
+            write(f"{separator}    {json_text(item)}")
+            separator = ",\n"
+        write("]" if separator == "\n" else "\n  ]")
+    write("\n}\n")
     sys.stdout.flush()
 
 

@@ -36,11 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def how_to_resume(folder: JobFolder) -> str:
     """How an ended run is resumed, or why it cannot be."""
-    from core.runs.checkpoint import where_it_stands
     from core.runs.resume import plan_resume
 
     try:
         plan = plan_resume(folder)
     except BadInput as error:
         return f"it cannot be resumed: {error}"
-    return f"`tunedeck resume {folder.id}` resumes it from {where_it_stands(plan.checkpoint)}."
+    return f"`tunedeck resume {folder.id}` resumes it from {plan.where}."

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.clean import clean_line
+from core.errors import TunedeckError
 from tui.commands.exit_codes import EXIT_BAD_INPUT, EXIT_OK
 from tui.commands.output import print_json, say
+from tui.commands.scan import add_eval_arguments, eval_settings
+from tui.commands.scratch import reading_workspace
 
 if TYPE_CHECKING:
     from core.recipe.recipe import Recipe
@@ -32,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FIELD=VALUE",
         help="Change a field, such as lora.rank=32; can be repeated.",
     )
+    add_eval_arguments(parser)
     parser.add_argument(
         "--workspace",
         type=Path,
@@ -48,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     from core.recipe.yamlfile import load
     from core.runs.preflight import stops
 
+    arguments.set = [*arguments.set, *eval_settings(arguments)]
     recipe = apply_settings(load(arguments.recipe), arguments.set, Path.cwd())
     _, checks = check_recipe(recipe, arguments.workspace.resolve())
     refused = stops(checks)
@@ -66,13 +71,31 @@ def check_recipe(recipe: Recipe, workspace: Path) -> tuple[Recipe, list[Prefligh
         recipe: as loaded.
         workspace: the folder for `runs/`.
     """
+    from core.gpu.nvml import read_gpus
     from core.recipe.mapped import with_mapping
     from core.runs.preflight import preflight
-    from core.runs.start import read_gpus, resolve
+    from core.runs.start import resolve
 
     resolved = with_mapping(resolve(recipe, workspace), workspace)
-    gpus, problem = read_gpus()
-    return resolved, preflight(resolved, workspace, gpus=gpus, gpu_problem=problem)
+    machine = read_gpus()
+    checks = preflight(resolved, workspace, gpus=machine.gpus, gpu_problem=machine.problem, driver=machine.driver)
+    return resolved, [*(check for check in checks if check.name != "rows"), *_rows(resolved, workspace, checks)]
+
+
+def _rows(recipe: Recipe, workspace: Path, checks: Sequence[PreflightCheck]) -> list[PreflightCheck]:
+    """What all rows are, counted from the training set; where it cannot be built, what is known without it."""
+    from core.runs.curate import curate
+    from core.runs.preflight import PreflightCheck, stops
+    from core.runs.row_words import row_findings
+
+    known = [check for check in checks if check.name == "rows"]
+    if any(check.name in ("data", "mix") or check.path.startswith("data.") for check in stops(checks)):
+        return known
+    try:
+        view = curate(recipe, reading_workspace(workspace))
+    except TunedeckError as fault:
+        return [*known, PreflightCheck("rows", "stop", str(fault), "data.train")]
+    return [PreflightCheck("rows", each.verdict, each.sentence, each.path) for each in row_findings(view, recipe)]
 
 
 def say_checks(checks: Sequence[PreflightCheck]) -> None:

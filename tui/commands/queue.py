@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from core import timestamps
 from core.errors import BadInput
 from tui.commands.output import print_json, say
-from tui.commands.trust import add_allow_arguments, take_allowed
+from tui.commands.trust import add_allow_arguments, add_precision_argument, take_allowed
 
 if TYPE_CHECKING:
     from core.jobs.folder import JobFolder
@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", metavar="NAME", help="Name of an added run (default: the recipe's).")
     add_wish_arguments(parser)
     add_allow_arguments(parser)
+    add_precision_argument(parser)
     parser.add_argument(
         "--workspace",
         type=Path,
@@ -113,7 +114,7 @@ def add(arguments: argparse.Namespace, workspace: Path) -> JobFolder:
     if arguments.name:
         recipe = replace(recipe, name=arguments.name)
     take_allowed(arguments, resolve(recipe, workspace))
-    return queue_run(recipe, workspace, wish)
+    return queue_run(recipe, workspace, wish, pure_bf16=arguments.pure_bf16)
 
 
 def _run_of(arguments: argparse.Namespace, workspace: Path) -> JobFolder:

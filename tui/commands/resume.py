@@ -34,7 +34,6 @@ def run(arguments: argparse.Namespace) -> int:
     from core.jobs.follow import Follower
     from core.jobs.state import standing
     from core.recipe.yamlfile import load
-    from core.runs.checkpoint import where_it_stands
     from core.runs.resume import plan_resume, resume_run
     from core.runs.start import resolve
     from tui.commands.watch import RunPrinter
@@ -48,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.json:
         for sentence in plan.passed:
             say(sentence)
-        say(f"Resuming {folder.id} from {where_it_stands(plan.checkpoint)}.")
+        say(f"Resuming {folder.id} from {plan.where}.")
     follower, printer = Follower(folder), RunPrinter(folder)
     if not arguments.dry_run:
         more = not arguments.detach
@@ -59,7 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
         resume_run(folder, plan)
     if arguments.dry_run or arguments.detach:
         if arguments.json:
-            step = plan.checkpoint.step
-            print_json({"id": folder.id, "state": standing(folder).state, "folder": str(folder.path), "step": step})
+            print_json(
+                {"id": folder.id, "state": standing(folder).state, "folder": str(folder.path), "step": plan.step}
+            )
         return 0
     return watch_run(folder, quiet=arguments.json, begun=(follower, printer))

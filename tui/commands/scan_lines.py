@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from core.clean import clean_line
+from core.dataset.sample import KINDS, SampleKind
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
@@ -24,7 +26,7 @@ _HOW_TO_NAME = (
 
 def scan_lines(found: ScanResult) -> list[str]:
     """Rows, format and why; bad lines by number; each flag with its title, its count and a row to look at."""
-    return [*_head(found), *_bad_lines(found), *_flags(found)]
+    return [*_head(found), *_read_as(found), *_unused(found), *_bad_lines(found), *_flags(found)]
 
 
 def _head(found: ScanResult) -> Iterator[str]:
@@ -37,7 +39,32 @@ def _head(found: ScanResult) -> Iterator[str]:
             yield from _wrapped(f"columns: {columns}", indent="  ")
 
 
+def _read_as(found: ScanResult) -> Iterator[str]:
+    """Files and rows that are read in different ways, each with its number of rows."""
+    for each in found.read_as:
+        file = clean_line(each.file.name, 60)
+        columns = ", ".join(f"{field}={column}" for field, column in each.form.columns.items() if field != column)
+        said = f"{each.form.name}{f' ({columns})' if columns else ''}" if each.form.known else each.form.why
+        yield from _wrapped(f"{file}: {_many(each.rows, 'row')} as {said}", indent="  ")
+    kinds: Counter[SampleKind] = Counter()
+    for each in found.read_as:
+        if each.form.kind is not None and each.rows:
+            kinds[each.form.kind] += each.rows
+    if len(kinds) > 1:
+        listed = " and ".join(f"{rows:,} {KINDS[kind]}" for kind, rows in sorted(kinds.items()))
+        yield from _wrapped(f"warning: the rows are of several kinds: {listed}", indent="  ")
+
+
+def _unused(found: ScanResult) -> Iterator[str]:
+    if found.unused.words:
+        yield from _wrapped(found.unused.words)
+    for sentence in found.unused.warnings:
+        yield from _wrapped(f"warning: {sentence}", indent="  ")
+
+
 def _bad_lines(found: ScanResult) -> Iterator[str]:
+    from core.dataset.records import encoding_offer
+
     bad = found.bad_lines
     if not bad:
         return
@@ -50,19 +77,20 @@ def _bad_lines(found: ScanResult) -> Iterator[str]:
         yield from _wrapped(f"{file}line {line.line:,}: {line.reason}", indent="  ")
     if len(bad) > _BAD_LINES:
         yield f"  and {len(bad) - _BAD_LINES:,} more (--json lists them all)"
+    if offer := encoding_offer(bad):
+        yield from _wrapped(offer, indent="  ")
 
 
 def _flags(found: ScanResult) -> Iterator[str]:
     from core.dataset.checks import TITLES
 
     counts = {name: number for name, number in found.flags.items() if number}
+    for each in found.properties:
+        yield from _wrapped(f"{TITLES.get(each.name, each.name)}: {each.reason}")
     if not counts:
         yield "no flags"
         return
-    first: dict[str, int] = {}
-    for row in sorted(found.row_flags):
-        for flag in found.row_flags[row]:
-            first.setdefault(flag.name, row)
+    first = found.examples
     width = max(len(TITLES.get(name, name)) for name in counts)
     yield f"flags{'rows'.rjust(width + 5)}"
     for name, number in counts.items():

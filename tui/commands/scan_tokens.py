@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
     from core.dataset.scan.scan import ScanResult
     from core.runs.token_facts import TokenFacts
+    from tui.commands.scan_rows import FlagSpool
 
 
 def with_tokens(
-    found: ScanResult, dataset: Dataset, workspace: Path, counted: TokenFacts | None = None
+    found: ScanResult, dataset: Dataset, workspace: Path, spool: FlagSpool, counted: TokenFacts | None = None
 ) -> tuple[ScanResult, dict[str, Any]]:
     """A scan's result with the flags from token facts, as far as these are on the disk for just these files.
 
@@ -25,6 +26,7 @@ def with_tokens(
         found: the result.
         dataset: what was scanned.
         workspace: the folder that holds `.tunedeck`.
+        spool: takes the flags, too.
         counted: what was counted for the model that was named; None for what is saved.
 
     Returns:
@@ -39,12 +41,16 @@ def with_tokens(
         return found, {}
     flags = facts.all_flags()
     counts = Counter(flag.name for each in flags.values() for flag in each)
-    rows = {row: (*found.row_flags.get(row, ()), *each) for row, each in flags.items()}
+    examples = dict(found.examples)
+    for row in sorted(flags):
+        spool.add(row, flags[row])
+        for flag in flags[row]:
+            examples.setdefault(flag.name, row)
     about = {name: facts.about.get(name) for name in ("model", "chat_template", "max_length", "loss_on")}
     whole = replace(
         found,
         flags={**found.flags, **{name: counts[name] for name in TITLES}},
-        row_flags={**found.row_flags, **rows},
+        examples=examples,
     )
     return whole, {"tokens": {**facts.totals(), "context_lost": facts.context_lost(), **about}}
 

@@ -52,6 +52,16 @@ COMMANDS: Mapping[str, CommandInfo] = {
         ),
         (HUB, FOLDERS),
     ),
+    "decisions": CommandInfo(
+        DATA,
+        "show, export or import what reviewers decided about rows",
+        (
+            "decisions tickets.jsonl",
+            "decisions tickets.jsonl --export ada.jsonl",
+            "decisions tickets.jsonl --import bob.jsonl",
+        ),
+        (HUB, FOLDERS),
+    ),
     "init": CommandInfo(
         TRAIN,
         "write a recipe with every common field explained",

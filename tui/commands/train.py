@@ -16,7 +16,8 @@ from tui.commands import queue
 from tui.commands.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, STATE_CODES
 from tui.commands.output import print_json, say
 from tui.commands.queue import add_wish_arguments
-from tui.commands.trust import add_allow_arguments, take_allowed
+from tui.commands.scan import add_eval_arguments, eval_settings
+from tui.commands.trust import add_allow_arguments, add_precision_argument, take_allowed
 
 if TYPE_CHECKING:
     from core.jobs.follow import Follower
@@ -33,12 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FIELD=VALUE",
         help="Change a field, such as lora.rank=32; can be repeated.",
     )
+    add_eval_arguments(parser)
     parser.add_argument("--name", metavar="NAME", help="Name of the run (default: the recipe's).")
     parser.add_argument("--detach", action="store_true", help="Start the run and return right away.")
     parser.add_argument("--dry-run", action="store_true", help="Check everything and show the numbers; start nothing.")
     parser.add_argument("--queue", action="store_true", help="Add the run to the queue and return right away.")
     add_wish_arguments(parser)
     add_allow_arguments(parser)
+    add_precision_argument(parser)
     parser.add_argument(
         "--print-slurm", action="store_true", help="Prepare the run and print a script for sbatch; start nothing."
     )
@@ -61,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     from core.recipe.yamlfile import load
     from core.runs.start import resolve, start_run
 
+    arguments.set = [*arguments.set, *eval_settings(arguments)]
     if arguments.queue and not arguments.dry_run:
         folder = queue.add(arguments, arguments.workspace.resolve())
         if arguments.json:
@@ -84,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
         prepared = slurm_run(recipe, arguments.workspace.resolve(), arguments.nodes)
         say((prepared.path / NAME).read_text(encoding="utf-8").rstrip("\n"))
         return 0
-    folder = start_run(recipe, arguments.workspace.resolve())
+    folder = start_run(recipe, arguments.workspace.resolve(), pure_bf16=arguments.pure_bf16)
     if arguments.detach:
         if arguments.json:
             print_json({"id": folder.path.name, "state": "starting", "folder": str(folder.path)})

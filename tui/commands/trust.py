@@ -26,6 +26,15 @@ def add_allow_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_precision_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare `--pure-bf16`."""
+    parser.add_argument(
+        "--pure-bf16",
+        action="store_true",
+        help="With method full: accept pure bfloat16 if float32 weights do not fit.",
+    )
+
+
 def take_allowed(arguments: argparse.Namespace, recipe: Recipe) -> None:
     """Remember what the command line allows: with `--allow-...`, or by typing the field itself with `--set`.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,14 @@ from textual.css.query import NoMatches
 
 from core.clean import clean, clean_line
 from core.errors import TunedeckError
+from core.units import rows_words
 from tui.data import sample, words
 from tui.data.desk import OpenDataset
 from tui.data.messages import (
     Arrived,
+    Claimed,
     Counted,
+    DecideAll,
     Decided,
     DecisionLinedUp,
     Grown,
@@ -29,10 +33,10 @@ from tui.data.messages import (
     OverviewAsked,
     RowShown,
     Scanned,
+    TakenBack,
 )
 from tui.data.row_pane import RowPane
 from tui.data.rows_pane import RowsPane
-from tui.data.scan import scan_payload
 from tui.screens.pane import Pane
 from tui.widgets.sample_list import SampleList
 
@@ -98,7 +102,7 @@ class DatasetPane(Pane):
         if action in _NEEDS_FORMAT and not desk.rows.dataset.recognition.known:
             return False
         if action == "hit":
-            return bool(self.rows_pane.sought) and self.rows_pane.entry is not None
+            return bool(self.rows_pane.sought_in(self.rows_pane.entry))
         return action == "report" or self.rows_pane.entry is not None
 
     # -- what a key that decides is about --------------------------------------------------------------------
@@ -131,7 +135,8 @@ class DatasetPane(Pane):
         self.rows_pane.show_facts()
         ended_early = bool(self.desk.scan_words) and not self.desk.scanning  # a sentence that says what to do
         asks = not self.desk.rows.dataset.recognition.known  # as well
-        self.line.rest(words.facts(self.desk), wrapped=ended_early or asks or bool(self.desk.changed))
+        audit = words.audit_facts(self.rows_pane.listing)
+        self.line.rest(words.facts(self.desk, audit), wrapped=ended_early or asks or bool(self.desk.changed or audit))
         self.screen.refresh_bindings()
 
     def _show_row(self) -> None:
@@ -139,18 +144,19 @@ class DatasetPane(Pane):
         entry = self.rows_pane.entry
         if entry != self.row_pane.entry and not self.rows_pane.finding:
             self.line.forget(unless=entry)
-        self.row_pane.mark_hits(self.rows_pane.sought)
+        self.row_pane.mark_hits(self.rows_pane.sought_in(entry))
         self.row_pane.show(entry)
 
     @on(RowShown)
     def _row_shown(self) -> None:
+        self.row_pane.close_choice(unless=self._at_cursor())
         self._show_row()
 
     @on(ListChanged)
     def _list_changed(self) -> None:
         if self.rows_pane.entry is None:
             self._show_row()
-        elif not self.rows_pane.sought:
+        elif not self.rows_pane.finding:
             self.row_pane.mark_hits("")
         self.show_facts()
 
@@ -171,6 +177,9 @@ class DatasetPane(Pane):
     @on(SampleList.Chosen)
     def action_read(self) -> None:
         """Give the row the whole screen, and read it if it was too long to read in passing."""
+        if self.row_pane.quick is not None:  # enter: no reason
+            self.row_pane.close_choice()
+            return
         self._read(True)
 
     @property
@@ -226,39 +235,103 @@ class DatasetPane(Pane):
     @on(DecisionLinedUp)
     def _write_next(self) -> None:
         if sentence := self.desk.write_next(self._at_cursor(), lambda press: self.deck.seen.meant(press, self.aim)):
+            self.row_pane.close_choice()
             self.line.rest(sentence, wrapped=True)
+
+    @on(DecideAll)
+    def _decide_all(self, event: DecideAll) -> None:
+        """Queue one decision on a whole list."""
+        self.desk.ask_for_all(event.action, event.payload, event.entries)
+        if event.action == "drop":
+            self.row_pane.ask_reason()
+        self._write_next()
 
     @on(Decided)
     def _decided(self, event: Decided) -> None:
-        """Show a decision: by now it is on the disk."""
-        rows, row = self.desk.rows, event.row
-        before = rows.standing(row)
+        """Show decisions: by now they are on the disk."""
+        rows = self.desk.rows
         try:
             self.desk.settle(event)
         except TunedeckError as error:
+            self.row_pane.close_choice()
             self.show_message(clean(str(error)), failed=True)
             return
-        entry, undone = rows.entry_of(row), event.action == "undo"
+        if len(event.rows) != 1 or event.reason:
+            self._decided_on_many(event)
+            return
+        (row,) = event.rows
+        entry = rows.entry_of(row)
         shown = entry == self.row_pane.entry
-        if undone or event.action == "edit":
+        if event.action == "edit":
             self.row_pane.forget_template()
-        moves_on = event.action in ("keep", "drop")
-        self.rows_pane.take_decision(entry, shown=shown, moves_on=moves_on, undone=undone)
+        self.rows_pane.take_decision(entry, shown=shown, moves_on=event.action in ("keep", "drop"))
+        if event.action == "drop":
+            self.row_pane.dropped(event.rows)
         # At once, as the next decision that waits is meant for the row that is shown now.
         if shown or self.rows_pane.entry != self.row_pane.entry:
             self._show_row()
         if event.action == "edit":
             self.show_message(f"row {row + 1:,} edited and kept; u undoes both", about=self.rows_pane.entry)
-        if undone:
-            self.show_message(words.taken_back(row, before, rows.standing(row)), about=self.rows_pane.entry)
         self.show_facts()
         self._write_next()
+
+    def _decided_on_many(self, event: Decided) -> None:
+        """Show a decision on a whole list, or the reason that drops were given."""
+        what = f"row {min(event.rows) + 1:,}" if len(event.rows) == 1 else rows_words(len(event.rows))
+        self.rows_pane.decided_elsewhere()
+        self._show_row()
+        if event.reason:
+            why = clean_line(self.desk.rows.reasons.get(next(iter(event.rows)), ""), 60)
+            self.show_message(f"{what} dropped: {why}", about=self.rows_pane.entry)
+        else:
+            if event.action == "drop":
+                self.row_pane.dropped(event.rows)
+            done = {"keep": "kept", "drop": "dropped"}[event.action]
+            self.show_message(f"{what} {done}; one u undoes all of it.", about=self.rows_pane.entry)
+        self.show_facts()
+        self._write_next()
+
+    @on(TakenBack)
+    def _taken_back(self, event: TakenBack) -> None:
+        """Show an undo: by now it is on the disk."""
+        rows = self.desk.rows
+        before = {row: rows.standing(row) for row in event.rows.values()}
+        try:
+            gone = self.desk.settle_undo(event)
+        except TunedeckError as error:
+            self.show_message(clean(str(error)), failed=True)
+            return
+        if gone:
+            undone = {event.rows[each.key] for each in gone}
+            first = min(undone)
+            self.row_pane.forget_template()
+            self.rows_pane.take_undo(rows.entry_of(first))
+            self._show_row()
+            if len(undone) == 1:
+                said = words.taken_back(first, before[first], rows.standing(first))
+            else:
+                said = f"undone: the decision on {rows_words(len(undone))}"
+            self.show_message(said + words.when(gone[0].time), about=self.rows_pane.entry)
+        elif self.desk.rows.judged:
+            self.show_message(f"Nothing to undo: {self.desk.reviewer} has no decisions left in this dataset.")
+        else:
+            self.show_message("Nothing undone: the scan has not reached your last decision. Try again in a moment.")
+        self.show_facts()
+        self._write_next()
+
+    @on(Claimed)
+    def _claimed(self, event: Claimed) -> None:
+        self.rows_pane.take_claims(event)
+        self.show_facts()
 
     # -- the scan -------------------------------------------------------------------------------------------
 
     def _payload(self) -> dict[str, Any]:
+        from core.dataset.scan.derive import scan_payload
+
         session = self.session
-        return scan_payload(self.desk.rows.dataset, session.format, session.columns, session.eval_data)
+        dataset, held = self.desk.rows.dataset, session.eval_data
+        return scan_payload(dataset, session.format, session.columns, held, session.eval_format, session.eval_columns)
 
     def _start_scan(self) -> None:
         """Find or start the scan, and look for what is known of near-duplicates."""
@@ -401,29 +474,72 @@ class DatasetPane(Pane):
 
     def _begin_thin(self, rows: Sequence[int]) -> None:
         """Begin an audit of rows, in their order."""
-        self.rows_pane.begin_audit("thin", listed=tuple(map(self.desk.rows.entry_of, rows)))
+        self.rows_pane.begin_audit("thin", keys=self.desk.keys_of(rows))
 
     async def action_mapping(self) -> None:
-        """Say which column is what, and see what comes of it."""
-        from tui.data.mapping import MappingScreen, first_rows
+        """Say which column is what, file by file, and see what comes of it; the eval files come last."""
+        from tui.data.mapping import FileToMap, MappingScreen, file_to_map
 
-        dataset = self.desk.rows.dataset
-        rows = await asyncio.to_thread(first_rows, dataset)
+        dataset, held = self.desk.rows.dataset, self._eval_files()
+        files = dataset.reader.files
+        at = self._file_to_map()
+
+        def load(number: int) -> FileToMap | str:
+            if number < len(files):
+                return file_to_map(dataset, number)
+            try:
+                evals = dataset.open_eval(self.session.eval_data, self._eval_chosen)
+            except TunedeckError as fault:
+                return clean_line(f"The eval file cannot be read: {fault}", 400)
+            file = file_to_map(evals, 0)
+            if isinstance(file, FileToMap):
+                return replace(file, name=f"eval file {file.name}", chosen=self._eval_chosen)
+            return file
+
+        file = await asyncio.to_thread(load, at)
         if not self.is_attached:
             return
-        if not rows:
-            self.show_message("No rows to map: every line is malformed.", failed=True)
+        if isinstance(file, str):
+            self.show_message(file, failed=True)
             return
 
-        async def take(chosen: Chosen | None) -> None:
-            if chosen is not None and chosen != dataset.chosen:
+        async def take(said: Mapping[int, Chosen] | None) -> None:
+            chosen, eval_chosen = dataset.chosen, self._eval_chosen
+            for number, each in (said or {}).items():
+                if number == len(files):
+                    eval_chosen = each
+                elif each != dataset.chosen.said_of(files[number]):
+                    chosen = chosen.with_file(files[number], files, each)
+            changed = chosen != dataset.chosen, eval_chosen != self._eval_chosen
+            if changed[0]:
                 await self._remember(dataset.paths, chosen)
-                self.post_message(Mapped(chosen))
+            if changed[1]:
+                await self._remember(self.session.eval_data, eval_chosen)
+            if any(changed):
+                self.post_message(Mapped(chosen, eval_chosen))
             elif not dataset.recognition.known:
                 self._start_scan()
 
-        name = clean_line(dataset.paths[0].name, 60)
-        self.app.push_screen(MappingScreen(name, rows, dataset.recognition, dataset.chosen), take)
+        self.app.push_screen(MappingScreen(file, at, len(files) + held, load), take)
+
+    def _file_to_map(self) -> int:
+        """The number of the first file whose format is not known, else of the file that the cursor is in."""
+        dataset, entry = self.desk.rows.dataset, self.rows_pane.entry
+        found = dataset.recognitions.at_open()
+        unknown = next((number for number, each in enumerate(found) if not each.found.known), None)
+        if unknown is not None or entry is None:
+            return unknown or 0
+        return dataset.row(entry).source
+
+    def _eval_files(self) -> int:
+        """How many mappings the eval files have: one, where there are any."""
+        return 1 if self.session.eval_data else 0
+
+    @property
+    def _eval_chosen(self) -> Chosen:
+        from core.dataset.mapping import Chosen
+
+        return Chosen(self.session.eval_format, dict(self.session.eval_columns))
 
     async def _remember(self, paths: tuple[Path, ...], chosen: Chosen) -> None:
         from core.dataset.mapping import save

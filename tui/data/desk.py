@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,18 @@ from textual.message import Message
 
 from core.clean import clean
 from core.errors import TunedeckError
-from tui.data.messages import Arrived, Counted, Decided, Grown, HistoryRead, NearSearched, Notice, Scanned
+from tui.data.messages import (
+    Arrived,
+    Claimed,
+    Counted,
+    Decided,
+    Grown,
+    HistoryRead,
+    NearSearched,
+    Notice,
+    Scanned,
+    TakenBack,
+)
 from tui.data.prefetch import RowPrefetcher
 from tui.data.rows import DataRows
 from tui.data.scan import ScanFindings, ScanFollower, find_or_start
@@ -26,8 +38,8 @@ from tui.data.tokens import TokenFollower
 from tui.seen import NO_KEY, Press
 
 if TYPE_CHECKING:
-    from core.dataset.audit.decisions import Action, DecisionState
-    from core.dataset.audit.store import DecisionStore
+    from core.dataset.audit.decisions import Action, Decision, DecisionState
+    from core.dataset.audit.store import Claims, DecisionRequest, DecisionStore
     from core.dataset.dataset import Dataset
     from core.dataset.records import BadLine
     from core.jobs.folder import JobFolder
@@ -51,16 +63,20 @@ class _Ask:
         payload: the text of a note or flag, the sample of an edit.
         entry: the entry that it is about; None means the one that is shown when its turn comes.
         press: the key that it came by.
+        entries: the entries that it is about, where it is about a whole list; empty for one.
+        reason: whether it gives the last drop its reason.
     """
 
     action: Action
     payload: Mapping[str, Any]
     entry: int | None
     press: Press
+    entries: Sequence[int] = ()
+    reason: bool = False
 
 
 def _follows_cursor(ask: _Ask) -> bool:
-    return ask.entry is None and ask.action != "undo"
+    return ask.entry is None and ask.action != "undo" and not ask.entries and not ask.reason
 
 
 class OpenDataset:
@@ -74,6 +90,7 @@ class OpenDataset:
         rows: what is known of each row.
         faults: faults of whole files, known when the scan has ended.
         scan_words: how far the scan is, a few words or a sentence.
+        unused: columns and keys of turns that the format does not read, in words.
         stopped: whether the scan was ended early by somebody.
         changed: what has happened to the files since they were opened, or "".
     """
@@ -82,6 +99,7 @@ class OpenDataset:
         self.rows = DataRows(dataset, prefetch=RowPrefetcher(dataset, lambda: self._post(Arrived())))
         self.faults: tuple[BadLine, ...] = ()
         self.scan_words = ""
+        self.unused = ""
         self.stopped = False
         self.changed = ""
         self._workspace = workspace
@@ -95,8 +113,11 @@ class OpenDataset:
         self._store: DecisionStore | None = None
         self._waiting: deque[_Ask] = deque()
         self._writing = False
-        self._done: list[tuple[int, str]] = []
+        self._last_drop: tuple[Mapping[int, str], int] | None = None
+        """Row to key of what was dropped last, and the step; None once something else was decided."""
         self._settled: set[int] = set()
+        self._holds = False
+        """Whether rows of a shared queue may be claimed."""
 
     def begin(self, post: Callable[[Message], object]) -> None:
         """Begin to work.
@@ -118,6 +139,8 @@ class OpenDataset:
             if each is not None:
                 each.close()
         if self._store is not None:
+            if self._holds:
+                self._store.release()
             writing = threading.Thread(target=self._store.close, name="close decisions", daemon=True)
             writing.start()
             writing.join(_LAST_WORD)
@@ -161,6 +184,7 @@ class OpenDataset:
             from tui.data.opened import remember
 
             self._store = DecisionStore(workspace, self._decided_elsewhere)
+            self.rows.reviewer = self._store.user
             job = find_or_start(workspace, dataset, payload)
             remember(workspace, dataset.paths)
             return job
@@ -226,7 +250,7 @@ class OpenDataset:
         for row, standing in update.decided.items():
             if row not in self._settled:
                 rows.stand(row, standing)
-        self.stopped = update.stopped
+        self.stopped, self.unused = update.stopped, update.unused or self.unused
         if update.stopped:
             where = f" at {update.rows / update.total:.0%}" if update.total else ""
             self.scan_words = f"scan stopped{where}: press C to resume"
@@ -250,9 +274,15 @@ class OpenDataset:
     # -- decisions ------------------------------------------------------------------------------------------
 
     @property
+    def reviewer(self) -> str:
+        """The name that decisions are saved under; "" before the store is open."""
+        return "" if self._store is None else self._store.user
+
+    @property
     def can_undo(self) -> bool:
-        """Whether a decision of this sitting can be taken back, also one that is still on its way to the disk."""
-        return bool(self._done or self._waiting or self._writing)
+        """Whether there may be a decision to take back, also one that is still on its way to the disk."""
+        rows = self.rows
+        return bool(rows.decisions or rows.marks or self._waiting or self._writing)
 
     def ask(
         self,
@@ -270,7 +300,25 @@ class OpenDataset:
             entry: what it is about; by default the entry that is shown when its turn comes.
             press: the key that it came by.
         """
-        self._waiting.append(_Ask(action, payload or {}, entry, press))
+        self._waiting.append(_Ask(action, self._given(action, payload), entry, press))
+
+    def ask_for_all(self, action: Action, payload: Mapping[str, Any], entries: Sequence[int]) -> None:
+        """Queue one decision on many entries, which one undo takes back; malformed lines are passed over.
+
+        Args:
+            action: as `ask`.
+            payload: as `ask`.
+            entries: what it is about.
+        """
+        self._waiting.append(_Ask(action, self._given(action, payload), None, NO_KEY, entries))
+
+    def ask_reason(self, reason: str) -> None:
+        """Queue the reason of the drop that was made last, or is on its way."""
+        self._waiting.append(_Ask("drop", self._given("drop", {"text": reason}), None, NO_KEY, reason=True))
+
+    def _given(self, action: Action, payload: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        blind = self.rows.blind and action in ("keep", "drop", "edit")
+        return {**(payload or {}), "blind": True} if blind else payload or {}
 
     def write_next(self, entry: int, meant: Callable[[Press], bool]) -> str:
         """Take the next decision that waits to the disk, unless one is on its way there.
@@ -286,16 +334,21 @@ class OpenDataset:
         """
         if self._writing:
             return ""
-        while self._waiting and _follows_cursor(self._waiting[0]) and not meant(self._waiting[0].press):
+        while self._waiting and self._is_void(self._waiting[0], meant):
             self._waiting.popleft()
+            self._last_drop = None
         if not self._waiting:
             return ""
         ask = self._waiting[0]
         if ask.action == "undo":
             self._waiting.popleft()
-            if self._done:
-                self._write(*self._done.pop(), ask)
+            return self._take_back()
+        if ask.reason and self._last_drop is not None:
+            self._waiting.popleft()
+            self._write(self._last_drop[0], ask, joins=self._last_drop[1])
             return ""
+        if ask.entries:
+            return self._write_all(ask)
         row = self.rows.row_of(entry if ask.entry is None else ask.entry)
         if row is None:
             self._waiting.clear()
@@ -306,58 +359,146 @@ class OpenDataset:
             return f"Not saved: the scan has not reached this row. {self.scan_words}"
         if key is None:
             return "The scan has not reached this row yet; the decision is saved as soon as it does."
-        self._write(row, key, self._waiting.popleft())
+        self._write({row: key}, self._waiting.popleft())
         return ""
+
+    def _is_void(self, ask: _Ask, meant: Callable[[Press], bool]) -> bool:
+        """Whether nothing comes of a decision: its key was meant for another row, or it is the reason of no drop."""
+        return self._last_drop is None if ask.reason else _follows_cursor(ask) and not meant(ask.press)
 
     def key_of(self, entry: int) -> str | None:
         """The key of an entry; None for a bad line, and where the scan has not come to it yet."""
         row = self.rows.row_of(entry)
         return None if row is None or self._scan is None else self._scan.key(row)
 
+    def keys_of(self, rows: Collection[int]) -> tuple[str, ...]:
+        """The packed keys of rows in hex, in their order, as far as the scan has come to them."""
+        from core.dataset.scan.keys import packed_key
+
+        found = {} if self._scan is None else self._scan.keys(rows)
+        return tuple(packed_key(found[row]).hex() for row in rows if row in found)
+
     @property
     def scan_folder(self) -> Path | None:
         """Where the scan's results lie, once that is known."""
         return None if self._scan is None else self._scan.folder
 
-    def _write(self, row: int, key: str, ask: _Ask) -> None:
+    def _write(self, rows: Mapping[int, str], ask: _Ask, *, joins: int = 0) -> None:
         assert self._store is not None
         self._writing = True
-        action = ask.action
-        future = self._store.decide(key, action, ask.payload)
-        future.add_done_callback(lambda done: self._post(Decided(row, key, action, done)))
+        asked: list[DecisionRequest] = [(key, ask.action, ask.payload) for key in rows.values()]
+        future = self._store.decide_together(asked, joins=joins)
+        future.add_done_callback(lambda done: self._post(Decided(rows, ask.action, done, ask.reason)))
 
-    def settle(self, decided: Decided) -> None:
-        """Take in a decision that has come back from the disk.
+    def _write_all(self, ask: _Ask) -> str:
+        """Take one decision on many rows to the disk; their keys are read in a thread, as there may be a million."""
+        if self._scan is None or self.scanning or self.stopped:
+            self._waiting.clear()
+            return "Nothing was changed: the scan is not done yet. Try again when it is."
+        self._waiting.popleft()
+        self._writing = True
+        scan, rows = self._scan, [row for entry in ask.entries if (row := self.rows.row_of(entry)) is not None]
+        threading.Thread(target=lambda: self._write(scan.keys(rows), ask), name="decide on a list", daemon=True).start()
+        return ""
+
+    def _take_back(self) -> str:
+        if self._scan is None or self._store is None:
+            return "The scan has not started yet, so there is nothing to undo."
+        self._writing = True
+        scan = self._scan
+        found: dict[str, int] = {}
+
+        def here(keys: Collection[str]) -> Collection[str]:
+            found.update(scan.rows_of(keys))
+            return found.keys()
+
+        # Rows that the scan has not come to yet cannot be told from rows of other datasets.
+        future = self._store.take_back(here, latest=not self.rows.judged)
+        future.add_done_callback(lambda done: self._post(TakenBack(found, done)))
+        return ""
+
+    def settle(self, decided: Decided) -> list[Decision]:
+        """Take in decisions that have come back from the disk.
+
+        Raises:
+            TunedeckError: they could not be written; what was lined up behind them is forgotten.
+        """
+        made = self._settled_ones(decided.future)
+        self._stand(decided.rows)
+        self._last_drop = (decided.rows, made[0].step) if made and decided.action == "drop" else None
+        return made
+
+    def settle_undo(self, undone: TakenBack) -> list[Decision]:
+        """Take in an undo that has come back from the disk: the decisions that do not stand any more, newest first.
 
         Raises:
             TunedeckError: it could not be written; what was lined up behind it is forgotten.
         """
-        assert self._store is not None
+        gone = self._settled_ones(undone.future)
+        self._stand({undone.rows[each.key]: each.key for each in gone})
+        self._last_drop = None
+        return gone
+
+    def _settled_ones(self, future: Future[list[Decision]]) -> list[Decision]:
         self._writing = False
-        error = decided.future.exception()
+        error = future.exception()
         if isinstance(error, TunedeckError):
             self._waiting.clear()
         if error is not None:
             raise error
-        self._settled.add(decided.row)
-        self.rows.stand(decided.row, self._store.standing(decided.key))
-        if decided.action != "undo":
-            self._done.append((decided.row, decided.key))
+        return future.result()
 
-    def stand(self, stood: Mapping[int, tuple[str, DecisionState]], *, undone: bool) -> None:
+    def _stand(self, rows: Mapping[int, str]) -> None:
+        assert self._store is not None
+        self._settled.update(rows)
+        for row, key in rows.items():
+            self.rows.stand(row, self._store.standing(key))
+
+    def stand(self, stood: Mapping[int, tuple[str, DecisionState]]) -> None:
         """Take in decisions made or undone on another screen; `undo` here undoes them too.
 
         Args:
             stood: row to its key and where it stands.
-            undone: whether decisions were taken back.
         """
         self._settled.update(stood)
         for row, (_, standing) in stood.items():
             self.rows.stand(row, standing)
-        if undone:
-            self._done = [each for each in self._done if each[0] not in stood]
-        else:
-            self._done += [(row, key) for row, (key, _) in stood.items()]
+
+    # -- a queue that several reviewers share ---------------------------------------------------------------
+
+    def packed_keys(self) -> Iterator[bytes]:
+        """The packed key of each row that the scan has come to. Reads as it goes."""
+        return iter(()) if self._scan is None else self._scan.packed_keys()
+
+    def claim(self, audit: str, entries: Sequence[int], many: int) -> None:
+        """Claim the next rows of an audit, so that nobody else reads them meanwhile; posts `Claimed`.
+
+        Args:
+            audit: the name of its queue.
+            entries: undecided ones, in the order in which they are to be read.
+            many: how many to hold.
+        """
+        rows, scan, store = self.rows, self._scan, self._store
+        if scan is None or store is None:
+            return
+        by_row = {row: entry for entry in entries if (row := rows.row_of(entry)) is not None}
+        keys = {key: by_row[row] for row, key in scan.keys(by_row).items()}
+        ordered = sorted(keys, key=lambda key: entries.index(keys[key]))
+
+        def claimed(done: Future[Claims]) -> None:
+            if done.exception() is None:
+                found = done.result()
+                others = {keys[key]: user for key, user in (found.others or {}).items() if key in keys}
+                self._post(Claimed(audit, frozenset(keys[key] for key in found.mine), others))
+
+        self._holds = True
+        store.claim(audit, ordered, many).add_done_callback(claimed)
+
+    def release(self) -> None:
+        """Give up the rows that were claimed."""
+        if self._store is not None and self._holds and not self._closed.is_set():
+            self._holds = False
+            self._store.release()
 
     def history(self, entry: int) -> HistoryRead | Notice:
         """What was decided about an entry; reads the disk."""

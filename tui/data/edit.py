@@ -8,7 +8,8 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +134,30 @@ class RowEdit:
     def _keep(self, text: str) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text(text, encoding="utf-8")
+
+
+def swapped(desk: OpenDataset, entry: int) -> dict[str, object] | str:
+    """The payload of the edit that swaps the chosen and the rejected answer of a row; else why there is none."""
+    rows = desk.rows
+    row, mark = rows.read(entry), rows.mark(entry)
+    try:
+        sample = rows.sample(row)
+    except Unreadable as fault:
+        return f"This row is unreadable, so its answers cannot be swapped: {clean_line(str(fault), 400)}."
+    if sample.kind != "preference":
+        return "Only preference pairs have a chosen and a rejected answer to swap."
+    after = replace(sample, chosen=sample.rejected, rejected=sample.chosen)
+    value = (mark.edit.get("row") if mark is not None and mark.edit is not None else None) or row.value
+    found = after.to_json()
+    # The row as it would stand in the file goes along, so that `edit` can open it again.
+    for each in rows.dataset.recognitions.of(row.source).first:
+        one, other = each.columns.get("chosen", ""), each.columns.get("rejected", "")
+        if isinstance(value, dict) and one in value and other in value:
+            there = {**value, one: value[other], other: value[one]}
+            with suppress(Unreadable):
+                if rows.dataset.sample_like(entry, there) == after:
+                    found["row"] = there
+    return {"sample": found}
 
 
 def as_text(value: Any) -> str:

@@ -9,15 +9,19 @@ import time
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from textual.message import Message
 
 from core.dataset.records import Unreadable
 from core.dataset.sample import characters
+from core.errors import TunedeckError
 from core.units import count
 from tui.data.listing import Listing
 from tui.data.messages import Notice, SearchProgress, Sorted
+
+if TYPE_CHECKING:
+    from core.dataset.pattern import Pattern
 
 _SLICE = 20_000
 _PERIOD = 0.05
@@ -104,6 +108,32 @@ class Finder:
         def found() -> Iterator[SearchProgress]:
             for hits in search(reader, query, ended.is_set):
                 yield SearchProgress(query, hits.entries, hits.done, hits.complete)
+
+        self._run(found(), ended)
+
+    def match(self, pattern: Pattern, query: str) -> None:
+        """Look for a regular expression in all rows; a search that is under way ends.
+
+        Args:
+            pattern: the expression.
+            query: what was typed.
+        """
+        from core.dataset.pattern import matching
+
+        reader, ended = self._rows.dataset.reader, self._begin()
+
+        def number(entry: int) -> int:
+            row = self._rows.row_of(entry)
+            return 1 + (entry if row is None else row)
+
+        def found() -> Iterator[SearchProgress]:
+            try:
+                for hits in matching(reader, pattern, ended.is_set, number=number):
+                    entries = tuple(hits.matches)
+                    yield SearchProgress(query, entries, hits.done, hits.complete, hits.matches)
+            except TunedeckError as fault:
+                self._post(Notice(str(fault), failed=True))
+                yield SearchProgress(query, (), 0, complete=True)
 
         self._run(found(), ended)
 

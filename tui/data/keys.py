@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from tui.actions import Command
 
+_DIGITS = (
+    (1, "one"),
+    (2, "two"),
+    (3, "three"),
+    (4, "four"),
+    (5, "five"),
+    (6, "six"),
+    (7, "seven"),
+    (8, "eight"),
+    (9, "nine"),
+    (0, "none"),
+)
+
 ROW = (
     Command(
         "data.keep", "a", "decide('keep')", "keep", "Keep this row and go to the next.", 1, decides=True, shared="keep"
@@ -18,9 +31,35 @@ ROW = (
         decides=True,
         shared="drop",
     ),
-    Command("data.undo", "u,ctrl+underscore", "undo", "undo", "Undo the last decision.", 3, shared="undo"),
+    Command(
+        "data.undo",
+        "u,ctrl+underscore",
+        "undo",
+        "undo",
+        "Undo your last decision, also one of an earlier session.",
+        3,
+        shared="undo",
+    ),
+    *(
+        Command(
+            f"data.pick_{word}",
+            str(digit),
+            f"pick({digit})",
+            "choose",
+            "Choose the reason, rating or label with this number, while they are listed.",
+            1 if digit == 1 else 0,
+            shows="1-9" if digit == 1 else "",
+            answers=True,
+            aside=digit > 1,
+            opens_line=True,
+        )
+        for digit, word in _DIGITS
+    ),
     Command("data.edit", "e", "edit", "edit", "Edit this row in $EDITOR, or in place if it is not set.", 6),
     Command("data.note", "c", "note", "note", "Add a note to this row.", 7, opens_line=True),
+    Command("data.rate", "R", "rate", "rate", "Rate this row from 1 to 5.", 14),
+    Command("data.label", "l", "label", "label", "Put your own labels on this row.", 14, opens_line=True),
+    Command("data.swap_answers", "X", "swap", "swap", "Swap the chosen and the rejected answer of this row.", 7),
     Command("data.flag", "!", "flag", "flag", "Flag this row, with a reason.", 13, opens_line=True),
     Command(
         "data.mark_synthetic",
@@ -67,7 +106,7 @@ ROWS = (
         "slash",
         "search",
         "search",
-        "List the rows that contain a text.",
+        "List the rows that contain a text, or match a /regular expression/.",
         9,
         shows="/",
         opens_line=True,
@@ -94,6 +133,7 @@ ROWS = (
         10,
         "+",
     ),
+    Command("data.decide_all", "B", "decide_all", "all listed", "Keep or drop all listed rows at once; one undo.", 11),
     Command("data.audit", "A", "audit", "audit", "Start an audit (random, worst first), or resume it.", 8),
     Command("data.skip", "s", "skip", "skip", "In an audit: skip this row for now; ← goes back to it.", 5),
 )

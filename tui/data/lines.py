@@ -49,8 +49,9 @@ SHORT_WORDS = {
     "same_template": "template",
     "system_prompt": "system",
     "label_imbalance": "label",
-    "not_rendered": "unshown",
-    "control_tokens": "tokens",
+    "think_block": "thinking",
+    "not_rendered": "unrendered",
+    "control_tokens": "ctrl token",
     "zero_trained": "no loss",
     "cut": "cut",
 }
@@ -158,6 +159,7 @@ def _entry(rows: DataRows, entry: int, length: str, text: str, *, unreadable: bo
     if own is not None:
         marks = [word for word, here in (("edit", own.edit is not None), ("note", bool(own.note))) if here]
         word = "flag" if own.flag else "+".join(marks).replace("edit", "edited" if len(marks) == 1 else "edit")
+        word = word or (f"{own.rating} of 5" if own.rating else clean_line(own.labels[0], _STATUS))
         status = (word, "flag" if own.flag else "good")
     elif unreadable:
         status = (SHORT_WORDS[UNREADABLE], "bad")

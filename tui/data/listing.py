@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING, overload
 
 from core.dataset.files.index import GoodRows
@@ -23,7 +23,13 @@ FLAG = "flag: "
 SOURCE = "file: "
 """Begins the filter that lists the rows of one file, whose number (from 0) follows."""
 
-_BY_DECISION = frozenset(("undecided", "kept", "dropped", "marked"))
+LABEL = "label: "
+"""Begins the filter that lists the rows with one of the user's labels, which follows."""
+
+REASON = "reason: "
+"""Begins the filter that lists the rows dropped for one reason, which follows."""
+
+_BY_DECISION = frozenset(("undecided", "kept", "dropped", "marked", "conflicts"))
 
 _SPANS = 9
 """Rank from which on a list is no list of single entries."""
@@ -34,8 +40,9 @@ class Listing:
 
     Attributes:
         rows: what is known of the rows.
-        filter: one of `FILTERS`, `FLAG` and a check's name, `SOURCE` and a file's number, `marked` (edited, noted or
-            flagged by hand), `found` (what a search has found) or `audit`.
+        filter: one of `FILTERS`, `FLAG` and a check's name, `SOURCE` and a file's number, `LABEL` and a label, `REASON`
+            and a reason, `marked` (edited, noted, flagged, rated or labeled by hand), `conflicts` (reviewers decided
+            differently), `found` (what a search has found) or `audit`.
         also: further lists that hold what is listed, each named as a filter; empty for `all` and `audit`.
         order: how the list is sorted: "" as the filter has it, else a name of `find.ORDERS`.
         hits: entries that a search has found, ascending.
@@ -43,6 +50,9 @@ class Listing:
         sought: what was searched for, in words.
         audit: the audit that is under way.
         queue: the entries that it reads, in its order.
+        mine: entries of the queue that nobody else reads meanwhile; empty while that is not known.
+        taken: entry to reviewer, of rows of the queue that somebody else reads now.
+        matches: for a search by a pattern, entry to the text that it matches there first.
     """
 
     def __init__(self, rows: DataRows) -> None:
@@ -56,6 +66,9 @@ class Listing:
         self.sought = ""
         self.audit: Audit | None = None
         self.queue: Sequence[int] = ()
+        self.mine: frozenset[int] = frozenset()
+        self.taken: Mapping[int, str] = {}
+        self.matches: dict[int, str] = {}
         self._listed: Sequence[int] | None = None
         self._places: dict[int, int] | None = None
         self._left = GoodRows([])
@@ -70,7 +83,8 @@ class Listing:
     @property
     def steady(self) -> bool:
         """Whether rows stay in the list whatever is decided about them."""
-        return _BY_DECISION.isdisjoint(self.names) or bool(self.order)
+        by_decision = (name in _BY_DECISION or name.startswith((LABEL, REASON)) for name in self.names)
+        return bool(self.order) or not any(by_decision)
 
     @property
     def grows(self) -> bool:
@@ -91,6 +105,7 @@ class Listing:
         """
         self.also = also if also is not None else self.also if name == self.filter else ()
         self.filter = name
+        self.rows.blind = self.blind
         self.order = ""
         self._listed = self._places = None
         if name == "audit":
@@ -111,14 +126,33 @@ class Listing:
         self.order = order
         self._list_in_order(entries)
 
-    def use_audit(self, audit: Audit) -> None:
-        """List the rows of an audit, as far as they are known."""
+    @property
+    def blind(self) -> bool:
+        """Whether rows are listed for an audit in which nobody sees the verdicts of others."""
+        return self.filter == "audit" and self.audit is not None and self.audit.overlap
+
+    def order_of(self, audit: Audit, keys: Iterable[bytes]) -> Sequence[int]:
+        """The entries that an audit reads, as far as they are known, in its order.
+
+        Args:
+            audit: the audit.
+            keys: the packed key of each row.
+        """
         known = self.rows.dataset.count
-        order = audit.order(self.rows.flags_by_entry(), {entry for entry, _ in self.rows.bad})
-        self.queue = [entry for entry in order if entry < known]
         if audit.mode == "everything":
-            self.queue = range(min(audit.entries, known))
-        self.audit = audit
+            return range(known if audit.keyed else min(audit.entries, known))
+        order = audit.order(self.rows.flags_by_entry(), {entry for entry, _ in self.rows.bad}, keys)
+        return [entry for entry in order if entry < known]
+
+    def use_audit(self, audit: Audit, queue: Sequence[int]) -> None:
+        """List the rows of an audit.
+
+        Args:
+            audit: the audit.
+            queue: as `order_of`.
+        """
+        self.queue, self.audit = queue, audit
+        self.mine, self.taken = frozenset(), {}
         self.use_filter("audit")
 
     def seek(self, query: str, sought: str, also: tuple[str, ...]) -> None:
@@ -129,7 +163,7 @@ class Listing:
             sought: as `sought`.
             also: as `also`.
         """
-        self.hits, self.query, self.sought = [], query, sought
+        self.hits, self.query, self.sought, self.matches = [], query, sought, {}
         self.use_filter("found", also)
 
     def find_more(self, entries: Sequence[int]) -> None:
@@ -191,12 +225,32 @@ class Listing:
         return position
 
     def next_undecided(self, position: int) -> int:
-        """The next position with a row on which nothing was decided, from the end on to the beginning."""
-        for further in chain(range(position + 1, self.count), range(max(0, position))):
-            row = self.rows.row_of(self.entry_at(further))
-            if row is not None and row not in self.rows.decisions:
+        """The next position with a row on which nothing was decided, from the end on to the beginning.
+
+        Of a shared audit: one that nobody else reads, where there is one.
+        """
+        mine = {entry for entry in self.mine if not self.rows.decision(entry)}
+        for further in self._undecided_after(position):
+            entry = self.entry_at(further)
+            if entry in mine or (not mine and entry not in self.taken):
                 return further
         return position
+
+    def undecided_from(self, position: int, many: int) -> list[int]:
+        """The next undecided entries from a position on, those before it last.
+
+        Args:
+            position: the first that is looked at.
+            many: how many at most.
+        """
+        return [self.entry_at(further) for further in islice(self._undecided_after(position - 1), many)]
+
+    def _undecided_after(self, position: int) -> Iterator[int]:
+        rows = self.rows
+        for further in chain(range(position + 1, self.count), range(min(self.count, position + 1))):
+            row = rows.row_of(self.entry_at(further))
+            if row is not None and not rows.shown(row):
+                yield further
 
     # -- numbers --------------------------------------------------------------------------------------------
 
@@ -218,7 +272,8 @@ class Listing:
         """Of the audit's queue: how many rows it has, how many of them are kept, how many dropped."""
         entries = self.queue if isinstance(self.queue, range) else set(self.queue)
         bad = sum(entry in entries for entry, _ in self.rows.bad)
-        chosen = Counter(choice for entry, choice in self.rows.decided_entries().items() if entry in entries)
+        rows = self.rows
+        chosen = Counter(rows.decision(entry) for entry in rows.decided_entries() if entry in entries)
         return len(entries) - bad, chosen["keep"], chosen["drop"]
 
     def counts_within(self, entries: Sequence[int]) -> Counter[str]:
@@ -237,6 +292,10 @@ class Listing:
             found.update(FLAG + name for name in names)
             found["flagged"] += bool(names)
             found["marked"] += row in rows.marks
+            found.update(LABEL + label for label in (rows.marks[row].labels if row in rows.marks else ()))
+            if row in rows.reasons:
+                found[REASON + rows.reasons[row]] += 1
+            found["conflicts"] += row in rows.others and rows.others[row].conflict
             found[{"": "undecided", "keep": "kept", "drop": "dropped"}[rows.decision(entry)]] += 1
         ordered = sorted(entries)
         for number, (_, start, end) in enumerate(rows.sources()):
@@ -285,6 +344,14 @@ class Listing:
             return self.hits
         if name == "marked":
             return rows.entries_of(rows.marks)
+        if name == "conflicts":
+            return rows.entries_of(rows.conflicts)
+        if name.startswith(LABEL):
+            label = name.removeprefix(LABEL)
+            return rows.entries_of(row for row, state in rows.marks.items() if label in state.labels)
+        if name.startswith(REASON):
+            reason = name.removeprefix(REASON)
+            return rows.entries_of(row for row, why in rows.reasons.items() if why == reason)
         if name in ("kept", "dropped"):
             verdict = "keep" if name == "kept" else "drop"
             return sorted(entry for entry, choice in rows.decided_entries().items() if choice == verdict)
@@ -295,11 +362,11 @@ class Listing:
 
 
 def _rank(name: str) -> int:
-    if name.startswith(FLAG):
+    if name.startswith((FLAG, LABEL, REASON)):
         return 2
     if name.startswith(SOURCE):
         return _SPANS
-    return {"found": 0, "marked": 1, "dropped": 3, "kept": 4, "flagged": 5}.get(name, _SPANS)
+    return {"found": 0, "marked": 1, "conflicts": 1, "dropped": 3, "kept": 4, "flagged": 5}.get(name, _SPANS)
 
 
 class Undecided(Sequence[int]):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from textual import events, on
@@ -14,8 +16,11 @@ from textual.widgets import Static
 
 from core.clean import clean, clean_line
 from core.dataset.dataset import Dataset
+from core.dataset.files.readers import Reader
+from core.dataset.files.shards import ShardReader
 from core.dataset.formats import Recognition
 from core.dataset.mapping import Chosen, turns_of
+from core.errors import BadInput
 from tui.actions import Command, by_id, declare
 from tui.data.mapping_draft import MappingDraft
 from tui.widgets.chat_lines import chat_lines
@@ -31,15 +36,51 @@ _MOST_BYTES = 2**18
 """Rows that the form looks at, and bytes beyond which a row is passed over: each key formats all of them."""
 
 
-def first_rows(dataset: Dataset) -> list[dict[str, Any]]:
-    """The first good rows of a dataset, passing over long ones; a long one where there is no other."""
+@dataclass(frozen=True, slots=True)
+class FileToMap:
+    """A file whose columns the form shows.
+
+    Attributes:
+        name: its name; clean.
+        rows: its first rows, at least one.
+        recognition: what they were taken for.
+        chosen: what the user has said of them before.
+    """
+
+    name: str
+    rows: Sequence[Mapping[str, Any]]
+    recognition: Recognition
+    chosen: Chosen
+
+
+def file_to_map(dataset: Dataset, source: int) -> FileToMap | str:
+    """A file of a dataset with its first rows, or why there are none. Reads the disk.
+
+    Args:
+        dataset: what is open.
+        source: the number of the file.
+    """
+    file = dataset.reader.files[source]
+    name = clean_line(file.name, 60)
+    try:
+        reader = dataset.reader.ahead(source) if isinstance(dataset.reader, ShardReader) else dataset.reader
+    except BadInput as fault:
+        return clean_line(f"{name}: {fault.what}", 400)
+    rows = first_rows(reader)
+    if not rows:
+        return f"{name}: no rows to map, every line is malformed."
+    return FileToMap(name, rows, dataset.recognitions.of(source).found, dataset.chosen.said_of(file))
+
+
+def first_rows(reader: Reader) -> list[dict[str, Any]]:
+    """The first good rows of a file, passing over long ones; a long one where there is no other."""
     rows: list[dict[str, Any]] = []
     long: dict[str, Any] | None = None
-    for entry in range(min(dataset.count, 20 * _MOST_ROWS)):
-        is_long = dataset.reader.size(entry) > _MOST_BYTES
+    for entry in range(min(reader.count, 20 * _MOST_ROWS)):
+        is_long = reader.size(entry) > _MOST_BYTES
         if is_long and (long is not None or rows):
             continue
-        value = dataset.row(entry).value
+        value = reader.row(entry).value
         if value is not None and is_long:
             long = value
         elif value is not None:
@@ -49,10 +90,10 @@ def first_rows(dataset: Dataset) -> list[dict[str, Any]]:
     return rows or ([long] if long is not None else [])
 
 
-class MappingScreen(ModalScreen[Chosen | None]):
-    """The columns of a file, what each is, and a row as a sample while that is chosen.
+class MappingScreen(ModalScreen[Mapping[int, Chosen] | None]):
+    """The columns of a file, what each is, and a row as a sample while that is chosen; one file after the other.
 
-    The result is what the user has said, or None if nothing is to change.
+    The result is what the user has said of each file that was shown, by its number, or None if nothing is to change.
     """
 
     CSS_PATH = "mapping.tcss"
@@ -69,6 +110,7 @@ class MappingScreen(ModalScreen[Chosen | None]):
         ),
         Command("mapping.cancel", "escape", "leave", "cancel", "Close without changes.", 3, "esc", shared="back"),
         Command("mapping.next_row", "f3", "next_row", "next row", "Preview the next row.", 4),
+        Command("mapping.next_file", "f6", "next_file", "next file", "Map the next file; the eval file comes last.", 3),
         Command("mapping.toggle_raw", "f4", "raw", "raw", "Switch between sample and raw JSON.", 5),
         Command(
             "mapping.show_help",
@@ -82,25 +124,40 @@ class MappingScreen(ModalScreen[Chosen | None]):
         ),
     )
 
-    def __init__(self, name: str, rows: Sequence[Mapping[str, Any]], recognition: Recognition, chosen: Chosen) -> None:
+    def __init__(
+        self, file: FileToMap, at: int = 0, of: int = 1, load: Callable[[int], FileToMap | str] | None = None
+    ) -> None:
         """Make the form.
 
         Args:
-            name: the file's name; clean.
-            rows: its first rows, at least one.
-            recognition: what they were taken for.
-            chosen: what the user has said of them before.
+            file: the file that is shown first.
+            at: its number.
+            of: how many files there are.
+            load: gives another one by its number, or says why it cannot; called in a thread.
         """
         super().__init__()
-        self._file_name = name
-        self._draft = MappingDraft(rows, recognition, chosen)
+        self._drafts = {at: MappingDraft(file.rows, file.recognition, file.chosen)}
+        self._files = {at: file}
+        self._at, self._of, self._load = at, of, load
         self._row = 0
         self._raw = False
+
+    @property
+    def _draft(self) -> MappingDraft:
+        return self._drafts[self._at]
+
+    def _title(self) -> str:
+        name = self._files[self._at].name
+        return f"mapping of {name}" if self._of == 1 else f"{name}  {self._at + 1} of {self._of}"
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what would work now."""
+        return self._of > 1 if action == "next_file" else super().check_action(action, parameters)
 
     def compose(self) -> ComposeResult:
         """What was seen, the form beside the columns, a row as a sample."""
         form = Form(self._draft.sections(), id="form")
-        form.border_title = Content(f"mapping of {self._file_name}")
+        form.border_title = Content(self._title())
         columns = TextView(id="columns")
         columns.border_title = "columns, with examples"
         yield Static("", id="why", markup=False)
@@ -190,13 +247,36 @@ class MappingScreen(ModalScreen[Chosen | None]):
         self._raw = not self._raw
         self._show_row()
 
+    async def action_next_file(self) -> None:
+        """Show the next file; what was chosen for this one stays."""
+        at = (self._at + 1) % self._of
+        if at not in self._drafts and self._load is not None:
+            file = await asyncio.to_thread(self._load, at)
+            if not self.is_attached:
+                return
+            if isinstance(file, str):
+                self.query_one("#why", Static).update(f"▲ {file}")
+                return
+            self._files[at] = file
+            self._drafts[at] = MappingDraft(file.rows, file.recognition, file.chosen)
+        self._go_to(at)
+
+    def _go_to(self, at: int) -> None:
+        self._at, self._row = at, 0
+        self.query_one(Form).border_title = Content(self._title())
+        self._show()
+
     def action_take(self) -> None:
         """Close with what was said, if rows become samples that way."""
-        words, sound = self._draft.words()
-        if sound:
-            self.dismiss(self._draft.chosen)
-        else:
-            self.query_one("#why", Static).update(f"▲ Cannot apply: {words}")
+        changed = {at: draft for at, draft in self._drafts.items() if at == self._at or draft.changed}
+        for at, draft in changed.items():
+            words, sound = draft.words()
+            if not sound:
+                if at != self._at:
+                    self._go_to(at)
+                self.query_one("#why", Static).update(f"▲ Cannot apply: {words}")
+                return
+        self.dismiss({at: draft.chosen for at, draft in changed.items()})
 
     def action_leave(self) -> None:
         """Close; nothing changes."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from textual.message import Message
 
 if TYPE_CHECKING:
     from core.dataset.audit.decisions import Action, Decision
+    from core.dataset.audit.queue import Audit
     from core.dataset.dataset import Dataset
     from core.dataset.mapping import Chosen
     from tui.data.near_search import NearFound
@@ -51,19 +52,47 @@ class NearSearched(Message):
 
 @dataclass(eq=False, repr=False)
 class Decided(Message):
-    """A decision is on the disk, or could not be written.
+    """Decisions that one key made are on the disk, or could not be written.
 
     Attributes:
-        row: the row it is about.
-        key: that row's key.
+        rows: row to key, of the rows that they are about.
         action: what was decided.
-        future: done; raises why it could not be written.
+        future: done with the decisions; raises why they could not be written.
+        reason: whether they only give an earlier drop its reason.
     """
 
-    row: int
-    key: str
+    rows: Mapping[int, str]
     action: Action
-    future: Future[Decision]
+    future: Future[list[Decision]]
+    reason: bool = False
+
+
+@dataclass(eq=False, repr=False)
+class TakenBack(Message):
+    """An undo is on the disk, or could not be written.
+
+    Attributes:
+        rows: key to row, of the rows of this dataset that it is about.
+        future: done with the decisions that do not stand any more; raises why they could not be written.
+    """
+
+    rows: Mapping[str, int]
+    future: Future[list[Decision]]
+
+
+@dataclass(eq=False, repr=False)
+class Claimed(Message):
+    """Which rows of a shared audit this reviewer reads next.
+
+    Attributes:
+        audit: the name of its queue.
+        mine: entries that nobody else reads meanwhile.
+        others: entry to reviewer, of rows that somebody else reads now.
+    """
+
+    audit: str
+    mine: frozenset[int]
+    others: Mapping[int, str]
 
 
 @dataclass(eq=False, repr=False)
@@ -75,12 +104,14 @@ class SearchProgress(Message):
         entries: further entries that hold it, ascending.
         looked_at: how many entries were looked at.
         complete: whether the search has ended.
+        matches: for a pattern, entry to the text that it matches there first.
     """
 
     sought: str
     entries: tuple[int, ...]
     looked_at: int
     complete: bool
+    matches: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(eq=False, repr=False)
@@ -152,6 +183,7 @@ class Mapped(Message):
     """The user has said which column of the files is what: they are to be read like that."""
 
     chosen: Chosen
+    eval_chosen: Chosen
 
 
 @dataclass(eq=False, repr=False)
@@ -163,6 +195,34 @@ class RowShown(Message):
 
 class DecisionLinedUp(Message):
     """A decision waits to be written."""
+
+
+@dataclass(eq=False, repr=False)
+class DecideAll(Message):
+    """One decision on all of some rows.
+
+    Attributes:
+        action: what is decided.
+        payload: as `DecisionStore.decide`.
+        entries: the rows' entries.
+    """
+
+    action: Action
+    payload: Mapping[str, object]
+    entries: Sequence[int]
+
+
+@dataclass(eq=False, repr=False)
+class QueueOrdered(Message):
+    """The rows of an audit are known.
+
+    Attributes:
+        audit: which audit.
+        entries: what it reads, in its order.
+    """
+
+    audit: Audit
+    entries: Sequence[int]
 
 
 class ListChanged(Message):

@@ -186,6 +186,12 @@ def _lines(answer: dict[str, Any]) -> Iterator[TextLine]:
     yield plain(f"template: {origin}", "muted")
     if not answer["stop_trained"]:
         yield plain("▲ the end of the answer is not trained: the model may never learn to stop", "warning")
+    if lost := answer.get("not_rendered"):
+        yield plain(f"▲ not rendered by the template, so not trained: {clean_line(lost, 300)}", "warning")
+    if lost := answer.get("context_lost"):
+        yield plain(f"▲ not rendered, context only: {clean_line(lost, 300)}", "warning")
+    if tokens := answer.get("control_tokens"):
+        yield plain(f"▲ special tokens in the text are control tokens: {clean_line(', '.join(tokens), 200)}", "warning")
     if not answer["trained"]:
         yield plain("▲ no token of this row is trained: it teaches the model nothing", "warning")
     if answer.get("can_chunk"):

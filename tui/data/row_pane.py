@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from textual import on, work
@@ -13,11 +13,13 @@ from textual.content import Content
 
 from core.clean import clean_line
 from core.errors import TunedeckError
-from core.units import count, size
+from core.units import count, rows_words, size
 from tui.data import sample
 from tui.data.desk import OpenDataset
 from tui.data.messages import DecisionLinedUp, HistoryRead, Notice, TemplateAnswered
+from tui.data.quick import RATINGS, QuickChoice
 from tui.screens.pane import Pane
+from tui.settings import MOST_LETTERS, MOST_REASONS
 from tui.widgets.sample_view import SampleView
 from tui.widgets.text_view import TextLine, TextView
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 MOST = 74_994
 """Bytes of text that terminals accept by OSC 52; many drop a longer text without a word."""
 
-_NEEDS_SAMPLE = ("decide", "edit", "note", "flag", "synthetic", "fold")
+_NEEDS_SAMPLE = ("decide", "edit", "note", "flag", "synthetic", "fold", "rate", "label", "swap")
 """What is said of samples: of an unknown format there are none before the columns are mapped."""
 
 
@@ -64,6 +66,8 @@ class RowPane(Pane):
         self._sought = ""
         self._go_to_hit = 0
         """Whether the next picture shows the first hit (1) or the last one (-1)."""
+        self.quick: QuickChoice | None = None
+        """What a digit chooses now."""
 
     def compose(self) -> ComposeResult:
         """The row, in one of three views."""
@@ -83,8 +87,15 @@ class RowPane(Pane):
         """Only what would work now."""
         if action == "undo":
             return self._desk.can_undo
-        if action in _NEEDS_SAMPLE and not self._desk.rows.dataset.recognition.known:
+        if action == "pick":
+            digit = parameters[0]
+            return self.quick is not None and isinstance(digit, int) and self.quick.takes(digit)
+        recognition = self._desk.rows.dataset.recognition
+        if action in _NEEDS_SAMPLE and not recognition.known:
             return False
+        if action == "swap":
+            files = self._rows.dataset.recognitions.at_open()
+            return self._listed and any("preference" in each.kinds for each in files)
         return self._listed and (action != "fold" or self._thinks)
 
     # -- showing --------------------------------------------------------------------------------------------
@@ -246,10 +257,118 @@ class RowPane(Pane):
     def action_decide(self, action: Action) -> None:
         """Keep or drop the row, and go to the next."""
         self._line_up(action)
+        if action == "drop":
+            self.ask_reason()
 
     def action_undo(self) -> None:
-        """Take the last decision of this sitting back."""
+        """Take this reviewer's last decision back, of whatever sitting."""
         self._line_up("undo")
+
+    # -- what one digit chooses -----------------------------------------------------------------------------
+
+    def ask_reason(self) -> None:
+        """Offer the reasons for the drop that is on its way; the next key may be another one."""
+        if self.session.settings.drop_reasons:
+            self.quick = QuickChoice("reason", self.session.settings.drop_reasons, self._at_cursor())
+            self.screen.refresh_bindings()
+
+    def dropped(self, rows: Collection[int]) -> None:
+        """The drop that a reason is asked for is on the disk."""
+        if self.quick is not None and self.quick.kind == "reason":
+            what = f"row {count(min(rows) + 1)}" if len(rows) == 1 else rows_words(len(rows))
+            self.quick.title = f"{what} dropped. Why?"
+            self.quick.entry = self._at_cursor()
+            self._offer()
+
+    def close_choice(self, *, unless: int | None = None) -> None:
+        """Offer nothing any more.
+
+        Args:
+            unless: an entry: nothing is done if the choice is open while the cursor is on it.
+        """
+        if self.quick is not None and self.quick.entry != unless:
+            self.quick = None
+            self.line.withdraw()
+            self.screen.refresh_bindings()
+
+    def _offer(self) -> None:
+        if self.quick is not None:
+            self.line.offer(self.quick.title, self.quick.offered, self.quick.help)
+            self.screen.refresh_bindings()
+
+    def action_rate(self) -> None:
+        """Ask for a rating of the row."""
+        if (number := self._number_at_cursor("rated")) is not None:
+            state = self._rows.marks.get(number)
+            chosen = (str(state.rating),) if state is not None and state.rating else ()
+            title = f"rate row {count(number + 1)}:"
+            self.quick = QuickChoice("rating", RATINGS, self._at_cursor(), title, chosen)
+            self._offer()
+
+    def action_label(self) -> None:
+        """Offer the user's own labels for the row; where there are none yet, ask for some."""
+        if (number := self._number_at_cursor("labeled")) is None:
+            return
+        known = dict.fromkeys((*self.session.settings.labels, *self._rows.label_counts()))
+        if not known:
+            self._ask_labels(number)
+            return
+        title = f"label row {count(number + 1)}:"
+        chosen = self._labels_of(number)
+        self.quick = QuickChoice("label", tuple(known)[:MOST_REASONS], self._at_cursor(), title, chosen)
+        self._offer()
+
+    def _ask_labels(self, row: int) -> None:
+        entry = self._at_cursor()
+
+        def take(text: str) -> None:
+            words = (clean_line(word.strip(), MOST_LETTERS) for word in text.split(","))
+            self._line_up("label", {"labels": [*dict.fromkeys(filter(None, words))]}, entry)
+
+        help = "separated by commas; enter to save, esc to cancel"
+        self.ask_line(f"labels on row {count(row + 1)}", help, take, text=", ".join(self._labels_of(row)))
+
+    def _labels_of(self, row: int) -> tuple[str, ...]:
+        state = self._rows.marks.get(row)
+        return () if state is None else state.labels
+
+    def _number_at_cursor(self, done: str) -> int | None:
+        row = self._rows.row_of(self._at_cursor())
+        if row is None:
+            self.show_message(f"This line is malformed, so it cannot be {done}.", failed=True)
+        return row
+
+    def action_pick(self, digit: int) -> None:
+        """Take the choice with this number."""
+        quick = self.quick
+        if quick is None or not quick.takes(digit):
+            return
+        entry, row = quick.entry, self._rows.row_of(quick.entry)
+        if quick.kind == "reason":
+            self._desk.ask_reason(quick.choices[digit - 1])
+            self.close_choice()
+        elif quick.kind == "rating":
+            self._desk.ask("rate", {"rating": digit}, entry=entry)
+            self.close_choice()
+        elif digit == 0:
+            self.close_choice()
+            if row is not None:
+                self._ask_labels(row)
+            return
+        else:
+            label = quick.choices[digit - 1]
+            has = label in quick.chosen
+            quick.chosen = tuple(each for each in quick.chosen if each != label) if has else (*quick.chosen, label)
+            self._desk.ask("label", {"labels": list(quick.chosen)}, entry=entry)
+            self._offer()
+        self.post_message(DecisionLinedUp())
+
+    def action_swap(self) -> None:
+        """Swap the chosen and the rejected answer of the row, as an edit of it."""
+        from tui.data.edit import swapped
+
+        entry = self._at_cursor()
+        self._edited(entry, swapped(self._desk, entry))
 
     def action_note(self) -> None:
         """Ask for a note on the row."""

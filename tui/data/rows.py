@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,13 +38,16 @@ class DataRows:
         dataset: the entries.
         flags: for each flagged row, its flags.
         decisions: for each decided row, keep or drop.
-        marks: for each row that was edited, noted or flagged by hand, where it stands.
+        marks: for each row that was edited, noted, flagged, rated or labeled by hand, where it stands.
         tokens: what is known of the rows' tokens.
         prefetch: reads rows that take a while.
         scanned: rows that a scan has looked at, from the first on.
         judged: whether the scan is done; some checks, such as those for unusual lengths, flag rows at its end only.
         bad: entry and place of what could not be read, ascending.
         reasons: for rows that were dropped with a reason, the reason; may quote data.
+        reviewer: who decides here.
+        others: for each row on which somebody else has decided, where it stands.
+        blind: whether the verdicts of others are hidden until this reviewer has decided.
         version: grows with each decision that is taken in.
     """
 
@@ -57,6 +61,9 @@ class DataRows:
     judged: bool = False
     bad: list[tuple[int, BadLine]] = field(default_factory=list)
     reasons: dict[int, str] = field(default_factory=dict)
+    reviewer: str = ""
+    others: dict[int, DecisionState] = field(default_factory=dict)
+    blind: bool = False
     version: int = 0
     _good: GoodRows = field(default_factory=lambda: GoodRows([]))
 
@@ -106,11 +113,32 @@ class DataRows:
         else:
             self.decisions.pop(row, None)
         self.marks.pop(row, None)
-        if standing.edit is not None or standing.note or standing.flag:
+        if standing.edit is not None or standing.note or standing.flag or standing.rating or standing.labels:
             self.marks[row] = standing
         self.reasons.pop(row, None)
         if standing.why:
             self.reasons[row] = standing.why
+        self.others.pop(row, None)
+        if any(name != self.reviewer for name, _ in standing.verdicts):
+            self.others[row] = standing
+
+    def shown(self, row: int) -> Mark:
+        """What was decided about a row, as far as this reviewer is to see it."""
+        state = self.others.get(row) if self.blind else None
+        return self.decisions.get(row, "") if state is None else state.verdict_of(self.reviewer)
+
+    def hides(self, row: int) -> bool:
+        """Whether what others have decided and noted about a row is hidden for now."""
+        return self.blind and row in self.others and not self.shown(row)
+
+    @property
+    def conflicts(self) -> list[int]:
+        """The rows that reviewers decided differently and nobody has settled, ascending."""
+        return sorted(row for row, state in self.others.items() if state.conflict)
+
+    def label_counts(self) -> Counter[str]:
+        """How many rows have each of the user's own labels."""
+        return Counter(label for state in self.marks.values() for label in state.labels)
 
     def standing(self, row: int) -> DecisionState:
         """What the decisions on a row come to, as far as they are known here."""
@@ -120,9 +148,9 @@ class DataRows:
         return replace(known, verdict=self.decisions.get(row, ""), why=self.reasons.get(row, ""))
 
     def mark(self, entry: int) -> DecisionState | None:
-        """Where an entry stands that was edited, noted or flagged by hand."""
+        """Where an entry stands that was edited, noted, flagged, rated or labeled by hand."""
         row = self.row_of(entry)
-        return None if row is None else self.marks.get(row)
+        return None if row is None or self.hides(row) else self.marks.get(row)
 
     def sample(self, row: Row) -> Sample:
         """An entry as the model will see it: as edited, where it was.
@@ -192,7 +220,7 @@ class DataRows:
     def decision(self, entry: int) -> Mark:
         """What was decided about an entry."""
         row = self.row_of(entry)
-        return "" if row is None else self.decisions.get(row, "")
+        return "" if row is None else self.shown(row)
 
     def flags_of(self, entry: int) -> tuple[Flag, ...]:
         """Why an entry deserves a look."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.events import Click
 
 from core.clean import clean, clean_line
-from core.dataset.audit.pace import AuditPace
+from core.dataset.audit.pace import AuditPace, seconds_words
 from core.errors import TunedeckError
 from core.folding import fold
 from core.units import count, rows_words
@@ -20,8 +21,17 @@ from tui.data import words
 from tui.data.desk import OpenDataset
 from tui.data.find import ORDERS, Finder, Lengths, Unit
 from tui.data.lines import columns, row_line, status_width
-from tui.data.listing import FILTERS, FLAG, SOURCE, Listing
-from tui.data.messages import ListChanged, OverviewAsked, RowShown, SearchProgress, Sorted
+from tui.data.listing import FILTERS, FLAG, LABEL, REASON, SOURCE, Listing
+from tui.data.messages import (
+    Claimed,
+    DecideAll,
+    ListChanged,
+    OverviewAsked,
+    QueueOrdered,
+    RowShown,
+    SearchProgress,
+    Sorted,
+)
 from tui.screens.pane import Pane
 from tui.terminal.still import StillText
 from tui.widgets.sample_entry import ListEntry
@@ -41,7 +51,21 @@ _LEAST_BESIDE = 66
 """Cells that the style sheet gives the list beside a row; where numbers are long it needs more."""
 
 _AUDIT_SIZES = (50, 100, 200)
+_AGREED = 100
+"""Rows that each reviewer reads."""
+
+_HELD = 4
+"""Rows of a shared audit that a reviewer holds ahead."""
+
+_ASKED_FOR = 64
+"""Rows of which those are taken that nobody else holds."""
+
+_RENEW = 40.0
+"""Seconds after which held rows are claimed again."""
 _MOST_FILES = 200
+_MOST_WORDS = 20
+"""Labels and reasons in the menu of lists."""
+
 _MOST_COUNTED = 5_000
 """Rows of a list up to which it is counted how many of them others hold: more would hold up the keys."""
 
@@ -100,8 +124,15 @@ class RowsPane(Pane):
 
     @property
     def sought(self) -> str:
-        """The text that the listed rows were searched for, folded; "" where there was no search for a text."""
-        return fold(self.listing.query) if self.finding else ""
+        """The text that the listed rows were searched for, folded; "" where there was no search for one text."""
+        return fold(self.listing.query) if self.finding and not self.listing.matches else ""
+
+    def sought_in(self, entry: int | None) -> str:
+        """What is marked in a row, folded: the text that was searched for, or what a pattern matches there first."""
+        matches = self.listing.matches
+        if not self.finding or not matches:
+            return self.sought
+        return fold(matches.get(-1 if entry is None else entry, ""))
 
     @property
     def narrowed(self) -> bool:
@@ -111,6 +142,8 @@ class RowsPane(Pane):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what would work now."""
         if action in ("skip", "narrow") and (self.listing.filter == "audit") != (action == "skip"):
+            return False
+        if action == "decide_all" and not self._rows.dataset.recognition.known:
             return False
         return self.listing.count > 0 or action in ("next_filter", "lists", "search", "audit", "go_to")
 
@@ -122,18 +155,19 @@ class RowsPane(Pane):
         """List all rows that are known by now."""
         self.rows_list.reset(self.listing.count)
         self.focus_list()
+        self.set_interval(_RENEW, self._renew)
 
     # -- showing --------------------------------------------------------------------------------------------
 
     def _line(self, position: int) -> ListEntry | None:
         """What the list says at a position; reads and parses the row. None while it is not at hand."""
         entry = self.listing.entry_at(position)
-        return row_line(self._rows, entry, self.sought) if self._rows.at_hand(entry) else None
+        return row_line(self._rows, entry, self.sought_in(entry)) if self._rows.at_hand(entry) else None
 
     def show_facts(self) -> None:
         """Bring the words around the list up to what is known."""
-        per_minute = self._pace.per_minute
-        pace = f"{per_minute:.0f} a minute" if per_minute else ""
+        seconds = self._pace.seconds
+        pace = f"{seconds_words(seconds)} each" if seconds else ""
         self._frame.retitle(words.title(self.listing, pace))
         self._set_columns()
         waits = self._searching if self.finding else self._desk.scanning or not self._desk.scan_words
@@ -223,27 +257,65 @@ class RowsPane(Pane):
 
     # -- after a decision -----------------------------------------------------------------------------------
 
-    def take_decision(self, entry: int, *, shown: bool, moves_on: bool, undone: bool) -> None:
+    def take_decision(self, entry: int, *, shown: bool, moves_on: bool) -> None:
         """Show a decision.
 
         Args:
             entry: what it is about.
             shown: whether that is the row that is shown.
             moves_on: whether it is one of those after which the next row is shown.
-            undone: whether a decision was taken back: its row is shown again.
         """
         if moves_on:
             self._pace.note(time.monotonic())
-        if not self.listing.steady:  # the row may have left this list, or come back to it
-            here = entry if undone else self.entry
+        if not self.listing.steady:  # the row may have left this list
+            here = self.entry
             self.listing.again()
             self._listed(here)
             return
         self.rows_list.update(self.listing.position_of(entry))
-        if undone and self.listing.lists(entry):
-            self.rows_list.go_to(self.listing.position_of(entry))
-        elif shown and moves_on:
+        if shown and moves_on:
             self.rows_list.go_to(self.listing.next_row(self.rows_list.cursor))
+            self._claim(self.rows_list.cursor, at_least=2)
+
+    def take_undo(self, entry: int) -> None:
+        """Show that decisions were taken back, with the cursor on the first of their rows."""
+        if not self.listing.steady:  # the row may have come back to this list
+            self.listing.again()
+            self._listed(entry)
+            return
+        self.rows_list.update()
+        if self.listing.lists(entry):
+            self.rows_list.go_to(self.listing.position_of(entry))
+
+    # -- all listed rows ------------------------------------------------------------------------------------
+
+    def action_decide_all(self) -> None:
+        """Decide about all listed rows at once: a menu says how many."""
+        listing, rows = self.listing, self._rows
+        entries = [entry for entry in listing.listed() if rows.row_of(entry) is not None]
+        of = [rows.decision(entry) for entry in entries]
+        undecided = [entry for entry, decision in zip(entries, of, strict=True) if not decision]
+        choices: list[MenuAction] = [("cancel", "", lambda: None)]
+        for action in ("drop", "keep"):
+            rest = [entry for entry, decision in zip(entries, of, strict=True) if decision != action]
+            about = "one u undoes all of it"
+            choices.append((f"{action} all {rows_words(len(entries))}", about, self._all(action, rest)))
+            if 0 < len(undecided) < len(entries):
+                about = f"the other {count(len(entries) - len(undecided))} stay as they are"
+                what = f"{action} {count(len(undecided))} undecided"
+                choices.append((what, about, self._all(action, undecided)))
+        name = clean_line(words.listed(listing), 50)
+        what = "all rows" if listing.names == ("all",) else name if listing.filter == "found" else f"list: {name}"
+        self._choose(f"{what} ({count(len(entries))})", choices)
+
+    def _all(self, action: str, entries: list[int]) -> Callable[[], None]:
+        def decide() -> None:
+            if entries:
+                self.post_message(DecideAll("drop" if action == "drop" else "keep", {}, entries))
+            else:
+                self.show_message(f"Nothing to do: every listed row is {'kept' if action == 'keep' else 'dropped'}.")
+
+        return decide
 
     # -- the cursor -----------------------------------------------------------------------------------------
 
@@ -317,7 +389,19 @@ class RowsPane(Pane):
         rows = self._rows
         counts = self.listing.counts()
         choices = [(name, name, count(counts[name])) for name in FILTERS]
-        choices.append(("marked", "marked", f"{count(len(rows.marks))}  edited, noted or flagged by you"))
+        choices.append(
+            ("marked", "marked", f"{count(len(rows.marks))}  edited, noted, flagged, rated or labeled by hand")
+        )
+        if conflicts := len(rows.conflicts):
+            choices.append(("conflicts", "conflicts", f"{count(conflicts)}  decided differently by two reviewers"))
+        choices += [
+            (LABEL + label, f"label {clean_line(label, 40)}", count(number))
+            for label, number in rows.label_counts().most_common(_MOST_WORDS)
+        ]
+        choices += [
+            (REASON + reason, f"dropped: {clean_line(reason, 40)}", count(number))
+            for reason, number in Counter(rows.reasons.values()).most_common(_MOST_WORDS)
+        ]
         choices += [(FLAG + name, TITLES.get(name, name), count(number)) for name, number in rows.flag_counts().items()]
         sources = rows.sources()
         for number, (path, start, end) in enumerate(sources[:_MOST_FILES] if len(sources) > 1 else ()):
@@ -392,12 +476,21 @@ class RowsPane(Pane):
         self._ask_text()
 
     def _ask_text(self, also: tuple[str, ...] = ()) -> None:
-        self.ask_line("search", "enter to list matching rows, esc to cancel", partial(self._search, also=also))
+        help = "enter to list matching rows; /re/ or /re/i for a regular expression"
+        self.ask_line("search", help, partial(self._search, also=also))
 
     def _search(self, query: str, also: tuple[str, ...]) -> None:
-        if query.strip():
+        if not query.strip():
+            return
+        from core.dataset.pattern import Pattern
+
+        pattern = Pattern.read(query)
+        if pattern is None:
             self._seek(query, f"containing “{clean_line(query, 60)}”", query, also)
             self._finder.search(query)
+        else:
+            self._seek(query, f"matching {clean_line(query.strip(), 60)}", query, also)
+            self._finder.match(pattern, query)
 
     def _ask_length(self, unit: Unit, also: tuple[str, ...] = ()) -> None:
         help = "such as 100-500, >500, <20"
@@ -426,6 +519,7 @@ class RowsPane(Pane):
             return
         self._searching = not event.complete
         first = not listing.count
+        listing.matches.update(event.matches)
         listing.find_more(event.entries)
         if first and listing.count:
             self.rows_list.reset(listing.count)
@@ -443,7 +537,7 @@ class RowsPane(Pane):
     def _log(self) -> AuditLog:
         from core.dataset.audit.queue import AuditLog
 
-        return AuditLog(self.session.workspace, self._rows.dataset.paths)
+        return AuditLog(self.session.workspace, self._rows.dataset.paths, self._desk.reviewer)
 
     def action_audit(self) -> None:
         """Resume the audit that was left, or choose one; in an audit: another one, or none."""
@@ -459,9 +553,11 @@ class RowsPane(Pane):
         if present is not None:
             choices.append(("leave the audit", "keep the decisions and show all rows", self._leave_audit))
         for number in _AUDIT_SIZES:
-            about = "same rows for everyone"
+            about = "several reviewers share the rows, each read once"
             choices.append((f"random {number}", about, partial(self.begin_audit, "random", number)))
         choices.append(("random", "a number you type", self._ask_audit_size))
+        about = "each reviewer reads all of them, without seeing the others' decisions"
+        choices.append((f"agreement {_AGREED}", about, partial(self.begin_audit, "random", _AGREED, overlap=True)))
         choices.append(("worst first", f"{flagged}, errors before warnings", partial(self.begin_audit, "worst")))
         repeats = rows.flags.repeats
         about = f"{rows_words(repeats)}, largest cluster first" if repeats else "press r to find duplicates first"
@@ -486,23 +582,27 @@ class RowsPane(Pane):
 
         self.ask_line("audit how many rows", "enter to start", take, digits=True)
 
-    def begin_audit(self, mode: Mode, size: int = 0, flag: str = "", listed: tuple[int, ...] = ()) -> None:
+    def begin_audit(
+        self, mode: Mode, size: int = 0, flag: str = "", keys: tuple[str, ...] = (), *, overlap: bool = False
+    ) -> None:
         """Begin an audit; its rows are then listed.
 
         Args:
             mode: as in `Audit`; so are the others.
             size: see there.
             flag: see there.
-            listed: see there.
+            keys: see there.
+            overlap: see there.
         """
         dataset = self._rows.dataset
-        if not dataset.reader.complete or (mode in ("worst", "flag", "cluster") and self._desk.scanning):
+        if not dataset.reader.complete or (mode != "everything" and not self._rows.judged):
             self.show_message("The scan is not done yet. Try again in a moment.", failed=True)
             return
         from core.dataset.audit.queue import Audit
 
         log = self._log()
-        audit = Audit(mode, log.next_seed() if mode == "random" else 0, size, dataset.count, flag, time.time(), listed)
+        seed = log.next_seed() if mode == "random" else 0
+        audit = Audit(mode, seed, size, dataset.count, flag, time.time(), (), True, keys, overlap)
         try:
             log.begin(audit)
         except TunedeckError as fault:
@@ -511,11 +611,54 @@ class RowsPane(Pane):
         self._audit(audit)
 
     def _audit(self, audit: Audit) -> None:
-        self.listing.use_audit(audit)
+        if audit.needs_keys and not self._rows.judged:
+            self.show_message("The scan is not done yet, and the sample goes by its rows. Try again in a moment.")
+            return
+        self._order(audit)
+
+    @work(thread=True, group="audit", exclusive=True)
+    def _order(self, audit: Audit) -> None:
+        """Find the rows of an audit: to draw them from a million takes a second."""
+        self.post_message(QueueOrdered(audit, self.listing.order_of(audit, self._desk.packed_keys())))
+
+    @on(QueueOrdered)
+    def _ordered(self, event: QueueOrdered) -> None:
+        event.stop()
+        self.listing.use_audit(event.audit, event.entries)
         self.rows_list.reset(self.listing.count, self.listing.next_undecided(-1))
+        self._claim(self.rows_list.cursor)
         self.post_message(ListChanged())
 
+    # -- a queue that several reviewers share ---------------------------------------------------------------
+
+    def _claim(self, position: int, *, at_least: int = _HELD) -> None:
+        """Claim the next rows of a shared audit from a position on, unless enough of them are held."""
+        listing = self.listing
+        if listing.filter != "audit" or listing.audit is None or listing.audit.overlap:
+            return
+        if sum(not self._rows.decision(entry) for entry in listing.mine) < at_least:
+            self._desk.claim(listing.audit.name, listing.undecided_from(position, _ASKED_FOR), _HELD)
+
+    def _renew(self) -> None:
+        """Hold the rows that are read now for longer."""
+        self._claim(self.rows_list.cursor, at_least=_HELD + 1)
+
+    def take_claims(self, event: Claimed) -> None:
+        """Take in which rows nobody else reads; go to the first of these if somebody else reads the present one."""
+        listing = self.listing
+        if listing.audit is None or event.audit != listing.audit.name:
+            return
+        listing.mine, listing.taken = event.mine, event.others
+        entry = self.entry
+        if entry is not None and entry in listing.taken and not self._rows.decision(entry):
+            if event.mine:
+                self.rows_list.go_to(listing.next_undecided(self.rows_list.cursor))
+            else:
+                name = clean_line(listing.taken[entry], 60)
+                self.show_message(f"{name} is reading the last undecided rows of this audit.", about=entry)
+
     def _leave_audit(self) -> None:
+        self._desk.release()
         try:
             self._log().end()
         except TunedeckError as fault:
@@ -525,3 +668,4 @@ class RowsPane(Pane):
     def action_skip(self) -> None:
         """Leave the row for later and go to the next that is undecided."""
         self.rows_list.go_to(self.listing.next_undecided(self.rows_list.cursor))
+        self._claim(self.rows_list.cursor, at_least=_HELD + 1)

@@ -42,8 +42,10 @@ def notes(rows: DataRows, entry: int) -> list[tuple[str, str]]:
     flags = rows.flags_of(entry)
     own = _own(rows.mark(entry))
     row = rows.row_of(entry)
-    if row in rows.reasons:
+    if row is not None and row in rows.reasons and not rows.hides(row):
         own.append(("dropped", clean_line(rows.reasons[row], 400)))
+    if row is not None and row in rows.others and not rows.hides(row):
+        own += _others(rows, row)
     if not flags:
         return own
     from core.dataset.checks import TITLES
@@ -60,9 +62,22 @@ def _own(standing: DecisionState | None) -> list[tuple[str, str]]:
         said.append(("flag", clean_line(standing.flag, 400)))
     if standing.note:
         said.append(("note", clean_line(standing.note, 400)))
+    if standing.rating:
+        said.append(("rating", f"{standing.rating} of 5"))
+    if standing.labels:
+        said.append(("labels", clean_line(", ".join(standing.labels), 400)))
     if standing.edit is not None:
         said.append(("edited", "chat and template show the edited row, raw shows the row in the file"))
     return said
+
+
+def _others(rows: DataRows, row: int) -> list[tuple[str, str]]:
+    """What other reviewers have decided about a row."""
+    state, done = rows.others[row], {"keep": "kept", "drop": "dropped"}
+    words = [f"{clean_line(name, 60)} {done[verdict]}" for name, verdict in state.verdicts if verdict in done]
+    if state.conflict:
+        return [("conflict", f"{', '.join(words)}: keep or drop the row to settle it")]
+    return [("reviewed", ", ".join(words))]
 
 
 def history(decisions: Sequence[Decision]) -> Iterator[TextLine]:
@@ -72,11 +87,21 @@ def history(decisions: Sequence[Decision]) -> Iterator[TextLine]:
     for each in decisions:
         when = f"{timestamps.text(each.time, '%Y-%m-%d %H:%M:%S'):19}"
         who = clean_line(f"{each.user} on {each.host}", 120)
-        text = clean_line(str(each.payload.get("text", "")), 2_000)
+        text = clean_line(_said(each), 2_000)
         yield TextLine(
             ((when, "muted"), (f"  {each.action.ljust(5)}", "strong"), (f"  {text}" if text else "", "text"))
         )
         yield plain(who, "muted", indent=21)
+
+
+def _said(decision: Decision) -> str:
+    """What a decision says beside its action."""
+    payload = decision.payload
+    if decision.action == "rate":
+        return f"{payload.get('rating') or 'none'}"
+    if decision.action == "label":
+        return ", ".join(map(str, payload.get("labels") or ())) or "none"
+    return str(payload.get("text", ""))
 
 
 def bad_lines(lines: Sequence[BadLine], more: bool) -> Iterator[TextLine]:

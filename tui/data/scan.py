@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ class ScanFindings:
         faults: with the last update, faults of whole files.
         problem: why the scan ended before its end, a sentence, or "".
         stopped: whether it ended because it was asked to; it can be resumed.
+        unused: columns and keys of turns that the format does not read, in words, as far as the scan has come.
         elsewhere: whether this is not from the scan: another process has just decided on `decided`.
     """
 
@@ -54,18 +55,7 @@ class ScanFindings:
     problem: str = ""
     stopped: bool = False
     elsewhere: bool = False
-
-
-def scan_payload(
-    dataset: Dataset, format: str, columns: Mapping[str, str], eval_data: Sequence[Path]
-) -> dict[str, Any]:
-    """The payload of the scan job: absolute paths, and how to read them."""
-    return {
-        "paths": [str(path.absolute()) for path in dataset.paths],
-        "format": None if format == "auto" else format,
-        "columns": dict(columns),
-        "eval_paths": [str(path.absolute()) for path in eval_data],
-    }
+    unused: str = ""
 
 
 def find_or_start(workspace: Path, dataset: Dataset, payload: Mapping[str, Any]) -> JobFolder:
@@ -113,6 +103,28 @@ class ScanFollower:
     def key(self, row: int) -> str | None:
         """The key of a row, or None where the scan has not come to it yet."""
         return None if self._reader is None else self._reader.key(row)
+
+    def keys(self, rows: Collection[int]) -> dict[int, str]:
+        """The keys of rows, as far as the scan has come to them."""
+        return {} if self._reader is None else self._reader.keys(rows)
+
+    def rows_of(self, keys: Collection[str]) -> dict[str, int]:
+        """The rows of keys, as far as they are rows of this dataset and the scan has come to them. May read a while."""
+        if self._reader is None:
+            return {}
+        from core.dataset.scan.keys import packed_key
+
+        wanted = {packed: key for key in keys if (packed := packed_key(key))}
+        return {wanted[packed]: row for row, packed in _rows_of(self._reader, wanted.keys())}
+
+    def packed_keys(self) -> Iterator[bytes]:
+        """The packed key of each row, in their order. Reads as it goes."""
+        from core.dataset.scan.keys import KEY_BYTES
+
+        rows = 0 if self._reader is None else self._reader.keyed_rows
+        for first in range(0, rows, _KEYS_AT_ONCE):
+            packed = b"" if self._reader is None else self._reader.packed_keys(first, min(rows, first + _KEYS_AT_ONCE))
+            yield from (packed[at : at + KEY_BYTES] for at in range(0, len(packed), KEY_BYTES))
 
     @property
     def folder(self) -> Path | None:
@@ -180,6 +192,7 @@ class ScanFollower:
             complete=complete,
             # The summary of a scan that has ended lists bad entries first, faults of whole files after them.
             faults=tuple(map(_bad_line, summary["bad_lines"][self._bad_read :])) if complete else (),
+            unused=_unused(summary),
         )
 
     def _decided_rows(self, reader: ScanReader, rows: int) -> dict[int, DecisionState]:
@@ -230,15 +243,15 @@ def _together(first: ScanFindings, then: ScanFindings) -> ScanFindings:
 
 
 def _by_packed_key(standings: Mapping[str, DecisionState]) -> dict[bytes, DecisionState]:
-    from core.dataset.scan.keys import pack
+    from core.dataset.scan.keys import packed_key
 
-    found: dict[bytes, DecisionState] = {}
-    for key, standing in standings.items():
-        digest, _, occurrence = key.partition(":")
-        if not occurrence.isdecimal():  # a decision on a pair of rows
-            continue
-        found[pack(bytes.fromhex(digest), int(occurrence))] = standing
-    return found
+    return {packed: state for key, state in standings.items() if (packed := packed_key(key))}
+
+
+def _unused(summary: Mapping[str, Any]) -> str:
+    """What the format does not read, with the mark of a warning where it looks meaningful."""
+    words = str(summary.get("unused_words", ""))
+    return f"▲ {words}" if words and summary.get("warnings") else words
 
 
 def _bad_line(value: Mapping[str, Any]) -> BadLine:

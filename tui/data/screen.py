@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING
 
 from textual import on
-from textual.events import Resize
+from textual.events import Key, Resize
 from textual.widget import Widget
 
 from tui.actions import declare, in_pane
@@ -89,6 +89,8 @@ class DataScreen(StepScreen):
     @on(Mapped)
     def _mapped(self, event: Mapped) -> None:
         self.session.format, self.session.columns = event.chosen.format, dict(event.chosen.columns)
+        held = event.eval_chosen
+        self.session.eval_format, self.session.eval_columns = held.format, dict(held.columns)
         self.picker.open(self.session.data)
 
     async def _show(self, dataset: Dataset) -> None:
@@ -97,6 +99,7 @@ class DataScreen(StepScreen):
 
         self.session.data = dataset.paths  # the file, where a Hub dataset was opened
         self.session.format, self.session.columns = dataset.chosen.format, dict(dataset.chosen.columns)
+        self._take_saved_eval_mapping()
         line = self.query_one(CommandLine)
         line.clear()
         with self.app.batch_update():
@@ -106,6 +109,16 @@ class DataScreen(StepScreen):
             self._choose_file(False)
             await self.query_one("#body").mount(self.dataset, before=line)
         self.refresh_header()
+
+    def _take_saved_eval_mapping(self) -> None:
+        """Read the eval files as the user has said in this workspace, unless something else was said."""
+        session = self.session
+        if not session.eval_data or session.eval_format != "auto" or session.eval_columns:
+            return
+        from core.dataset.mapping import saved
+
+        kept = saved(session.workspace, session.eval_data)
+        session.eval_format, session.eval_columns = kept.format, dict(kept.columns)
 
     # -- what a key that decides is about --------------------------------------------------------------------
 
@@ -124,6 +137,8 @@ class DataScreen(StepScreen):
         """Only what would work now."""
         if action == "open":
             return not self.picker.asking
+        if action == "back" and self._choosing:
+            return True
         if action == "back":
             return self.dataset is not None and (self.picker.asking or self.dataset.can_go_back)
         return super().check_action(action, parameters)
@@ -133,9 +148,26 @@ class DataScreen(StepScreen):
         self.picker.offer()
         self._choose_file(True)
 
+    @property
+    def _choosing(self) -> bool:
+        """Whether a digit chooses something now."""
+        return self.dataset is not None and self.dataset.row_pane.quick is not None
+
+    async def on_key(self, event: Key) -> None:
+        """A key that chooses nothing closes the choice, and does what it does."""
+        if self.dataset is None or not self._choosing:
+            return
+        active = self.active_bindings.get(event.key)
+        id = active.binding.id or "" if active is not None else ""
+        if not id.startswith("data.pick_") and id != "data.back":
+            self.dataset.row_pane.close_choice()
+
     def action_back(self) -> None:
         """Back to what is open; there one step back."""
         if self.dataset is None:
+            return
+        if self._choosing:
+            self.dataset.row_pane.close_choice()
             return
         if self.picker.asking:
             self._choose_file(False)

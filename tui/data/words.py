@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from textual.content import Content
 from textual.style import Style
 
+from core import timestamps
 from core.clean import clean_line
 from core.units import count
 from tui.data.desk import OpenDataset
-from tui.data.listing import FLAG, SOURCE, Listing
+from tui.data.listing import FLAG, LABEL, REASON, SOURCE, Listing
 
 if TYPE_CHECKING:
     from core.dataset.audit.decisions import DecisionState
+    from core.dataset.dataset import Dataset
 
 
 def title(listing: Listing, pace: str = "") -> Content:
@@ -31,8 +34,14 @@ def title(listing: Listing, pace: str = "") -> Content:
     parts = [f"{count(rows.good)}{growing} row{many}"]
     if bad:
         parts.append(f"{count(bad)} malformed line{'s' * (bad != 1)}")
-    parts += [dataset.recognition.name, dataset.reader.container]
+    parts += [_formats(dataset), dataset.reader.container]
     return Content(" · ".join(parts))
+
+
+def _formats(dataset: Dataset) -> str:
+    """The format of the rows; how many there are where files or rows have their own."""
+    names = dict.fromkeys(found.name for each in dataset.recognitions.at_open() for found in each.first)
+    return next(iter(names)) if len(names) == 1 else f"{len(names)} formats"
 
 
 FILTER = "filter"
@@ -95,6 +104,10 @@ def condition(listing: Listing, name: str) -> str:
         return listing.sought
     if name.startswith(SOURCE):
         return _list_name(listing, name).replace("FILE", "file", 1)
+    if name.startswith(LABEL):
+        return f"labeled {clean_line(name.removeprefix(LABEL), 40)}"
+    if name.startswith(REASON):
+        return f"dropped as {clean_line(name.removeprefix(REASON), 40)}"
     return name.removeprefix(FLAG).replace("_", " ")
 
 
@@ -102,7 +115,18 @@ def _list_name(listing: Listing, name: str) -> str:
     if name.startswith(SOURCE):
         path, _, _ = listing.rows.sources()[int(name.removeprefix(SOURCE))]
         return f"FILE {clean_line(path.name, 30)}"
+    if name.startswith((LABEL, REASON)):
+        return condition(listing, name).upper()
     return name.removeprefix(FLAG).replace("_", " ").upper()
+
+
+def _why(dataset: Dataset) -> str:
+    """Why it is this format; with several, which file is read as what."""
+    files = dataset.recognitions.at_open()
+    if len({(found.name, tuple(found.columns.items())) for each in files for found in each.first}) == 1:
+        return dataset.recognition.why
+    named = "; ".join(f"{each.file.name} {', '.join(found.name for found in each.first)}" for each in files[:4])
+    return f"{named}{'; …' if len(files) > 4 else '.'}"
 
 
 def taken_back(row: int, before: DecisionState, after: DecisionState) -> str:
@@ -113,6 +137,10 @@ def taken_back(row: int, before: DecisionState, after: DecisionState) -> str:
         what = "the note on"
     elif before.flag != after.flag:
         what = "the flag on"
+    elif before.rating != after.rating:
+        what = "the rating of"
+    elif before.labels != after.labels:
+        what = "the labels of"
     elif before.verdict != after.verdict:
         what = f"the {before.verdict or 'decision'} of"
     else:
@@ -121,12 +149,57 @@ def taken_back(row: int, before: DecisionState, after: DecisionState) -> str:
     return f"undone: {what} row {count(row + 1)}, which is now {now}"
 
 
-def facts(desk: OpenDataset) -> str:
-    """How far the scan is, what is known of tokens, and at first why it is this format."""
+_LATELY = 6 * 3600.0
+"""Seconds after which it is said when something was decided."""
+
+
+def when(seconds: float) -> str:
+    """When a decision was made that was taken back, where that is some hours ago; else ""."""
+    if time.time() - seconds < _LATELY:
+        return ""
+    return f" (decided {timestamps.text(seconds, '%Y-%m-%d %H:%M')})"
+
+
+def audit_facts(listing: Listing) -> str:
+    """What an audit says so far about the whole dataset, or about its reviewers; "" where it says nothing."""
+    audit, rows = listing.audit, listing.rows
+    if listing.filter != "audit" or audit is None:
+        return ""
+    words = []
+    if audit.mode == "random":
+        from core.dataset.audit.estimate import BadShare
+
+        _, kept, dropped = listing.audited()
+        if kept + dropped:
+            words.append(BadShare(dropped, kept + dropped, rows.good).words)
+    if audit.overlap:
+        from core.dataset.audit.agreement import agreements
+
+        wanted = {row for entry in listing.queue if (row := rows.row_of(entry)) is not None and not rows.hides(row)}
+        words += [
+            clean_line(each.words, 120) for each in agreements(rows.others[row] for row in wanted & set(rows.others))
+        ]
+        if conflicts := len(wanted.intersection(rows.conflicts)):
+            words.append(f"{count(conflicts)} conflict{'s' * (conflicts != 1)} (F lists them)")
+    elif listing.taken:
+        words.append(f"also reading: {clean_line(', '.join(sorted(set(listing.taken.values()))), 60)}")
+    return " · ".join(words)
+
+
+def facts(desk: OpenDataset, audit: str = "") -> str:
+    """How far the scan is, what is known of tokens, and at first why it is this format.
+
+    Args:
+        desk: the dataset.
+        audit: what an audit says (`audit_facts`).
+    """
     found = desk.rows.dataset.recognition
-    if found.known:
-        why = "" if desk.rows.judged else f"Format: {found.why}"
+    unknown = [each for each in desk.rows.dataset.recognitions.at_open() if not each.found.known]
+    if found.known and unknown:
+        why = f"{unknown[0].file.name}: format unknown. Press M to say which column is which."
+    elif found.known:
+        why = "" if desk.rows.judged else f"Format: {_why(desk.rows.dataset)}"
     else:
         why = found.why.replace("Say which column is which.", "Press M to say which column is which.")
-    words = [desk.changed, desk.scan_words, desk.rows.tokens.words, why]
+    words = [desk.changed, desk.scan_words, audit, desk.unused, desk.rows.tokens.words, why]
     return clean_line(" · ".join(filter(None, words)), 400)

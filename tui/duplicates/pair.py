@@ -28,7 +28,7 @@ from tui.widgets.word_diff import ComparedTexts, WordDiff, compare
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
-
+from core.dataset.mapping import Chosen
 
 _VERBS: dict[Fate, str] = {
     "stays": "stays",
@@ -61,6 +61,7 @@ class Comparer:
     Args:
         dataset: the rows.
         eval_data: the eval files, opened when one of their rows is to be shown.
+        eval_chosen: what the user has said of their format and columns.
         on_done: called with the request and its result: a comparison, or the lines of the one row.
     """
 
@@ -68,10 +69,12 @@ class Comparer:
         self,
         dataset: Dataset,
         eval_data: Sequence[Path],
+        eval_chosen: Chosen,
         on_done: Callable[[Shown, ComparedTexts | list[TextLine]], object],
     ) -> None:
         self._dataset = dataset
         self._eval_data = list(eval_data)
+        self._eval_chosen = eval_chosen
         self._eval: Dataset | None = None
         self._on_done = on_done
         self._asked: queue.SimpleQueue[Shown | None] = queue.SimpleQueue()
@@ -111,7 +114,7 @@ class Comparer:
 
     def _eval_dataset(self) -> Dataset:
         if self._eval is None:
-            self._eval = self._dataset.open_beside(self._eval_data)
+            self._eval = self._dataset.open_eval(self._eval_data, self._eval_chosen)
             self._eval.reader.extend()
         return self._eval
 
@@ -141,20 +144,21 @@ class PairPane(Pane):
             self.result = result
             super().__init__()
 
-    def __init__(self, groups: Groups, dataset: Dataset, eval_data: Sequence[Path]) -> None:
+    def __init__(self, groups: Groups, dataset: Dataset, eval_data: Sequence[Path], eval_chosen: Chosen) -> None:
         """Make the pane.
 
         Args:
             groups: what a search has found.
             dataset: the rows.
             eval_data: the eval files.
+            eval_chosen: what the user has said of their format and columns.
         """
         super().__init__()
         self.diff = WordDiff(id="diff")
         self._groups = groups
         self._shown: Shown | None = None
         self._comparer = Comparer(
-            dataset, eval_data, lambda shown, result: self.post_message(self.Compared(shown, result))
+            dataset, eval_data, eval_chosen, lambda shown, result: self.post_message(self.Compared(shown, result))
         )
 
     def compose(self) -> ComposeResult:

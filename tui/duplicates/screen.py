@@ -10,6 +10,7 @@ from textual.events import Resize
 from textual.widget import Widget
 
 from core.clean import clean
+from core.dataset.mapping import Chosen
 from tui.actions import Command, declare, in_pane
 from tui.duplicates.decide import Decisions, LookedAgain, StepDone
 from tui.duplicates.found import FoundPane
@@ -88,7 +89,9 @@ class DuplicatesScreen(StepScreen):
         with self.app.batch_update():
             if self.found is not None:
                 await self.found.remove()
-            pair = PairPane(event.groups, self._desk.rows.dataset, self.session.eval_data)
+            session = self.session
+            said = Chosen(session.eval_format, session.eval_columns)
+            pair = PairPane(event.groups, self._desk.rows.dataset, session.eval_data, said)
             self.found = FoundPane(event.groups, self._desk, self._decisions, pair, self.post_message)
             await self.query_one("#body").mount(self.found, before=self.search)
 
@@ -105,7 +108,7 @@ class DuplicatesScreen(StepScreen):
         if event.error is not None:
             self.notify(clean(str(event.error)), severity="error", markup=False)
         else:
-            self._desk.stand(event.stood, undone=event.step.undo)
+            self._desk.stand(event.stood)
             if event.step.note:
                 self.notify(event.step.note, severity="warning", timeout=20, markup=False)
         if self.found is None:

@@ -33,7 +33,11 @@ _FORMS = (
     ("jsonl", ".jsonl", "messages, text or pairs, one sample per line"),
     ("parquet", ".parquet", "the same columns"),
     ("openai", ".openai.jsonl", "for OpenAI and other hosted services, checked against their rules"),
+    ("jsonl", ".jsonl", "with the other columns of the source rows"),
 )
+_WITH_COLUMNS = len(_FORMS) - 1
+"""The form that keeps the other columns."""
+
 _STYLES = {"good": "key"}
 _INDENT = "  "
 
@@ -74,6 +78,7 @@ class OverviewScreen(StepScreen):
         self._work: OverviewWork | None = None
         self._facts: dict[str, Any] | None = None
         self._form = ""
+        self._keeps_columns = False
         self._export_asked = export
         self._written = ""
 
@@ -125,6 +130,8 @@ class OverviewScreen(StepScreen):
             data = replace(
                 data, train=opened, eval=held or data.eval, format=session.format, columns=dict(session.columns)
             )
+            if held:
+                data = replace(data, eval_format=session.eval_format, eval_columns=dict(session.eval_columns))
         return replace(recipe, data=data)
 
     @on(OverviewUpdated)
@@ -239,16 +246,25 @@ class OverviewScreen(StepScreen):
             if number is None:
                 return
             self._form, suffix, _ = _FORMS[number]
+            self._keeps_columns = number == _WITH_COLUMNS
             stem = self.session.data[0].name.partition(".")[0] if self.session.data else "data"
             self.query_one(PathPrompt).ask(
                 "export",
                 f"export as {self._form} to",
                 "The eval set and the dropped rows (with reasons) go to files beside it. No file is overwritten.",
-                f"{clean_line(stem, 60)}.curated{suffix}",
+                self._unused(f"{clean_line(stem, 60)}.curated", suffix),
             )
             self.refresh_bindings()
 
         self._menu("export the training set as", [(name, words) for name, _, words in _FORMS], chosen)
+
+    def _unused(self, stem: str, suffix: str) -> str:
+        """A name that no file in the workspace has: another dataset may have the same one."""
+        number, name = 1, f"{stem}{suffix}"
+        while (self.session.workspace / name).exists():
+            number += 1
+            name = f"{stem}-{number}{suffix}"
+        return name
 
     def _menu(self, title: str, choices: list[tuple[str, str]], chosen: Callable[[int | None], None]) -> None:
         from tui.widgets.choice_menu import ChoiceMenu
@@ -269,11 +285,13 @@ class OverviewScreen(StepScreen):
 
     def _export(self, path: Path, fingerprint: str) -> None:
         """Write the files in a process of their own: pyarrow alone would hold up the keys."""
+        from core.dataset.write.write import KEEP_COLUMNS
         from core.jobs.launch import clean_environment
         from core.paths import hidden_dir
 
         view = hidden_dir(self.session.workspace) / "views" / fingerprint
         command = [sys.executable, "-m", "core.dataset.write", str(view.absolute()), self._form, str(path)]
+        command += [KEEP_COLUMNS] if self._keeps_columns else []
         ended = subprocess.run(
             command, env=clean_environment(), capture_output=True, encoding="utf-8", errors="replace", check=False
         )

@@ -23,6 +23,8 @@ _LEAST_EXAMPLE = 24
 """Cells that an example of a kind needs beside its name."""
 
 _LEAKS = 5
+_FILES = 3
+_UNREADABLE = ("unreadable", "unreadable in eval")
 _REASONS = {
     "decision": "dropped by you",
     "bad_line": "malformed line",
@@ -87,13 +89,31 @@ def _samples(facts: Mapping[str, Any]) -> Iterator[Pieces]:
             (f"  synthetic {count(samples['synthetic']):>9}", "text"),
             ("  rows; never held out", "muted"),
         ]
-    total = sum(facts["dropped"].values())
-    why = ", ".join(f"{reason_words(name)} {count(number)}" for name, number in _largest(facts["dropped"]))
+    dropped = {name: number for name, number in facts["dropped"].items() if name not in _UNREADABLE}
+    total = sum(dropped.values())
+    why = ", ".join(f"{reason_words(name)} {count(number)}" for name, number in _largest(dropped))
     yield [(f"  excluded  {count(total):>9}", "text"), (f"  {why}" if why else "", "muted")]
+    yield from _unreadable(facts)
     if facts["bad_lines"]:
         yield [(f"  malformed {count(facts['bad_lines']):>9}", "text")]
     for sentence in facts["notes"]:
         yield [(f"  {clean_line(sentence, 400)}", "warning")]
+
+
+def _unreadable(facts: Mapping[str, Any]) -> Iterator[Pieces]:
+    """Rows that are no samples, apart from those that were excluded; with the file and the reason of most of them."""
+    missing = sum(facts["dropped"].get(name, 0) for name in _UNREADABLE)
+    if not missing:
+        return
+    yield [(f"  unreadable{count(missing):>9}", "warning"), ("  rows that cannot be read as samples", "muted")]
+    counts = facts.get("unreadable") or {}
+    of_mix = (counts.get("mix") or {}).values()
+    for each in (counts.get("train"), *of_mix, counts.get("eval")):
+        for file in (each or {}).get("files", ())[:_FILES]:
+            reason = file["reasons"][0]
+            rows = f"{count(file['unreadable'] + file['malformed'])} of {count(file['rows'])}"
+            words = f"    {clean_line(Path(file['file']).name, 40)}: {rows}, {clean_line(reason['reason'], 200)}"
+            yield [(words, "muted")]
 
 
 def _held_share(samples: Mapping[str, Any]) -> float:
@@ -158,7 +178,8 @@ def _tokens(facts: Mapping[str, Any]) -> Iterator[Pieces]:
     if train["without"]:
         several = "samples have" if train["without"] > 1 else "sample has"
         yield [(f"  {count(train['without'])} {several} no trained token and would teach nothing", "warning")]
-    yield from _not_rendered(train)
+    yield from _not_rendered(train, "")
+    yield from _not_rendered(tokens["eval"], "held-out ")
     if lost := tokens["eval"].get("without"):
         several = "samples have" if lost > 1 else "sample has"
         left = count(tokens["eval"]["samples"] - lost)
@@ -166,24 +187,28 @@ def _tokens(facts: Mapping[str, Any]) -> Iterator[Pieces]:
     yield from _histogram(tokens)
 
 
-def _not_rendered(train: Mapping[str, Any]) -> Iterator[Pieces]:
+def _not_rendered(train: Mapping[str, Any], held_out: str) -> Iterator[Pieces]:
     """What the chat template does not render, and what that comes to."""
     if lost := train.get("not_rendered"):
         several = "samples hold" if lost > 1 else "sample holds"
-        words = f"{count(lost)} {several} parts that the chat template does not render; a run will not start:"
+        words = f"{count(lost)} {held_out}{several} parts that the chat template does not render:"
         yield [(f"  {words}", "warning")]
         rows = train["not_rendered_rows"]
         for row, what in rows[:_LEAKS]:
             yield [(f"    row {count(row + 1)}", "text"), (f"  {clean_line(what, 200)}", "muted")]
         if lost > _LEAKS:
             yield [(f"    and {count(lost - _LEAKS)} more", "muted")]
-        yield [("    choose another template, drop not_rendered, or set data.train_without", "muted")]
+        ways = "a run will not start: choose another template, drop not_rendered, or set data.train_without"
+        if not held_out:
+            yield [(f"    {ways}", "muted")]
     if lost := train.get("context_lost"):
         several = "samples lose" if lost > 1 else "sample loses"
-        yield [(f"  {count(lost)} {several} context, such as earlier reasoning, to the chat template", "warning")]
+        yield [
+            (f"  {count(lost)} {held_out}{several} context, such as earlier reasoning, to the chat template", "warning")
+        ]
     for flag, number in _largest(train.get("left_out", {})):
         several = "samples are" if number > 1 else "sample is"
-        yield [(f"  {count(number)} more {several} left out for {reason_words(flag)}", "warning")]
+        yield [(f"  {count(number)} more {held_out}{several} left out for {reason_words(flag)}", "warning")]
 
 
 def _cost(cost: Mapping[str, Any] | None) -> Iterator[Pieces]:

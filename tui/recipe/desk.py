@@ -115,6 +115,8 @@ class RecipeEditor:
             recipe = put(recipe, "data.columns", dict(session.columns))
         if session.eval_data:
             recipe = put(recipe, "data.eval", tuple(str(path.absolute()) for path in session.eval_data))
+            recipe = put(recipe, "data.eval_format", session.eval_format)
+            recipe = put(recipe, "data.eval_columns", dict(session.eval_columns))
         self.entries.recipe = _renamed(_without_view(recipe, self.entries.recipe), self.entries.recipe)
         self.entries.rest()
         self._notify()

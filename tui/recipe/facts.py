@@ -9,17 +9,19 @@ from pathlib import Path
 
 from core.clean import clean_line
 from core.errors import BadInput
-from core.gpu import host
 from core.gpu.nvml import GpuReader
-from core.gpu.readings import GpuSample
+from core.gpu.selection import label_of
 from core.recipe.declare import Problem
-from core.recipe.memory import DeviceType, Forecast, forecast
+from core.recipe.memory import Forecast, forecast
 from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, read_shape
-from core.recipe.recipe import KNOBS, Recipe
+from core.recipe.precision import DeviceType
+from core.recipe.recipe import KNOBS, Recipe, put
 from core.recipe.rules.validate import validate
-from core.recipe.worker_packages import torch_build
+from core.recipe.torch_reach import PROBE
 from core.runs import preflight
+from core.runs.placement import Placement, placement_of
+from core.runs.precision import choose_precision, with_precision
 from core.units import gib
 from tui.widgets.check_list import ChecklistItem
 from tui.widgets.memory_bar import BarSegment
@@ -59,6 +61,7 @@ class RecipeFacts:
         checks: the preflight, stops first.
         problems: what the preflight found at single fields, beyond the recipe's own rules.
         recipe: what was looked at.
+        dtype: what `model.dtype: auto` comes to there; "" where it stays.
     """
 
     shape: ModelShape | None
@@ -69,6 +72,12 @@ class RecipeFacts:
     checks: tuple[ChecklistItem, ...] = ()
     problems: tuple[Problem, ...] = ()
     recipe: Recipe | None = None
+    dtype: str = ""
+
+    def as_run(self, recipe: Recipe) -> Recipe:
+        """The recipe as a run of it would be, as far as its precision is known."""
+        same = self.recipe is not None and self.recipe.method == recipe.method and recipe.model.dtype == "auto"
+        return put(recipe, "model.dtype", self.dtype) if self.dtype and same else recipe
 
     @property
     def fits(self) -> bool | None:
@@ -92,12 +101,21 @@ class Surroundings:
 
     def look(self, recipe: Recipe) -> RecipeFacts:
         """The facts for a recipe with absolute paths. Reads headers of files, asks the GPU; never raises for input."""
-        reader = self._open_reader()
-        gpus = [] if reader.problem else reader.read()
-        room = _room(recipe, gpus, reader.problem)
+        machine = self._open_reader().inventory()
+        place = placement_of(recipe, machine.gpus, machine.driver, wait=False)
+        room = _room(place, machine.problem)
         shape, words = _shape(recipe)
-        taken = forecast(recipe, shape, room.device) if shape else None
-        found = preflight.preflight(recipe, self._workspace, gpus=gpus, gpu_problem=reader.problem)
+        choice = choose_precision(recipe, shape, place)
+        trained = with_precision(recipe, choice, pure_bf16=True)
+        taken = forecast(trained, shape, room.device) if shape else None
+        found = preflight.preflight(
+            recipe,
+            self._workspace,
+            gpus=machine.gpus,
+            gpu_problem=machine.problem,
+            driver=machine.driver,
+            wait=False,
+        )
         checks = tuple(_shown(check) for check in sorted(found, key=_urgency))
         own = {problem.sentence for problem in validate(recipe, shape)}
         problems = tuple(
@@ -105,7 +123,12 @@ class Surroundings:
             for check in found
             if check.path and check.verdict != "ok" and check.sentence not in own
         )
-        return RecipeFacts(shape, words, room, taken, self._samples(recipe), checks, problems, recipe)
+        return RecipeFacts(shape, words, room, taken, self._samples(recipe), checks, problems, recipe, choice.dtype)
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether torch is being asked right now, so that another look in a moment tells more."""
+        return PROBE.asking
 
     def _open_reader(self) -> GpuReader:
         if self._reader is None:
@@ -165,20 +188,20 @@ def _count(paths: tuple[str, ...], form: str) -> int | None:
         return None  # the preflight says what is wrong with it
 
 
-def _room(recipe: Recipe, gpus: list[GpuSample], problem: str) -> Room:
-    devices = recipe.training.devices.strip()
-    if devices.startswith("cpu"):
-        return _ram("The recipe says cpu.")
-    if not gpus:
-        return _ram(problem or "No GPU found.")
-    torch = torch_build()
-    if preflight.device_of(recipe, gpus, torch) == "cpu":
-        return _ram("" if torch is None else f"{torch.unable(['a GPU'])}.")
-    wanted = devices.split(",")[0].strip() or "0"
-    for sample in gpus:
-        if str(sample.index) == wanted:
-            return _gpu(sample)
-    return Room("cuda", f"GPU {clean_line(wanted, 8)}", None, "There is no GPU of that number.")
+def _room(place: Placement, problem: str) -> Room:
+    devices = place.devices
+    if place.cpu:
+        if devices.fault:
+            return Room("cuda", "the GPU", None, clean_line(devices.fault, 200))
+        said = f"{place.unable}." if place.unable else devices.note or ("" if devices.cpu else problem)
+        return Room("cpu", "the CPU (RAM)", place.free, clean_line(said or "The recipe says cpu.", 400))
+    if devices.fault:
+        return Room(place.device, "the GPU", None, clean_line(devices.fault, 200))
+    name = ", ".join(label_of(gpu) for gpu in devices.gpus[:1]) or "the GPU"
+    words = next((gpu.problem for gpu in devices.gpus if gpu.problem), "")
+    if place.free is None:
+        return Room(place.device, name, None, clean_line(words, 200) or "The driver does not report free memory.")
+    return Room(place.device, name, place.free, clean_line(devices.gpus[0].name or "", 40))
 
 
 def _shape(recipe: Recipe) -> tuple[ModelShape | None, str]:
@@ -196,18 +219,6 @@ def _shape(recipe: Recipe) -> tuple[ModelShape | None, str]:
         return None, clean_line(str(error), 400)
     except OSError as error:
         return None, f"Cannot read the model: {error.strerror}."
-
-
-def _gpu(sample: GpuSample) -> Room:
-    name = f"GPU {sample.index}"
-    if sample.memory_total is None or sample.memory_used is None:
-        return Room("cuda", name, None, clean_line(sample.problem) or "The driver does not report free memory.")
-    return Room("cuda", name, sample.memory_total - sample.memory_used, clean_line(sample.name or "", 40))
-
-
-def _ram(words: str) -> Room:
-    _, free = host.memory()
-    return Room("cpu", "the CPU (RAM)", free, words)
 
 
 def memory_title(facts: RecipeFacts) -> str:
@@ -252,7 +263,11 @@ def memory_parts(facts: RecipeFacts) -> list[BarSegment]:
     if facts.forecast is None:
         return []
     # A part that would show as 0.00 is omitted.
-    names = {"head": "output layer", "context": "Python and torch" if facts.room.device == "cpu" else "CUDA context"}
+    names = {
+        "head": "output layer",
+        "copies": "16-bit copies",
+        "context": "Python and torch" if facts.room.device == "cpu" else "CUDA context",
+    }
     return [
         BarSegment(names.get(label, label), size, f"{size / 2**30:.2f}")
         for label, size in facts.forecast.parts().items()

@@ -60,13 +60,21 @@ class StartEnded(Message):
         path: the field that it is about, or "".
         folder: the run.
         asks: what the user has to allow first.
+        confirm: what the user has to say yes to for this run alone, a sentence; or "".
     """
 
     def __init__(
-        self, words: str = "", *, path: str = "", folder: Path | None = None, asks: tuple[ConsentRequest, ...] = ()
+        self,
+        words: str = "",
+        *,
+        path: str = "",
+        folder: Path | None = None,
+        asks: tuple[ConsentRequest, ...] = (),
+        confirm: str = "",
     ) -> None:
         self.words = words
         self.path = path
         self.folder = folder
         self.asks = asks
+        self.confirm = confirm
         super().__init__()

@@ -64,7 +64,7 @@ def _item(model: LocalModel, recipe: Recipe, room: Room, workspace: Path) -> Fil
 
 def _fit(model: LocalModel, recipe: Recipe, room: Room) -> str:
     """Whether a run of the present recipe would fit with it: `fits, ~9.1 GiB`; "" where that is not known."""
-    if model.shape is None or room.device != "cuda" or room.free is None:
+    if model.shape is None or room.device == "cpu" or room.free is None:
         return ""
     need = forecast(put(recipe, "model.path", model.path), model.shape, room.device).total
     return f"fits, ~{gib(need)}" if need <= room.free else f"does not fit, ~{gib(need)}"

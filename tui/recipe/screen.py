@@ -35,6 +35,7 @@ from tui.recipe.start import pilot_of, queue, start
 from tui.screens.base import StepScreen
 from tui.widgets.agree import Agree
 from tui.widgets.check_list import ChecklistItem
+from tui.widgets.confirm import Confirm
 from tui.widgets.filter_menu import FilterMenu
 from tui.widgets.form import Form
 from tui.widgets.text_view import TextView
@@ -43,6 +44,9 @@ from tui.widgets.yaml_lines import yaml_lines
 
 _LOOK_AFTER, _KEEP_AFTER = 0.25, 0.15
 """Seconds without a key before the surroundings are looked up and the draft is written."""
+
+_LOOK_AGAIN = 1.0
+"""Seconds until the next look while torch is being asked whether it can use the GPU."""
 
 _LIST_EVERY = 0.3
 """Seconds between two looks at the models that were found so far."""
@@ -330,6 +334,8 @@ class RecipeScreen(StepScreen):
         facts = self._surroundings.look(self._desk.entries.recipe)
         if not get_current_worker().is_cancelled:
             self.post_message(FactsRead(facts))
+            if self._surroundings.unsettled:
+                self.app.call_from_thread(self.set_timer, _LOOK_AGAIN, self._look)
 
     def _keep(self) -> None:
         files = self._desk.files
@@ -490,21 +496,24 @@ class RecipeScreen(StepScreen):
         self.form.put_down()  # a digit is a screen again, as the words to come say
         self._begin(pilot_of(self._desk.entries.recipe) if pilot else self._desk.entries.recipe, queued)
 
-    def _begin(self, recipe: Recipe, queued: bool, agreed: tuple[ConsentRequest, ...] = ()) -> None:
+    def _begin(
+        self, recipe: Recipe, queued: bool, agreed: tuple[ConsentRequest, ...] = (), *, pure_bf16: bool = False
+    ) -> None:
         self._starting, self._begun = True, (recipe, queued)
         self._say("Building the training set and starting the run …" if not queued else "Building the training set …")
         self.refresh_bindings()
-        self._start(recipe, queued, agreed)
+        self._start(recipe, queued, agreed, pure_bf16)
 
     @work(thread=True, group="start")
-    def _start(self, recipe: Recipe, queued: bool, agreed: tuple[ConsentRequest, ...]) -> None:
+    def _start(self, recipe: Recipe, queued: bool, agreed: tuple[ConsentRequest, ...], pure_bf16: bool) -> None:
         worker = get_current_worker()
 
         def on_progress(words: str) -> None:
             self.post_message(RecipeNotice(words))
 
         begin = queue if queued else start
-        self.post_message(begin(recipe, self.session.workspace, on_progress, lambda: worker.is_cancelled, agreed))
+        workspace = self.session.workspace
+        self.post_message(begin(recipe, workspace, on_progress, lambda: worker.is_cancelled, agreed, pure_bf16))
 
     def action_cancel(self) -> None:
         """Start no run after all."""
@@ -515,6 +524,11 @@ class RecipeScreen(StepScreen):
         if self._begun is not None and not self._starting:
             self._begin(*self._begun, asks)
 
+    def _confirmed(self) -> None:
+        """Start what was about to be started, in pure bfloat16."""
+        if self._begun is not None and not self._starting:
+            self._begin(*self._begun, pure_bf16=True)
+
     @on(StartEnded)
     def _end_start(self, event: StartEnded) -> None:
         self._starting = False
@@ -523,5 +537,8 @@ class RecipeScreen(StepScreen):
         self.refresh_bindings()
         if event.asks and self.is_current:
             self.app.push_screen(Agree(event.asks), lambda yes: self._agreed(event.asks) if yes else None)
+        if event.confirm and self.is_current:
+            question = Confirm("train in pure bfloat16?", event.confirm)
+            self.app.push_screen(question, lambda yes: self._confirmed() if yes else None)
         if event.folder is not None:
             self.deck.show_run(event.folder)

@@ -31,6 +31,7 @@ def start(
     on_progress: Callable[[str], None],
     should_stop: Callable[[], bool],
     agreed: Sequence[ConsentRequest] = (),
+    pure_bf16: bool = False,
 ) -> StartEnded:
     """Read the data and start a detached run.
 
@@ -40,12 +41,14 @@ def start(
         on_progress: receives the progress of reading the data, a sentence.
         should_stop: whether the user has canceled.
         agreed: what the user has just allowed.
+        pure_bf16: whether the user has said yes to pure bfloat16.
     """
     from core.runs.start import start_run
 
     def begin() -> StartEnded:
         _remember(agreed)
-        folder = start_run(recipe, workspace, view_of=_viewer(workspace, on_progress, should_stop))
+        view_of = _viewer(workspace, on_progress, should_stop)
+        folder = start_run(recipe, workspace, view_of=view_of, pure_bf16=pure_bf16)
         return StartEnded(folder=folder.path)
 
     return _outcome(begin)
@@ -57,13 +60,15 @@ def queue(
     on_progress: Callable[[str], None],
     should_stop: Callable[[], bool],
     agreed: Sequence[ConsentRequest] = (),
+    pure_bf16: bool = False,
 ) -> StartEnded:
     """Read the data and put the run at the end of the queue; the arguments are those of `start`."""
     from core.runs.queueing import queue_run
 
     def begin() -> StartEnded:
         _remember(agreed)
-        folder = queue_run(recipe, workspace, view_of=_viewer(workspace, on_progress, should_stop))
+        view_of = _viewer(workspace, on_progress, should_stop)
+        folder = queue_run(recipe, workspace, view_of=view_of, pure_bf16=pure_bf16)
         return StartEnded(f"Queued as {folder.id}. {folder.read_status().message} Press 6 for the runs.")
 
     return _outcome(begin)
@@ -91,6 +96,7 @@ def _viewer(
 
 def _outcome(begin: Callable[[], StartEnded]) -> StartEnded:
     from core.dataset.scan.scan import ScanStopped  # numpy and orjson: only where data is read
+    from core.runs.precision import NotConfirmed
 
     try:
         return begin()
@@ -98,5 +104,7 @@ def _outcome(begin: Callable[[], StartEnded]) -> StartEnded:
         return StartEnded("Start canceled; nothing was created.")
     except NotAgreed as error:
         return StartEnded(f"Not started: {error}", asks=error.asks)
+    except NotConfirmed as error:
+        return StartEnded(f"Not started: {error.sentence}", path=error.where, confirm=error.sentence)
     except TunedeckError as error:
         return StartEnded(f"Not started: {error}", path=error.where)

@@ -69,7 +69,9 @@ class RequestsPane(Pane):
             "While the run is stopping: stop it now without saving. Asks first.",
             1,
         ),
-        Command("train.resume", "r", "ask_resume", "resume", "Resume from the last checkpoint. Asks first.", 2),
+        Command(
+            "train.resume", "r", "ask_resume", "resume", "Resume from the last checkpoint, or step 0. Asks first.", 2
+        ),
         Command("train.pause", "p", "pause", "pause", "Pause the run at the next step.", 3, decides=True),
         Command("train.resume_paused", "p", "resume_paused", "resume", "Resume the paused run.", 1, decides=True),
         Command(
@@ -187,7 +189,7 @@ class RequestsPane(Pane):
             "pause": state == "running",
             "release": training and (state == "paused" or (self._pausing and state == "running")),
             "resume_paused": state == "paused",
-            "ask_resume": state in train_words.RESUMABLE and self._run.has_checkpoints,
+            "ask_resume": state in train_words.RESUMABLE and self._run.resumable,
         }.get(action, False)
 
     def action_ask_stop(self) -> None:
@@ -288,7 +290,7 @@ class RequestsPane(Pane):
         try:
             for ask in agreed:
                 ask.agree()
-            resume_run(JobFolder(plan.checkpoint.path.parents[1]), plan)
+            resume_run(plan.folder, plan)
         except NotAgreed as error:
             self.post_message(self.Asked(str(error)))
             self.post_message(self.ConsentNeeded(plan, error.asks))

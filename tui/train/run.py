@@ -40,22 +40,29 @@ class RunSource:
     Attributes:
         over: whether the run has ended and all of it was read.
         headline: the metric that says how the run goes, as far as is known.
-        checkpoints: whether there are any, once the screen's own run has ended.
+        resumable: whether there is anything to resume from, once the screen's own run has ended.
+        known_as: where the screen believes it to be.
         lock: held while a thread reads: that of a moment ago may still be at its last look.
     """
 
     def __init__(self, folder: Path, follower: Follower) -> None:
         """Make it; nothing is read yet."""
-        self.folder = folder
+        self.known_as = folder
         self.follower = follower
         self.headline = SFT.headline
-        self.over = self.checkpoints = self._task_known = False
+        self.over = self.resumable = self._task_known = False
         self.lock = threading.Lock()
 
+    @property
+    def folder(self) -> Path:
+        """Where it lies now: an active run's folder may be moved while it is followed."""
+        return self.follower.folder.path
+
     def look_for_checkpoints(self, update: Update) -> None:
-        """Find out whether a run that has ended left any checkpoint, whole or not. In the thread."""
-        if update.state in RESUMABLE and not self.checkpoints:
-            self.checkpoints = any(JobFolder(self.folder).checkpoints.glob("checkpoint-*"))
+        """Find out whether a run that has ended left any checkpoint, or its data to start again. In the thread."""
+        if update.state in RESUMABLE and not self.resumable:
+            folder = JobFolder(self.folder)
+            self.resumable = any(folder.checkpoints.glob("checkpoint-*")) or (folder.data / "train.jsonl").is_file()
 
     def look_for_task(self) -> None:
         """Find out which metric says how the run goes. In the thread."""
@@ -69,7 +76,7 @@ class RunSource:
         """Made in the thread, since it reads recipes."""
         from core.verdict.run import RunJudge
 
-        return RunJudge(JobFolder(self.folder))
+        return RunJudge(self.follower.folder)
 
 
 class RunModel:
@@ -119,9 +126,9 @@ class RunModel:
         return "" if self.live.update is None else self.live.update.state
 
     @property
-    def has_checkpoints(self) -> bool:
-        """Whether a run that has ended left any checkpoint, whole or not."""
-        return self.source is not None and self.source.checkpoints
+    def resumable(self) -> bool:
+        """Whether a run that has ended left any checkpoint, whole or not, or its data to start again from step 0."""
+        return self.source is not None and self.source.resumable
 
     def take_sampled_read(self, update: Update) -> None:
         """Show some records from everywhere in the run."""

@@ -157,6 +157,11 @@ class TrainScreen(StepScreen):
     def _looked(self, event: RunRead) -> None:
         """Take in what is new and draw what changed."""
         event.taken.set()
+        source = event.source
+        if source.folder != source.known_as:  # it was moved, and is the same run
+            if self.session.run == source.known_as:
+                self.session.run = source.folder
+            source.known_as = source.folder
         if event.source is not self.run.source:
             self.charts.take_overlaid(event.source, event.update)
         elif self.session.run != self.run.folder:

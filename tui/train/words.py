@@ -44,6 +44,7 @@ _VERDICT_STYLES = {
     VerdictKind.NOT_FINITE: "error",
     VerdictKind.NOT_LEARNING: "error",
     VerdictKind.FAILED: "error",
+    VerdictKind.HARDLY_MOVES: "error",
     VerdictKind.STALLED: "error",
 }
 
@@ -201,9 +202,7 @@ def question(
     elif comparing:
         asked, yes = "Stop the comparison? The trained adapter is already saved.  ", " stop   "
     if plan is not None:
-        from core.runs.checkpoint import where_it_stands  # reads recipes: only when a run is about to be resumed
-
-        asked, yes = f"Resume from {where_it_stands(plan.checkpoint)}?  ", " resume   "
+        asked, yes = f"Resume from {plan.where}?  ", " resume   "
     line: StyledLine = [(asked, "warning"), ("y", "key"), (yes, "text")]
     if kind == "stop" and not queued:
         line = [*line, ("x", "key"), (" stop now without saving   ", "text")]
@@ -294,7 +293,7 @@ def devices(run: LiveRun, width: int) -> tuple[list[DeviceReading], str]:
     samples = list(zip(labels((sample.index, sample.uuid) for sample in found), found, strict=True))
     mine = [samples[at] for at in record.get("devices") or () if isinstance(at, int) and 0 <= at < len(samples)]
     worker = record.get("worker")
-    shown = mine or samples
+    shown = mine if isinstance(record.get("devices"), list) else samples
     if not shown:
         state = run.update.state if run.update is not None else ""
         used, free = worker_words(record, starting=state in ("queued", "starting", "running"))

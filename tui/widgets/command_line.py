@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
@@ -56,6 +56,7 @@ class CommandLine(StillText):
         self._message_text = ""
         self._message_until = 0.0
         self._about: object = None
+        self._offer: tuple[str, tuple[tuple[str, str, bool], ...], str] | None = None
         self._question: _Question | None = None
         self._editor = LineEditor()
 
@@ -93,9 +94,27 @@ class CommandLine(StillText):
             self._message_text = ""
             self._draw()
 
+    def offer(self, title: str, choices: Sequence[tuple[str, str, bool]], help: str = "") -> None:
+        """Offer choices by a key each, until `withdraw`; the screen has the keys.
+
+        Args:
+            title: what is chosen; clean.
+            choices: the key, what it means, and whether that is chosen already; clean.
+            help: a few words, shown where there is room.
+        """
+        self._offer = (title, tuple(choices), help)
+        self._draw()
+
+    def withdraw(self) -> None:
+        """Offer nothing any more."""
+        if self._offer is not None:
+            self._offer = None
+            self._draw()
+
     def clear(self) -> None:
         """Say nothing and have nothing typed: what the words were about is gone."""
         self._words = ""
+        self._offer = None
         self.forget()
         if self.typing:
             self._end(None)
@@ -199,6 +218,8 @@ class CommandLine(StillText):
         width = self.content_size.width or self.screen.size.width - 2
         if self._question is not None:
             self.say(self._typed(self._question, width))
+        elif self._offer is not None:
+            self.say(_offered(*self._offer, width))
         elif self._message_text:
             self.say(self._message_text)
         elif self._wrapped or cell_len(self._words) <= width:
@@ -211,3 +232,12 @@ class CommandLine(StillText):
         window = self._editor.window(max(8, width - cell_len(title)))
         line = Content.assemble((title, "bold"), window.before, (window.at or " ", "reverse"), window.after)
         return line + help if line.cell_length + cell_len(help) <= width else line
+
+
+def _offered(title: str, choices: Sequence[tuple[str, str, bool]], help: str, width: int) -> Content:
+    """The choices in a line, the chosen ones in reverse; the help where it still fits."""
+    parts: list[tuple[str, str]] = [(f"{title} ", "bold")]
+    for key, words, chosen in choices:
+        parts += [(" ", ""), (key, "bold $accent"), (f" {words} " if words else " ", "reverse" if chosen else "")]
+    line = Content.assemble(*parts)
+    return line + f" · {help}" if help and line.cell_length + cell_len(help) + 3 <= width else line

@@ -20,7 +20,7 @@ _VIEW = "view"
 Lines = Callable[[], Iterable[TextLine]]
 
 
-OWN_WORDS = frozenset(("note", "edited"))
+OWN_WORDS = frozenset(("note", "edited", "rating", "labels", "reviewed"))
 """What the user has done with a sample: no warning."""
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 import os
 import random
 import time
-from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -37,10 +38,15 @@ class Audit:
             largest cluster first, `thin` rare kinds of prompts first, `everything` all rows in their order.
         seed: of the random sample.
         size: rows of the random sample.
-        entries: entries that the dataset had when the audit began: the sample stays the same when rows are appended.
+        entries: entries that the dataset had when the audit began.
         flag: a check's name, for the mode `flag`.
         started: unix seconds.
-        listed: the entries to read, for the mode `thin`: they follow from an overview, which may be gone later.
+        listed: the entries to read, for the mode `thin` of audits that were begun before rows were named by their keys.
+        keyed: whether rows are chosen by their keys: a row stays in the sample, or out of it, wherever it stands in
+            the files. False for audits that were begun before.
+        keys: the packed keys, in hex, of the rows to read, for the mode `thin`: they follow from an overview, which may
+            be gone later.
+        overlap: whether every reviewer reads every row, without seeing the verdicts of the others.
     """
 
     mode: Mode
@@ -50,21 +56,35 @@ class Audit:
     flag: str = ""
     started: float = 0.0
     listed: tuple[int, ...] = ()
+    keyed: bool = False
+    keys: tuple[str, ...] = ()
+    overlap: bool = False
 
     @property
     def words(self) -> str:
         """What is read, in a few words."""
-        if self.mode == "random":
-            return f"seed {self.seed}"
-        return f"flag {self.flag}" if self.mode == "flag" and self.flag else _WORDS[self.mode]
+        what = f"seed {self.seed}" if self.mode == "random" else _WORDS[self.mode]
+        if self.mode == "flag" and self.flag:
+            what = f"flag {self.flag}"
+        return f"{what}, agreement" if self.overlap else what
 
-    def order(self, flags: Mapping[int, Sequence[Flag]], bad: Collection[int] = ()) -> Sequence[int]:
+    @property
+    def name(self) -> str:
+        """Tells its queue from those of other audits."""
+        return f"{self.mode}:{self.seed}:{self.started}"
+
+    def order(
+        self, flags: Mapping[int, Sequence[Flag]], bad: Collection[int] = (), keys: Iterable[bytes] = ()
+    ) -> Sequence[int]:
         """The entries to read, in their order.
 
         Args:
             flags: entry to its flags, as far as they are known.
             bad: entries that cannot be read; a random sample has others instead.
+            keys: the packed key of each good row, in the order of the rows; looked at only where `needs_keys`.
         """
+        if self.needs_keys:
+            return [*map(GoodRows(sorted(bad)).entry, self._by_key(keys))]
         if self.mode == "random":
             return self._sample(bad)
         if self.mode == "everything":
@@ -78,6 +98,26 @@ class Audit:
         if self.flag:
             return sorted(entry for entry, found in flags.items() if any(flag.name == self.flag for flag in found))
         return sorted(flags, key=lambda entry: (flags[entry][0].name, entry))
+
+    @property
+    def needs_keys(self) -> bool:
+        """Whether the rows follow from their keys."""
+        return self.keyed and self.mode in ("random", "thin")
+
+    def _by_key(self, keys: Iterable[bytes]) -> list[int]:
+        """The rows to read: of a random sample, those whose keys have the smallest hashes under its seed.
+
+        Every row is as likely as any other. Rows that are inserted take only the places of rows that would be read
+        last, in the proportion of their number; rows that were read stay in the sample.
+        """
+        if self.mode == "thin":
+            places = {key.hex(): row for row, key in enumerate(keys)}
+            return [places[key] for key in self.keys if key in places]
+        from hashlib import blake2b
+
+        seed = self.seed.to_bytes(8, "little")
+        drawn = ((blake2b(key, digest_size=8, key=seed).digest(), row) for row, key in enumerate(keys))
+        return [row for _, row in heapq.nsmallest(self.size, drawn)]
 
     def _sample(self, bad: Container[int]) -> list[int]:
         source = random.Random(self.seed)
@@ -145,10 +185,12 @@ class AuditLog:
     Args:
         workspace: the folder that holds `.tunedeck`.
         paths: the dataset.
+        user: who reads; each reviewer leaves an audit for themselves alone.
     """
 
-    def __init__(self, workspace: str | Path, paths: Sequence[str | Path]) -> None:
+    def __init__(self, workspace: str | Path, paths: Sequence[str | Path], user: str = "") -> None:
         self.path = hidden_dir(Path(workspace)) / _FILE
+        self._user = user
         self._data = sorted(str(Path(path).absolute()) for path in paths)
 
     def begin(self, audit: Audit) -> None:
@@ -157,24 +199,28 @@ class AuditLog:
         Raises:
             TunedeckError: it cannot be written.
         """
-        self._append({"data": self._data, **asdict(audit)})
+        self._append({"data": self._data, "user": self._user, **asdict(audit)})
 
     def end(self) -> None:
-        """Notes that the present audit was left.
+        """Notes that this reviewer has left the present audit.
 
         Raises:
             TunedeckError: it cannot be written.
         """
-        self._append({"data": self._data, "ended": time.time()})
+        self._append({"data": self._data, "user": self._user, "ended": time.time()})
 
     def audits(self) -> list[Audit]:
         """Every audit of these data, oldest first; a line that is damaged is none."""
         return [audit for audit in map(_audit, self._records()) if audit is not None]
 
     def present(self) -> Audit | None:
-        """The audit that was begun last and not left."""
-        records = self._records()
-        return _audit(records[-1]) if records else None
+        """The audit that was begun last, by whomever, and that this reviewer has not left."""
+        for record in reversed(self._records()):
+            if "ended" not in record:
+                return _audit(record)
+            if not self._user or record.get("user", "") in ("", self._user):
+                return None
+        return None
 
     def next_seed(self) -> int:
         """A seed that no random sample of these data has had."""
@@ -223,4 +269,7 @@ def _audit(record: Mapping[str, Any]) -> Audit | None:
         flag_name(str(record.get("flag", ""))),
         float(record["started"]),
         tuple(entry for entry in record.get("listed") or () if isinstance(entry, int)),
+        record.get("keyed") is True,
+        tuple(key for key in record.get("keys") or () if isinstance(key, str)),
+        record.get("overlap") is True,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.dataset.checks.base import Check, Context, Flag
+from core.dataset.checks.first_rows import FirstRows
 from core.dataset.item import Item
 
 
@@ -37,26 +38,31 @@ class ExactDuplicate(Check):
 
 
 class NormalizedDuplicate(Check):
-    """The text of an earlier row except for case, whitespace and character width."""
+    """The turns of an earlier row except for case, whitespace and character width."""
 
     name = "normalized_duplicate"
     title = "same text, normalized"
-    help = "An earlier row has the same text except for case, whitespace or character width."
+    help = "An earlier row has the same text in the same roles except for case, whitespace or character width."
     example = '`"Thank you!"` and `"thank  you!"`'
     advice = "Drop it, or add `normalized_duplicate` to `data.drop_flags`."
     remembers = True
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._first: dict[int, tuple[int, bytes]] = {}
+        self._first = FirstRows()
 
     def inspect(self, item: Item) -> Flag | None:
-        """Names the first row with this text; exact duplicates of that row are the other check's."""
-        if not item.normalized:
+        """Names the first row with this text in the same turns; exact duplicates of it are the other check's."""
+        sample = item.sample
+        if not item.normalized or sample is None:
             return None
-        mine = (item.row, item.content)
+        # Who says which words, what is rated how and which turns are trained: what differs there is no duplicate.
+        turns = tuple((turn.role, turn.trained, turn.media, bool(turn.reasoning)) for turn in item.turns)
+        shape = (sample.kind, sample.label, len(sample.messages), len(sample.chosen), turns, item.ends, item.loss_flags)
+        tools = str(sample.tools) if sample.tools else ""
         # Python's own hash has 64 bits, as many as are needed for millions of rows, and costs a tenth of BLAKE2b.
-        first, content = self._first.setdefault(hash(item.encoded), mine)
-        if first == item.row or content == item.content:
+        content = hash(item.content)
+        first, other = self._first.put(hash((item.encoded, shape, tools)), item.row, content)
+        if first == item.row or content == other:
             return None
         return self.flag(f"same text as row {first + 1:,} except for case, spaces or character width", of=first)

@@ -67,4 +67,4 @@ class LeakNear(Check):
         if self.context.near is not None:
             for leak in self.context.near.result.leaks:
                 reason = f"{percent(leak.similarity)} similar to the prompt in {leak.place}"
-                yield leak.row, self.flag(reason, similarity=leak.similarity)
+                yield leak.row, self.flag(reason, similarity=leak.similarity, place=leak.eval_place)

@@ -43,7 +43,7 @@ class LeakExact(Check):
             return None
         asked = digest(item.prompt) if item.prompt else None
         place = None if asked is None else self.context.eval_prompts.get(asked)
-        return None if place is None else self.flag(f"same prompt as in {place}")
+        return None if place is None else self.flag(f"same prompt as in {place.words}", place=place)
 
 
 class NonstandardJson(Check):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from core.dataset.checks.base import Check, Context, Flag
+from array import array
+from collections.abc import Iterator
+
+from core.dataset.checks.base import Check, Context, Flag, SetProperty
+from core.dataset.checks.first_rows import FirstRows
 from core.dataset.item import Item
 
 _DIGITS = b"0123456789"
@@ -17,16 +21,23 @@ class SameTemplate(Check):
     title = "same template"
     help = "An earlier row has the same text with other numbers: many such rows teach the template, not the task."
     example = '`"Add 3 and 4."` and `"Add 8 and 1."`'
-    advice = "Keep a few of each template and drop the rest: audit them by flag."
+    advice = (
+        "Keep a few of each template and drop the rest: audit them by flag. Where most rows repeat a template, that is "
+        "said once of the whole set and no row is flagged, unless `data.drop_flags` names it."
+    )
     severity = "note"
     remembers = True
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._first: dict[int, tuple[int, int]] = {}
+        self._first = FirstRows()
+        self._rows = array("L")
+        self._of = array("L")
+        self._seen = 0
 
     def inspect(self, item: Item) -> Flag | None:
-        """Names the first row of this template; rows that are equal with their numbers are other checks' business."""
+        """Notes the first row of this template; rows that are equal with their numbers are other checks' business."""
+        self._seen += item.sample is not None
         encoded = item.encoded
         if len(encoded.translate(None, _DIGITS)) == len(encoded):
             return None
@@ -34,8 +45,28 @@ class SameTemplate(Check):
         if len(frame) < _LETTERS_NEEDED:
             return None
         # 64 bits of Python's own hash: a chance of one in 37 million that any two of a million rows meet by accident.
-        mine = (item.row, hash(encoded))
-        first, whole = self._first.setdefault(hash(frame), mine)
-        if first == item.row or whole == mine[1]:
-            return None
-        return self.flag(f"same text as row {first + 1:,} with other numbers", of=first)
+        mine = hash(encoded)
+        first, whole = self._first.put(hash(frame), item.row, mine)
+        if first != item.row and whole != mine:
+            self._rows.append(item.row)
+            self._of.append(first)
+        return None
+
+    def finish(self) -> Iterator[tuple[int, Flag]]:
+        """Flags the rows that repeat a template, unless most rows do."""
+        if not self._is_all:
+            for row, first in zip(self._rows, self._of, strict=True):
+                yield row, self.flag(f"same text as row {first + 1:,} with other numbers", of=first)
+
+    def properties(self) -> Iterator[SetProperty]:
+        """How many rows the templates have where those are most."""
+        if self._is_all:
+            rows, templates = len(self._rows), len(set(self._of))
+            one = f"{templates:,} templates" if templates > 1 else "one template"
+            yield SetProperty(
+                self.name, f"{rows + templates:,} of {self._seen:,} rows are {one} with other numbers", rows
+            )
+
+    @property
+    def _is_all(self) -> bool:
+        return self.is_property(len(self._rows), self._seen)

@@ -10,13 +10,17 @@ from core.dataset.item import Item, normalize
 
 
 class Placeholder(Check):
-    """A template that was never filled in."""
+    """A template that was never filled in.
+
+    What stands in code is none: in a code block or between backticks, in a line of code or markup, and in a text about
+    templates.
+    """
 
     name = "placeholder"
     title = "unfilled placeholder"
     help = (
         "A template variable was never filled in, such as {{name}}, TODO or <insert ...>; the model would "
-        "learn to say it."
+        "learn to say it. Code is not looked at."
     )
     example = '`"Dear {{customer_name}}, ..."`'
     advice = "Fill it in where the data is made, or drop the row. Keep it if the text is about templates."
@@ -32,13 +36,52 @@ class Placeholder(Check):
         ("FIXME", re.compile(r"\bFIXME\b")),
         ("XXXX", re.compile(r"\bXXXX+\b")),
     )
+    # What a line of code or markup has, and prose has not: comments, statements and commands at its beginning ...
+    _STATEMENT = re.compile(
+        r"\s*(?://|/\*|#.*(?:TODO|FIXME)|--\s|<!--|\$ |>>>|curl |import \w+;?$|from \w+ import|def \w+\(|class \w+[:({]"
+        r"|return\b.*[;)}\"'\]]$|if\b.*:$|for\b.*:$|echo [\"'$]|print\(|[}\])])"
+    )
+    # ... and tags, attributes, ends of statements, calls, arrows, assignments, keys, f-strings and variables in it.
+    _SIGNS = re.compile(
+        r"\{%|</\w|<\w+[^<>]*\w=[\"']|/>|[;{]\s*$|\w\([^()]*\)?\s*[;{]|=>|->|:=|\w ?= ?[\"'f{\[]"
+        r"|[\"']\s*:\s*[\"'{\[]|\bf[\"']|\$\{"
+    )
+    _ABOUT_TEMPLATES = re.compile(r"jinja|handlebars|mustache|liquid templ|vue\.?js|angular|django|helm chart|f-string")
+    _LOOKED_AT = 8
 
     def inspect(self, item: Item) -> Flag | None:
-        """Quotes the first placeholder."""
+        """Quotes the first placeholder outside code."""
+        text = item.text
         for begin, pattern in self._PATTERNS:
-            if begin in item.text and (found := pattern.search(item.text)):
-                return self.flag(f"contains {found.group()[:60]}")
-        return self.flag("contains lorem ipsum") if "lorem ipsum" in item.normalized else None
+            if begin not in text:
+                continue
+            for number, found in enumerate(pattern.finditer(text)):
+                if number >= self._LOOKED_AT:
+                    break
+                if not self._is_code(text, found.start(), found.end()):
+                    if begin == "{{" and self._ABOUT_TEMPLATES.search(item.normalized):
+                        break
+                    return self.flag(f"contains {found.group()[:60].strip()}")
+        if "lorem ipsum" in item.normalized:
+            at = text.lower().find("lorem ipsum")
+            if at < 0 or not self._is_code(text, at, at + 1):
+                return self.flag("contains lorem ipsum")
+        return None
+
+    def _is_code(self, text: str, start: int, end: int) -> bool:
+        """Whether a place stands in a code block, between backticks, or in a line of code or markup."""
+        if text.count("```", 0, start) % 2:
+            return True
+        line_start = text.rfind("\n", 0, end - 1) + 1
+        line_end = text.find("\n", end)
+        line = text[line_start : line_end if line_end >= 0 else len(text)][:2_000]
+        if line[: max(0, start - line_start)].replace("```", "").count("`") % 2:
+            return True
+        if (
+            text[start:end].strip("\n#*/>- :(").startswith(("TODO", "FIXME"))
+        ):  # a note in a comment was never worked off
+            return False
+        return bool(self._STATEMENT.match(line) or self._SIGNS.search(line))
 
 
 class ControlCharacters(Check):

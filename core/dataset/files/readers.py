@@ -8,7 +8,7 @@ from typing import Protocol
 from core.dataset.files.blocks import BlockIndex, Paragraphs
 from core.dataset.files.index import LineIndex
 from core.dataset.files.streams import ByteStream
-from core.dataset.records import MAX_ROW_BYTES, BadLine, Row, Unreadable, parse_object
+from core.dataset.records import MAX_ROW_BYTES, BadLine, Row, Unreadable, not_utf8, parse_object
 
 
 class Reader(Protocol):
@@ -173,7 +173,7 @@ class TextReader:
         try:
             text = raw.decode("utf-8")
         except UnicodeDecodeError as fault:
-            reason = f"not UTF-8: byte 0x{raw[fault.start]:02x}"
+            reason = not_utf8(raw, fault)
             return Row(entry, self.files[0], line + raw.count(b"\n", 0, fault.start), error=reason, raw=raw)
         return Row(entry, self.files[0], line, value={"text": text.replace("\r\n", "\n")}, raw=raw)
 

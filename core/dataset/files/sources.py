@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core.dataset.files.readers import JsonlReader, Reader, TextReader
@@ -47,12 +47,18 @@ _JSON = re.compile(rb'\s*(\[\s*)?\{\s*"([^"\\]|\\.)*+"\s*:', re.S)
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
-def open_reader(paths: Sequence[str | Path], *, text_lines: bool = False) -> Reader:
+def open_reader(
+    paths: Sequence[str | Path],
+    *,
+    text_lines: bool = False,
+    encoding_of: Callable[[Path], str] = lambda file: "",
+) -> Reader:
     """Opens files and folders of shards as one dataset; the first rows are there at once.
 
     Args:
         paths: files or folders, in source order; the files of a folder are taken sorted by name.
         text_lines: plain text is one row a line, not one a paragraph.
+        encoding_of: the encoding that was named for a file, "" for none.
 
     Raises:
         BadInput: nothing to read, with the reason: no such file, a folder without data, an empty file, a Git LFS
@@ -62,13 +68,13 @@ def open_reader(paths: Sequence[str | Path], *, text_lines: bool = False) -> Rea
     if not files:
         raise BadInput("no data file given")
     if len(files) == 1:
-        return open_file(files[0], text_lines=text_lines)
+        return open_file(files[0], text_lines=text_lines, encoding=encoding_of(files[0]))
     from core.dataset.files.shards import ShardReader
 
-    return ShardReader(files, lambda file: open_file(file, text_lines=text_lines))
+    return ShardReader(files, lambda file: open_file(file, text_lines=text_lines, encoding=encoding_of(file)))
 
 
-def open_file(path: Path, *, text_lines: bool = False) -> Reader:
+def open_file(path: Path, *, text_lines: bool = False, encoding: str = "") -> Reader:
     """Opens one file; as `open_reader`."""
     head = _head(path)
     if head.startswith(b"PAR1"):
@@ -98,7 +104,7 @@ def open_file(path: Path, *, text_lines: bool = False) -> Reader:
         if suffixes[-1:] in ([".zst"], [".zstd"]):
             suffixes.pop()
     _refuse(path, head)
-    encoding = _wide_encoding(head)
+    encoding = _wide_encoding(head) or encoding
     if encoding:
         stream = transcoded(path, encoding, stream)
         head = stream.read(0, _HEAD)

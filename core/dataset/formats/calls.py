@@ -7,9 +7,9 @@ from typing import Any
 from core.dataset.formats.decode import decoded
 from core.dataset.records import Unreadable, json_type
 
-_NAMES = ("name", "tool_name", "function_name")
+_NAMES = ("name", "tool_name", "toolName", "function_name")
 _ARGUMENTS = ("arguments", "parameters", "input", "args")
-_IDS = ("id", "call_id", "tool_call_id", "tool_use_id")
+_IDS = ("id", "call_id", "tool_call_id", "toolCallId", "tool_use_id")
 _SCHEMAS = ("parameters", "input_schema", "inputSchema")
 
 

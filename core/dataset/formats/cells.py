@@ -74,6 +74,8 @@ def answer_text(row: Mapping[str, Any], columns: Mapping[str, str], name: str) -
     """
     column = columns.get(name)
     value = None if column is None else row.get(column)
+    if isinstance(value, str) and not value.startswith("{"):
+        return value
     if value is None:
         raise Unreadable(missing_words(row, [column or name]))
     found = answer_in(value)

@@ -11,13 +11,20 @@ from core.dataset.formats.calls import read_tools
 from core.dataset.formats.decode import decoded
 from core.dataset.formats.loss_flags import TurnLoss, flag_number, row_losses
 from core.dataset.formats.parts import read_content
-from core.dataset.formats.turns import CONTENT_KEY, ROLE_KEY, ROLES, TurnNames, is_turns, read_turns
+from core.dataset.formats.turns import CONTENT_KEY, ROLE_KEY, ROLES, TurnNames, is_turns, read_turns, turns_in
 from core.dataset.records import Unreadable
 from core.dataset.sample import Message, Sample
 
 TOOLS = FormatField("tools", ("tools", "functions"), required=False)
 SYSTEM = FormatField("system", ("system", "system_prompt", "system_message"), required=False)
-LOSS = FormatField("loss", ("loss_mask", "train_mask", "mask", "trainable", "loss_weight", "weight"), required=False)
+LOSS = FormatField(
+    "loss",
+    (
+        "loss_mask", "loss_masks", "train_mask", "mask", "trainable", "train", "training", "loss_weights",
+        "loss_weight", "weights", "weight",
+    ),
+    required=False,
+)  # fmt: skip
 """Which turns carry loss, said once for a row: 0 or 1, or one for each turn."""
 
 
@@ -96,9 +103,17 @@ class Gemini(_Conversation):
     )
 
     def matches(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
-        """Whether the turns have parts."""
-        turns = row.get(columns["messages"])
-        return super().matches(row, columns) and (not isinstance(turns, list) or "parts" in turns[0])
+        """Whether the turns have parts; a single turn may lack the role."""
+        turns = turns_in(row.get(columns["messages"]))
+        return bool(turns) and isinstance(turns[0], dict) and "parts" in turns[0]
+
+    def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
+        """As of other conversations; turns without a role are the user's, as the API has it."""
+        turns = turns_in(row.get(columns["messages"]))
+        if isinstance(turns, list):
+            spoken = [{"role": "user", **turn} if isinstance(turn, dict) else turn for turn in turns]
+            row = {**row, columns["messages"]: spoken}
+        return super().build(row, columns)
 
 
 def losses_of(
@@ -132,7 +147,7 @@ def _says_loss(value: Any) -> bool:
 
 def with_loss(messages: tuple[Message, ...], row: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[Message, ...]:
     """One exchange with the loss that the row says of it: with 0 the answer, the last turn, has none."""
-    said = losses_of(row, columns)
+    said = losses_of(row, columns) if "loss" in columns else None
     if said is None:
         return messages
     weight = said(messages[-1:], [True])[-1].weight

@@ -80,21 +80,28 @@ def turn_loss(turn: Mapping[str, Any], *, mask_trains: bool = False) -> TurnLoss
     Raises:
         Unreadable: a flag that cannot be understood, by name.
     """
+    if FLAG_KEYS.isdisjoint(turn):
+        return TRAINED
     weights = [1.0]
     for key in turn.keys() & FLAG_KEYS:
         value = turn[key]
-        if value is None or key == SPANS_KEY:
+        if value is None or value == "" or key == SPANS_KEY:
             continue
         said = flag_number(value)
         if said is None or said < 0 or said != said:
-            shown = repr(value[:40]) if isinstance(value, str) else json_type(value)
-            raise Unreadable(f"`{key}` should be true or false, 0 or 1, but it is {shown}")
+            raise Unreadable(f"`{key}` should be true or false, 0 or 1, but it is {_shown(value)}")
         if key in MASKED_KEYS or (key == MASK_KEY and not mask_trains):
             said = 0.0 if said else 1.0
         weights.append(said)
     weight = next((each for each in weights if each != 1), 1.0) if 0.0 not in weights else 0.0
     spans = turn.get(SPANS_KEY)
     return TurnLoss(weight, _spans(spans)) if spans else (TRAINED if weight == 1 else TurnLoss(weight))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return repr(value[:40])
+    return str(value) if isinstance(value, (int, float)) else json_type(value)
 
 
 def mask_trains(turns: Sequence[Any], answers: Sequence[bool]) -> bool:

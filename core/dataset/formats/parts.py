@@ -10,12 +10,12 @@ from typing import Any
 from core.dataset.formats.calls import call_id, read_calls
 from core.dataset.records import Unreadable, json_type
 
-_TEXT = frozenset(("text", "input_text", "output_text"))
+_TEXT = frozenset(("text", "input_text", "output_text", "refusal"))
 _REASONING = frozenset(("reasoning", "thinking", "think"))
-_CALLS = frozenset(("tool_call", "tool_calls", "function_call", "tool_use"))
-_RESULTS = frozenset(("tool_result", "tool_response", "function_response"))
-_TEXT_KEYS = ("text", "value", "content", "reasoning", "thinking")
-_RESULT_IDS = ("tool_use_id", "tool_call_id", "call_id", "id")
+_CALLS = frozenset(("tool_call", "tool_calls", "function_call", "tool_use", "tool-call"))
+_RESULTS = frozenset(("tool_result", "tool_response", "function_response", "tool-result"))
+_TEXT_KEYS = ("text", "value", "content", "reasoning", "thinking", "refusal")
+_RESULT_IDS = ("tool_use_id", "tool_call_id", "toolCallId", "call_id", "id")
 _GEMINI = {
     **dict.fromkeys(("functionCall", "function_call"), "tool_call"),
     **dict.fromkeys(("functionResponse", "function_response"), "function_response"),
@@ -164,8 +164,8 @@ def _kind(part: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def _result(part: dict[str, Any]) -> ToolResult:
-    held = next((part[key] for key in ("content", "value", "output", "response") if key in part), None)
-    name = part.get("name", part.get("tool_name"))
+    held = next((part[key] for key in ("content", "value", "output", "response", "result") if key in part), None)
+    name = next((part[key] for key in ("name", "tool_name", "toolName") if key in part), None)
     said = read_result(held)
     return ToolResult(said.text, call_id(part, _RESULT_IDS), name if isinstance(name, str) else "", said.media)
 

@@ -49,6 +49,10 @@ _MODELS = re.compile(
     re.I,
 )
 """Names of models and of their places in an arena: who won, not what was said."""
+_PLAIN_ANSWERS = ("response", "output", "completion", "answer")
+"""Columns that hold the chosen answer where there is a rejected one beside them."""
+_SKIN = re.compile("[\U0001f3fb-\U0001f3ff\ufe0f]")
+"""Skin tones and variants of a thumb."""
 _GOOD = "label.good"
 _SPEAKER = re.compile(r"(?:\A|\n\n)(Human|Assistant): ?")
 
@@ -87,6 +91,10 @@ def answer_of(row: Mapping[str, Any], columns: Mapping[str, str], name: str) -> 
     value = row.get(columns[name])
     names = TurnNames.of(columns)
     turns = turns_in(value, names)
+    if turns and all(isinstance(turn, str) for turn in turns):
+        if len(turns) > 1:
+            raise Unreadable(f"`{columns[name]}` holds {len(turns)} answers, but there can be one")
+        return (Message("assistant", turns[0]),)
     if turns is not None:
         return read_turns(turns, names)
     if isinstance(value, str) and value.startswith("\n\nHuman:"):
@@ -102,7 +110,9 @@ class Preference(Format):
     kind = "preference"
     fields = (
         FormatField(
-            "chosen", ("chosen", "chosen_response", "chosen_messages", "response_chosen", "preferred", "winner"), False
+            "chosen",
+            ("chosen", "chosen_response", "chosen_messages", "response_chosen", "preferred", "winner", *_PLAIN_ANSWERS),
+            required=False,
         ),
         FormatField(
             "rejected",
@@ -124,7 +134,7 @@ class Preference(Format):
 
     def fitting(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> int:
         """As `Format`; names of models show that the columns say who won, not what was said."""
-        if "chosen" in columns and _names_models(rows, (columns["chosen"], columns["rejected"])):
+        if any(_names_models(rows, columns[name]) for name in ("chosen", "rejected") if name in columns):
             return 0
         return super().fitting(rows, columns)
 
@@ -137,7 +147,9 @@ class Preference(Format):
         ended = sum(_ends_in_answer(value, columns) for value in filled)
         if not filled or 2 * ended <= len(filled):
             return dict(columns)
-        return {name: each for name, each in columns.items() if name != "messages"}
+        # A plain `response` beside such a conversation is something else: the conversation has the chosen answer.
+        out = "chosen" if columns["chosen"].lower() in _PLAIN_ANSWERS else "messages"
+        return {name: each for name, each in columns.items() if name != out}
 
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
         """The prompt, and what follows it in each answer.
@@ -211,6 +223,8 @@ def _parted(
         prompt = common
     chosen, rejected = chosen[shared:], rejected[shared:]
     for name, answer in (("chosen", chosen), ("rejected", rejected)):
+        if not answer:
+            raise Unreadable(f"no {name} answer")
         if answer[0].role != "assistant":
             raise Unreadable(f"`{columns.get(name, name)}` begins with a {answer[0].role} turn, not with an answer")
     messages = with_system(prompt, row, columns)
@@ -243,9 +257,9 @@ def _ends_in_answer(value: Any, columns: Mapping[str, str]) -> bool:
         return False
 
 
-def _names_models(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bool:
-    """Whether most texts of the columns are names of models."""
-    texts = [text for row in rows for column in columns if isinstance(text := row.get(column), str) and text.strip()]
+def _names_models(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
+    """Whether most texts of a column are names of models."""
+    texts = [text for row in rows if isinstance(text := row.get(column), str) and text.strip()]
     named = sum(len(text) <= 80 and _MODELS.fullmatch(text.strip()) is not None for text in texts)
     return bool(texts) and 2 * named > len(texts)
 
@@ -335,7 +349,7 @@ def _label(value: Any, columns: Mapping[str, str]) -> bool | None:
         return str(value).strip().lower() in (name.strip().lower() for name in good.split("|"))
     if not isinstance(value, (str, int, float)):
         return None
-    text = str(value).strip().lower()
+    text = _SKIN.sub("", str(value)).strip().lower()
     return _LABELS.get(text if len(text) < 3 else re.sub(r"(?<=\w)[ -](?=\w)", "_", text.strip("\"'.!:")))
 
 

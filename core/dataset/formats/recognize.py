@@ -134,7 +134,7 @@ def to_sample(row: Mapping[str, Any], recognition: Recognition) -> Sample:
 
 def _with_media(sample: Sample, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
     """The sample, whose first user turn has the media that the row holds in columns of their own (`images`)."""
-    if not row.keys() & MEDIA_KEYS or not sample.messages:
+    if MEDIA_KEYS.isdisjoint(row) or not sample.messages:
         return sample
     used = columns.values()
     media = media_in({name: value for name, value in row.items() if name not in used})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from core.dataset.eval_place import EvalPlace
 from core.dataset.item import Item
 from core.dataset.near.corpus import Corpus
 from core.dataset.near.fields import answer_text, compared, system_text
@@ -52,8 +53,8 @@ class Gatherer:
         """What was removed from the texts, once `search` has ended."""
         return self._texts.shared
 
-    def add_eval(self, sample: Sample, place: str, entry: int, key: str) -> None:
-        """Notes a sample of the eval files, where it stands, in words and as a number, and its row's key."""
+    def add_eval(self, sample: Sample, place: EvalPlace, entry: int, key: str) -> None:
+        """Notes a sample of the eval files, where it stands, in the files and as a number, and its row's key."""
         self._leaks.add_eval(sample, place, entry, key)
 
     def see_key(self, key: str, row: int) -> None:
@@ -86,6 +87,10 @@ class Gatherer:
         leaks = self._leaks.search(tick)
         self.result = NearResult(self.options, clusters, tuple(excluded), leaks, self._leaks.wrong_pairs)
         return self.result
+
+    def text(self, row: int) -> str:
+        """What was compared of a row, with all that it shares with others."""
+        return self._texts.full(self._texts.number(row))
 
     def same_text(self, row: int, other: int) -> bool:
         """Whether all that was compared of two rows is the same: then another check speaks of it."""

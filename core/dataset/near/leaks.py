@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from core.dataset.eval_place import EvalPlace
 from core.dataset.item import Item, prompt_text
 from core.dataset.near.corpus import NO_CONTENT, Corpus
 from core.dataset.near.cross import closest
@@ -25,7 +26,7 @@ class _EvalPrompt:
 
     text: str
     structured: bool
-    place: str
+    place: EvalPlace
     entry: int
     key: str
 
@@ -66,8 +67,8 @@ class LeakSearch:
         if numbers is not None and len(self._prompts) and self._prompts.rows[-1] == row:
             numbers.append(len(self._prompts) - 1)
 
-    def add_eval(self, sample: Sample, place: str, entry: int, key: str) -> None:
-        """Adds a sample of the eval files: its place in words and as a number, and its row's key."""
+    def add_eval(self, sample: Sample, place: EvalPlace, entry: int, key: str) -> None:
+        """Adds a sample of the eval files: its place, in the files and as a number, and its row's key."""
         self._eval.append(_EvalPrompt(prompt_text(sample), sample.kind != "text", place, entry, key))
 
     def search(self, tick: StageProgress) -> tuple[Leak, ...]:
@@ -90,7 +91,8 @@ class LeakSearch:
         leaks = []
         for number, (held, similarity) in find_leaks(self._prompts, first_eval, self._options, apart, tick).items():
             found = self._eval[held - first_eval]
-            leaks.append(Leak(self._prompts.rows[number], found.place, similarity, found.entry, found.key))
+            row, place = self._prompts.rows[number], found.place
+            leaks.append(Leak(row, place.words, similarity, found.entry, found.key, place))
         return tuple(leaks)
 
     def _numbers(self, pair: Pair) -> Iterator[tuple[int, int]]:

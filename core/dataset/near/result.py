@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from core.dataset.eval_place import EvalPlace
 from core.errors import BadInput
 
 Keep = Literal["first", "longest"]
@@ -18,8 +19,8 @@ StageProgress = Callable[[str, int, int], None]
 
 LEAST_THRESHOLD = 0.5
 
-RESULT_VERSION = 2
-"""Of what a search job finds. Version 1 could name a wrong eval row."""
+RESULT_VERSION = 3
+"""Of what a search job finds. Version 1 could name a wrong eval row; 2 read all files of a dataset alike."""
 
 
 def wrong_pairs_words(count: int, what: str = "ignored") -> str:
@@ -123,6 +124,7 @@ class Leak:
         similarity: verified.
         entry: of the eval row, in the eval files.
         key: of the eval row (`core.dataset.scan.keys`), "" in the result of an older search.
+        eval_place: the eval row's place, None in the result of an older search.
     """
 
     row: int
@@ -130,16 +132,20 @@ class Leak:
     similarity: float
     entry: int = 0
     key: str = ""
+    eval_place: EvalPlace | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As written in `leaks.jsonl`."""
-        where = {"place": self.place, "entry": self.entry, "key": self.key}
+        where: dict[str, Any] = {"place": self.place, "entry": self.entry, "key": self.key}
+        if self.eval_place is not None:
+            where |= {"eval_file": self.eval_place.file, "eval_line": self.eval_place.line}
         return {"row": self.row, "similarity": self.similarity, **where}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Leak:
         """The inverse of `to_json`."""
-        return cls(value["row"], value["place"], value["similarity"], value["entry"], value.get("key", ""))
+        place = EvalPlace(value["eval_file"], value["eval_line"]) if "eval_file" in value else None
+        return cls(value["row"], value["place"], value["similarity"], value["entry"], value.get("key", ""), place)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from core.dataset.audit.store import read_ledger
 from core.dataset.checks import CHECKS
 from core.dataset.dataset import Dataset
 from core.dataset.flag_names import flag_name
+from core.dataset.mapping import AUTO, Chosen
 from core.dataset.near.result import NearOptions
 from core.dataset.scan.collector import seldom_collecting
 from core.dataset.scan.keys import pack
@@ -54,7 +55,8 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
 
     Args:
         folder: the job's folder.
-        payload: `paths`, and as far as wanted `format`, `columns`, `eval_paths`, `near`: a search for near-duplicates,
+        payload: `paths`, and as far as wanted `format`, `columns`, `eval_paths` (with `eval_format` and
+            `eval_columns`), `near`: a search for near-duplicates,
             with the fields of `NearOptions` that differ from their defaults, `workspace`: the folder whose
             decisions say which pairs are no duplicates, and `checks`: the names of the only checks to make.
 
@@ -77,7 +79,8 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
         # The texts lie beside the results meanwhile: there is room where the workspace is, not always in /tmp.
         gathered = stack.enter_context(gatherer(near, apart, out))
         evals = payload.get("eval_paths") or []
-        scanner = Scanner(dataset, eval_paths=evals, checks=checks, near=gathered, begun=before)
+        said = Chosen(payload.get("eval_format") or AUTO, payload.get("eval_columns") or {})
+        scanner = Scanner(dataset, eval_paths=evals, eval_chosen=said, checks=checks, near=gathered, begun=before)
         if not before.entries:
             for name in (FLAGS, BAD, KEYS):
                 (out / name).unlink(missing_ok=True)
@@ -132,7 +135,17 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
 def _summary(out: Path, scanner: Scanner, rows: int, more: Mapping[str, Any], *, complete: bool = False) -> None:
     dataset = scanner.dataset
     bad_lines = tuple(scanner.bad_lines) if complete else ()
-    result = ScanResult(rows, dataset.recognition, bad_lines, flags=scanner.counts)
+    read_as, unused = scanner.read_as.rows(), scanner.unused
+    properties = scanner.properties if complete else ()
+    result = ScanResult(
+        rows,
+        dataset.recognition,
+        bad_lines,
+        flags=scanner.counts,
+        properties=properties,
+        read_as=read_as,
+        unused=unused,
+    )
     write_summary(out, result, dataset.count, more, complete=complete)
 
 

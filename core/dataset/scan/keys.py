@@ -47,6 +47,12 @@ def pack(digest: bytes, occurrence: int) -> bytes:
     return digest + _OCCURRENCE.pack(min(occurrence, 0xFFFF_FFFF))
 
 
+def packed_key(text: str) -> bytes:
+    """The key in `KEY_BYTES` bytes, from its text; b"" for a text that is none, such as the key of a pair."""
+    digest, _, occurrence = text.partition(":")
+    return pack(bytes.fromhex(digest), int(occurrence)) if occurrence.isdecimal() else b""
+
+
 def unpack(packed: bytes) -> str:
     """The key's text from `KEY_BYTES` bytes."""
     return key_text(packed[:DIGEST_BYTES], _OCCURRENCE.unpack_from(packed, DIGEST_BYTES)[0])

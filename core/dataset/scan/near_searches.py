@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
     from core.dataset.scan.scan import ScanResult
 
-CHECKS = ("near_duplicate", "leak_near")
+CHECKS = ("near_duplicate", "leak_near", "conflicting_answers")
 """The checks that a search makes."""
 
 
@@ -130,8 +131,11 @@ def last_search(
 
 
 def _is_outdated(payload: Mapping[str, Any]) -> bool:
-    """Whether a search job was made by a version that could name a wrong eval row."""
-    return bool(payload.get("eval_paths")) and payload.get("near_version", 1) < RESULT_VERSION
+    """Whether a search job was made by a version that could name a wrong eval row, or read some files wrongly."""
+    version = payload.get("near_version", 1)
+    paths, held = payload.get("paths") or [], payload.get("eval_paths") or []
+    several = len(paths) > 1 or any(os.path.isdir(path) for path in paths)
+    return (version < 2 and bool(held)) or (version < RESULT_VERSION and several)
 
 
 def _unchanged(stamps: Sequence[tuple[str, int, int]]) -> bool:

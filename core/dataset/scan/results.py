@@ -52,7 +52,8 @@ def write_summary(
         more: `near`, or how far a scan that can be resumed has come.
         complete: whether this is the last summary.
     """
-    summary = {**replace(result, near=None).to_json(), "entries": entries, "complete": complete, **more}
+    found = {"unused_words": result.unused.words, "entries": entries, "complete": complete}
+    summary = {**replace(result, near=None).to_json(), **found, **more}
     files.replace(os.fspath(out / SUMMARY), files.encode(summary), durable=complete)
 
 
@@ -71,17 +72,26 @@ def write_search(out: Path, result: ScanResult, checks: Collection[str]) -> None
     (out / KEYS).write_bytes(result.keys)
     with (out / FLAGS).open("wb") as flags:
         for row, found in result.row_flags.items():
-            wanted = [flag for flag in found if flag.name in checks]
+            wanted = [
+                flag if flag.place is None else replace(flag, place=flag.place.absolute)
+                for flag in found
+                if flag.name in checks
+            ]
             if wanted:
                 write_flags(flags, row, wanted)
     with (out / BAD).open("wb") as bad:
         for entry, line in zip(result.bad_entries, bad_lines, strict=False):  # faults of whole files come last
             write_bad(bad, entry, line)
-    write_near(out, result.near, result.shared)
+    leaks = (
+        each if each.eval_place is None else replace(each, eval_place=each.eval_place.absolute)
+        for each in result.near.leaks
+    )
+    write_near(out, replace(result.near, leaks=tuple(leaks)), result.shared)
     counts = {name: count for name, count in result.flags.items() if name in checks}
     entries = result.rows + len(result.bad_entries)
+    more = {"unused_words": result.unused.words, "near": result.near.about()}
     visible = replace(result, bad_lines=bad_lines, flags=counts)
-    write_summary(out, visible, entries, {"near": result.near.about()}, complete=True)
+    write_summary(out, visible, entries, more, complete=True)
 
 
 def _line(file: BinaryIO, value: dict[str, Any]) -> None:

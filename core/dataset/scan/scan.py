@@ -9,19 +9,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.dataset.checks import CHECKS, Check, Context, Flag
+from core.dataset.checks import CHECKS, Check, Context, Flag, SetProperty
 from core.dataset.checks.near import LeakNear, NearDuplicate
 from core.dataset.checks.rows import LeakExact
 from core.dataset.dataset import Dataset
+from core.dataset.eval_place import EvalPlace
 from core.dataset.formats import Recognition
+from core.dataset.formats.unused import UnusedNames, UnusedSearch
 from core.dataset.item import Item, prompt_digest
+from core.dataset.mapping import Chosen
 from core.dataset.near.gather import Gatherer
 from core.dataset.near.result import NearOptions, NearResult, StageProgress
 from core.dataset.near.shared import Shared
-from core.dataset.records import BadLine, Row, Unreadable
+from core.dataset.records import BadLine, Row, Unreadable, encoding_offer
 from core.dataset.sample import Sample
 from core.dataset.scan.collector import seldom_collecting
 from core.dataset.scan.keys import Occurrences, key_text, pack, row_digest
+from core.dataset.scan.read_as import ReadAs, ReadRows
 from core.dataset.scan.resume import Begun
 from core.dataset.synthetic import NAME
 from core.errors import BadInput
@@ -29,7 +33,11 @@ from core.errors import BadInput
 Progress = Callable[[int, int], None]
 """Called with entries done and entries in all, some times a second."""
 
+FlagSink = Callable[[int, tuple[Flag, ...]], None]
+"""Takes flags of a good row; those of one row may come in parts, the later ones in any order."""
+
 _PERIOD = 0.1
+_OF_SEARCH = (NearDuplicate.name, LeakNear.name)
 
 
 class ScanStopped(Exception):
@@ -75,9 +83,11 @@ class Scanner:
     Args:
         dataset: what is read.
         eval_paths: files whose prompts must not stand in it.
+        eval_chosen: what the user has said of their format and columns.
         checks: the checks to run; those that need eval files or `near` are passed over without.
         near: takes the rows for a search for near-duplicates, which `finish` makes.
         synthetic: what marks a row as synthetic, see `core.dataset.synthetic.marker`.
+        each_row: names of checks by which rows are dropped: they flag each row, however many they are.
         begun: what an earlier scan of the same rows by the same checks had found; not together with `near`.
     """
 
@@ -86,21 +96,34 @@ class Scanner:
         dataset: Dataset,
         *,
         eval_paths: Sequence[str | Path] = (),
+        eval_chosen: Chosen | None = None,
         checks: Sequence[type[Check]] = CHECKS,
         near: Gatherer | None = None,
         synthetic: str = NAME,
+        each_row: Collection[str] = (),
         begun: Begun | None = None,
     ) -> None:
         self.dataset = dataset
         self._begun = begun or Begun()
         self._near = near
-        context = Context(_eval_prompts(dataset, eval_paths, near) if eval_paths else {}, near, synthetic)
+        prompts = _eval_prompts(dataset.open_eval(eval_paths, eval_chosen), near) if eval_paths else {}
+        context = Context(prompts, near, synthetic, each_row)
         without_eval = () if eval_paths else (LeakExact, LeakNear)
         without_near = () if near is not None else (NearDuplicate, LeakNear)
         wanted = [each for each in checks if each not in (*without_eval, *without_near)]
         self._checks = [each(context) for each in wanted]
         self.counts = {each.name: self._begun.counts.get(each.name, 0) for each in wanted}
         self.bad = list(self._begun.bad)
+        self.read_as = ReadAs(dataset)
+        """How many rows of which file were read as what."""
+        self.first_rows: dict[int, int] = {}
+        """File number to its first good row."""
+        self._unused = UnusedSearch()
+
+    @property
+    def unused(self) -> UnusedNames:
+        """What the formats did not read in the rows so far."""
+        return self._unused.found()
 
     def __iter__(self) -> Iterator[ScannedRow | None]:
         """Every entry in order: a good row, or None for a bad one (then `bad` has grown) and what is known already."""
@@ -133,7 +156,8 @@ class Scanner:
         number = 0
         for entry in range(self._begun.entries):
             if entry not in bad:
-                item = self._item(number, self.dataset.reader.row(entry), self._begun.digest(number))
+                row = self.dataset.reader.row(entry)
+                item = self._item(number, row, self._begun.digest(number))
                 for check in remembering:
                     check.inspect(item)
                 occurrences.next(self._begun.digest(number))
@@ -142,10 +166,15 @@ class Scanner:
 
     def _item(self, number: int, row: Row, digest: bytes) -> Item:
         sample, error = None, ""
+        if row.source not in self.first_rows:
+            self.first_rows[row.source] = number
         try:
             sample = self.dataset.sample_of(row)
         except Unreadable as fault:
             error = str(fault)
+        self.read_as.take(row, sample is not None)
+        if row.value is not None:
+            self._unused.see(row.value, self.dataset.recognitions.reading(row), sample)
         return Item(number, sample, error=error, nonstandard=row.nonstandard, value=row.value, digest=digest)
 
     def finish(self, tick: StageProgress | None = None) -> Iterator[tuple[int, Flag]]:
@@ -160,6 +189,11 @@ class Scanner:
             for number, flag in check.finish():
                 self.counts[flag.name] += 1
                 yield number, flag
+
+    @property
+    def properties(self) -> tuple[SetProperty, ...]:
+        """What is true of the whole set, once `finish` has ended."""
+        return tuple(found for check in self._checks for found in check.properties())
 
     @property
     def bad_lines(self) -> list[BadLine]:
@@ -177,10 +211,15 @@ class ScanResult:
         bad_lines: what could not be read.
         bad_entries: the entry numbers of bad lines, ascending.
         flags: check name to number of rows, 0 included for every check that ran.
+        properties: what checks say of the whole set in place of flags on each row.
         row_flags: good row to its flags, for rows that have some.
         keys: packed keys of all good rows (`core.dataset.scan.keys.unpack`).
         near: the near-duplicates, where they were asked for.
         shared: what that search left out of the texts.
+        read_as: where files or rows are read in several ways, each with the number of its rows.
+        first_rows: the files that have good rows, each with the number of its first one, ascending.
+        examples: check name to the first row that it flagged.
+        unused: columns and keys of turns that the formats do not read.
     """
 
     rows: int
@@ -188,10 +227,15 @@ class ScanResult:
     bad_lines: tuple[BadLine, ...] = ()
     bad_entries: tuple[int, ...] = ()
     flags: Mapping[str, int] = field(default_factory=dict)
+    properties: tuple[SetProperty, ...] = ()
     row_flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict, repr=False)
     keys: bytes = field(default=b"", repr=False)
     near: NearResult | None = field(default=None, repr=False)
     shared: Shared | None = field(default=None, repr=False)
+    read_as: tuple[ReadRows, ...] = ()
+    first_rows: tuple[tuple[Path, int], ...] = ()
+    examples: Mapping[str, int] = field(default_factory=dict)
+    unused: UnusedNames = field(default_factory=UnusedNames, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """As `scan --json` prints it."""
@@ -200,8 +244,12 @@ class ScanResult:
             "format": self.format.name,
             "why": self.format.why,
             "columns": dict(self.format.columns),
+            **({"read_as": [each.to_json() for each in self.read_as]} if self.read_as else {}),
+            "unused": self.unused.to_json(),
+            "warnings": [*self.unused.warnings, *filter(None, (encoding_offer(self.bad_lines),))],
             "bad_lines": [line.to_json() for line in self.bad_lines],
             "flags": dict(self.flags),
+            "properties": [each.to_json() for each in self.properties],
             **(self.near.to_json() if self.near is not None else {}),
         }
 
@@ -212,12 +260,14 @@ def scan(
     format: str | None = None,
     columns: Mapping[str, str] | None = None,
     eval_paths: Sequence[str | Path] = (),
+    eval_chosen: Chosen | None = None,
     checks: Sequence[type[Check]] = CHECKS,
     near: NearOptions | None = None,
     apart: Collection[tuple[str, str]] = (),
     on_progress: Progress | None = None,
     on_phase: Callable[[str], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    found: FlagSink | None = None,
 ) -> ScanResult:
     """Scans files or folders in this process.
 
@@ -226,12 +276,14 @@ def scan(
         format: as `Dataset.open`.
         columns: as `Dataset.open`.
         eval_paths: files whose prompts must not be in the dataset.
+        eval_chosen: what the user has said of their format and columns.
         checks: the checks to run.
         near: search for near-duplicates as well.
         apart: pairs of row keys that the user has marked as not duplicates (`Ledger.apart`).
         on_progress: told how far the phase is.
         on_phase: told what is being done, each time that changes.
         should_stop: asked some times a second.
+        found: takes the flags of each row, which then are not in `row_flags` but for those of a search.
 
     Raises:
         BadInput: nothing can be read.
@@ -239,28 +291,45 @@ def scan(
     """
     dataset = Dataset.open(paths, format, columns)
     row_flags: dict[int, tuple[Flag, ...]] = {}
+    examples: dict[str, int] = {}
+
+    def take(number: int, flags: tuple[Flag, ...]) -> None:
+        for flag in flags:
+            if number < examples.get(flag.name, number + 1):
+                examples[flag.name] = number
+        if found is not None:
+            found(number, flags)
+            flags = tuple(flag for flag in flags if flag.name in _OF_SEARCH)
+        if flags:
+            row_flags[number] = (*row_flags.get(number, ()), *flags)
+
     keys = bytearray()
     rows = 0
     with seldom_collecting(), gatherer(near, apart) as gathered:
-        scanner = Scanner(dataset, eval_paths=eval_paths, checks=checks, near=gathered)
+        scanner = Scanner(dataset, eval_paths=eval_paths, eval_chosen=eval_chosen, checks=checks, near=gathered)
         for scanned in watched(scanner, on_progress, should_stop):
             if scanned is not None:
                 rows += 1
                 keys += pack(scanned.digest, scanned.occurrence)
                 if scanned.flags:
-                    row_flags[scanned.number] = scanned.flags
+                    take(scanned.number, scanned.flags)
         for number, flag in scanner.finish(ticking(on_progress, on_phase, should_stop)):
-            row_flags[number] = (*row_flags.get(number, ()), flag)
+            take(number, (flag,))
     return ScanResult(
         rows=rows,
         format=dataset.recognition,
         bad_lines=tuple(scanner.bad_lines),
         bad_entries=tuple(entry for entry, _ in scanner.bad),
         flags=scanner.counts,
+        properties=scanner.properties,
         row_flags=row_flags,
         keys=bytes(keys),
         near=None if gathered is None else gathered.result,
         shared=None if gathered is None else gathered.shared,
+        read_as=scanner.read_as.rows(),
+        first_rows=tuple((dataset.reader.files[source], row) for source, row in scanner.first_rows.items()),
+        examples=examples,
+        unused=scanner.unused,
     )
 
 
@@ -322,30 +391,39 @@ def watched(
         on_progress(done, reader.count)
 
 
-def _eval_prompts(beside: Dataset, paths: Sequence[str | Path], near: Gatherer | None) -> dict[bytes, str]:
-    """The digest of each prompt of the eval files, with its place in words; `near` is given their samples."""
-    dataset = beside.open_beside(paths)
+def _eval_prompts(dataset: Dataset, near: Gatherer | None) -> dict[bytes, EvalPlace]:
+    """The digest of each prompt of the eval files, with its place; `near` is given their samples.
+
+    A row without an answer counts as well: only its prompt matters.
+    """
     dataset.reader.extend()
-    prompts: dict[bytes, str] = {}
+    prompts: dict[bytes, EvalPlace] = {}
     occurrences = Occurrences()
+    reason = ""
     for entry in range(dataset.count):
         row = dataset.row(entry)
         if row.value is None:
+            reason = reason or row.error
             continue
         key = ""
         if near is not None:
             digest = row_digest(row.value)
             key = key_text(digest, occurrences.next(digest))
         try:
-            sample = dataset.sample_of(row)
-        except Unreadable:
+            sample = dataset.asked(row)
+        except Unreadable as fault:
+            reason = reason or str(fault)
             continue
-        place = f"{row.file.name}, line {row.line:,}"
+        place = EvalPlace.of(row)
         asked = prompt_digest(sample)
         if asked is not None:
             prompts.setdefault(asked, place)
         if near is not None:
             near.add_eval(sample, place, entry, key)
     if not prompts:
-        raise BadInput("the eval file has no readable rows", where=str(paths[0]))
+        raise BadInput(
+            f"no row of the eval file has a prompt{f' ({reason})' if reason else ''}",
+            where=str(dataset.paths[0]),
+            do="Name its columns: M on Data, --eval-columns prompt=COLUMN, or data.eval_columns",
+        )
     return prompts

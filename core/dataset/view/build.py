@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,16 +14,19 @@ from core.dataset.audit.decisions import Ledger
 from core.dataset.checks.base import Flag
 from core.dataset.control_text import ControlText
 from core.dataset.dataset import Dataset
-from core.dataset.flag_names import UNREADABLE_IN_EVAL
+from core.dataset.eval_place import EvalPlace
+from core.dataset.flag_names import UNREADABLE, UNREADABLE_IN_EVAL
+from core.dataset.mapping import Chosen
 from core.dataset.near.families import Families
 from core.dataset.near.leaks import LeakSearch
 from core.dataset.near.result import NearOptions, StageProgress, wrong_pairs_words
-from core.dataset.records import BadLine
-from core.dataset.scan.scan import Progress, Scanner
+from core.dataset.records import BadLine, Unreadable
+from core.dataset.scan.scan import Progress, ScannedRow, Scanner
 from core.dataset.view.excluded import EXCLUDED, ExcludedRows
 from core.dataset.view.facts import ViewFactsWriter
 from core.dataset.view.mixture import Contribution, drawn, wanted
 from core.dataset.view.near_split import NearSplit, Sides, near_drops, numbers_apart
+from core.dataset.view.row_counts import RowCounts
 from core.dataset.view.selection import Selection
 from core.dataset.view.strata import Strata
 from core.dataset.view.view import sync, view_line
@@ -31,6 +34,14 @@ from core.errors import BadInput
 from core.units import percent
 
 _NEAR = ("near_duplicate", "leak_near")
+
+
+@dataclass(frozen=True, slots=True)
+class EvalFiles:
+    """The user's own eval files, and what the user has said of their format and columns."""
+
+    paths: Sequence[str | Path] = ()
+    chosen: Chosen = field(default_factory=Chosen)
 
 
 @dataclass(slots=True)
@@ -72,6 +83,9 @@ class Curator:
         self._files: list[Path] = []
         self._bad: list[BadLine] = []
         self._eval = self._train = 0
+        self._eval_counts: RowCounts | None = None
+        self._eval_kinds: Counter[str] = Counter()
+        self._first_rows: list[int] = []
         self._sides: Sides | None = None
         self._notes: list[str] = []
         self._leaks: dict[str, int] = {}
@@ -93,7 +107,7 @@ class Curator:
     def gather(
         self,
         dataset: Dataset,
-        eval_paths: Sequence[str | Path],
+        eval_files: EvalFiles,
         on_progress: Progress | None,
         should_stop: Callable[[], bool] | None,
     ) -> None:
@@ -103,10 +117,18 @@ class Curator:
             BadInput: no sample is left, or no row has the column to stratify by.
             Stopped: `should_stop` said so.
         """
-        self._kept = self._selection(dataset, "kept.jsonl", eval_paths)
-        scanner = Scanner(dataset, eval_paths=eval_paths, synthetic=self._near_split.synthetic)
+        self._kept = self._selection(dataset, "kept.jsonl", eval_files)
+        scanner = Scanner(
+            dataset,
+            eval_paths=eval_files.paths,
+            eval_chosen=eval_files.chosen,
+            synthetic=self._near_split.synthetic,
+            each_row=self._drop_flags,
+        )
         self._kept.gather(scanner, self._facts, on_progress, should_stop)
+        self._notes += [f"{each.reason}." for each in scanner.properties]
         self._bad = scanner.bad_lines
+        self._note_first_rows(self._kept, dataset)
         self._leaks["exact"] = scanner.counts.get("leak_exact", 0)
         where = self._own_path = ", ".join(map(str, dataset.paths))
         self._strata.check(where)
@@ -116,32 +138,52 @@ class Curator:
         self,
         dataset: Dataset,
         share: float,
-        eval_paths: Sequence[str | Path],
+        eval_files: EvalFiles,
         on_progress: Progress | None,
         should_stop: Callable[[], bool] | None,
     ) -> None:
         """Reads a further source to train on; its rows are checked and decided on like all others."""
-        kept = self._selection(dataset, f"mixed-{len(self._mixed)}.jsonl", eval_paths)
-        kept.gather(Scanner(dataset, eval_paths=eval_paths), None, on_progress, should_stop)
+        kept = self._selection(dataset, f"mixed-{len(self._mixed)}.jsonl", eval_files)
+        drops, files = self._drop_flags, eval_files
+        scanner = Scanner(dataset, eval_paths=files.paths, eval_chosen=files.chosen, each_row=drops)
+        kept.gather(scanner, None, on_progress, should_stop)
+        self._note_first_rows(kept, dataset)
         self._mixed.append(_Mixed(str(dataset.paths[0]), share, kept))
 
     def take_eval(self, dataset: Dataset) -> None:
         """Writes the samples of the user's own eval files."""
         first_source = len(self._files)
         self._files += dataset.reader.files
+        counts = self._eval_counts = RowCounts(dataset.reader.files)
+        dataset.reader.extend()
+        scanner = Scanner(dataset, checks=())
         with (self._folder / "eval.jsonl").open("wb") as held:
-            for entry, scanned in enumerate(Scanner(dataset, checks=()) if dataset.reader.extend() else ()):
-                if scanned is None or scanned.sample is None:
-                    self._kept.dropped[UNREADABLE_IN_EVAL] += scanned is not None
+            for entry, scanned in enumerate(scanner):
+                if scanned is None:
+                    continue
+                self._add_to_searches(dataset, entry, scanned)
+                counts.row(scanned.row.source, "" if scanned.sample is not None else scanned.item.error)
+                if scanned.sample is None:
+                    self._kept.dropped[UNREADABLE_IN_EVAL] += 1
                     continue
                 source = first_source + scanned.row.source
                 held.write(view_line(scanned.key, scanned.number, source, scanned.sample))
-                for leaks in self._searches:
-                    leaks.add_eval(
-                        scanned.sample, f"{scanned.row.file.name}, line {scanned.row.line:,}", entry, scanned.key
-                    )
+                self._eval_kinds[scanned.sample.kind] += 1
                 self._eval += 1
             sync(held)
+        counts.malformed(scanner.bad_lines)
+        self._first_rows += [scanner.first_rows.get(source, 0) for source in range(len(dataset.reader.files))]
+
+    def _add_to_searches(self, dataset: Dataset, entry: int, scanned: ScannedRow) -> None:
+        """Gives an eval row's prompt to the searches for leaks; one without an answer has a prompt, too."""
+        if not self._searches:
+            return
+        try:
+            sample = scanned.sample or dataset.asked(scanned.row)
+        except Unreadable:
+            return
+        for leaks in self._searches:
+            leaks.add_eval(sample, EvalPlace.of(scanned.row), entry, scanned.key)
 
     @property
     def _searches(self) -> list[LeakSearch]:
@@ -151,15 +193,16 @@ class Curator:
     def _selections(self) -> list[Selection]:
         return [self._kept, *(each.kept for each in self._mixed)]
 
-    def _selection(self, dataset: Dataset, name: str, eval_paths: Sequence[str | Path]) -> Selection:
+    def _selection(self, dataset: Dataset, name: str, eval_files: EvalFiles) -> Selection:
         first_source = len(self._files)
         self._files += dataset.reader.files
         leaks = None
-        if self._threshold and eval_paths:
+        if self._threshold and eval_files.paths:
             leaks = LeakSearch(NearOptions(self._threshold), self._decisions.apart(), self._folder)
             self._stack.callback(leaks.close)
         return Selection(
             self._folder / name,
+            dataset.reader.files,
             first_source,
             drop_flags=self._drop_flags,
             decisions=self._decisions,
@@ -171,16 +214,19 @@ class Curator:
             leaks=leaks,
         )
 
+    def _note_first_rows(self, kept: Selection, dataset: Dataset) -> None:
+        self._first_rows += [kept.first_rows.get(source, 0) for source in range(len(dataset.reader.files))]
+
     def _need_samples(self, where: str) -> None:
         if len(self._kept.gone) < len(self._kept):
             return
         counts = self._kept.dropped + Counter(reason for reason, _ in self._kept.gone.values())
         reasons = ", ".join(f"{name} {times:,}" for name, times in counts.most_common()) or "no rows"
-        raise BadInput(
-            f"no samples left to train on ({reasons})",
-            where=where,
-            do="Keep some rows, or drop fewer rows by flag",
-        )
+        do = "Keep some rows, or drop fewer rows by flag"
+        if counts and counts.most_common(1)[0][0] == UNREADABLE and (files := self._kept.counts.to_json()["files"]):
+            reasons += f": {files[0]['reasons'][0]['reason']}"
+            do = "Name the columns: data.columns, or the mapping on Data"
+        raise BadInput(f"no samples left to train on ({reasons})", where=where, do=do)
 
     # -- splitting ------------------------------------------------------------------------------------------
 
@@ -303,7 +349,18 @@ class Curator:
             "leaks": self._leaks,
             "contributions": [each.to_json() for each in self._sources()],
             "files": [str(path.absolute()) for path in self._files],
-            "notes": self._notes,
+            "first_rows": self._first_rows,
+            "unreadable": {
+                "train": self._kept.counts.to_json(),
+                "mix": {each.path: each.kept.counts.to_json() for each in self._mixed},
+                "eval": None if self._eval_counts is None else self._eval_counts.to_json(),
+            },
+            "kinds": {
+                "train": dict(sum((each.kinds for each in self._selections), Counter[str]())),
+                "eval": dict(self._eval_kinds),
+            },
+            "notes": [*self._notes, *filter(None, [self._kept.review.words])],
+            "review": self._kept.review.to_json(),
         }
 
     def _sources(self) -> Iterator[Contribution]:

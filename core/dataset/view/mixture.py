@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.dataset.flag_names import UNREADABLE
 from core.dataset.view.split import in_order
 
 
@@ -35,7 +36,8 @@ class Contribution:
     def words(self) -> str:
         """What was done to it, a phrase."""
         if not self.mixed:
-            return "all samples, once each"
+            missing = self.dropped.get(UNREADABLE, 0)
+            return "all samples, once each" + (f"; {missing:,} unreadable rows left out" if missing else "")
         if self.samples <= self.available:
             return f"{self.samples:,} of {self.available:,} samples, drawn with the seed"
         least, more = divmod(self.samples, self.available)

@@ -35,9 +35,9 @@ def overview_of(view: CuratedView, on_progress: StageProgress = no_tick) -> dict
             raise to stop.
 
     Returns:
-        `samples`, `split`, `near_leaks` (rows that are trained on, with key and detail), `dropped`, `bad_lines`,
-        `notes`, `contributions`, `answers`, `coverage` (kinds of input among the samples that are trained on), `thin`
-        (rows of the dataset's own files from the thinnest kind on).
+        `samples`, `split`, `near_leaks` (rows that are trained on, with key and detail), `dropped`, `unreadable` (see
+        `core.dataset.view.row_counts`), `bad_lines`, `notes`, `contributions`, `answers`, `coverage` (kinds of input
+        among the samples that are trained on), `thin` (rows of the dataset's own files from the thinnest kind on).
     """
     manifest = view.manifest
     answers, held = _Answers(), _Answers()
@@ -54,6 +54,7 @@ def overview_of(view: CuratedView, on_progress: StageProgress = no_tick) -> dict
         "split": {**manifest["split"], "own_eval": bool(manifest["eval_sources"]), "leaks": manifest["leaks"]},
         "near_leaks": list(_near_leaks(view)),
         "dropped": dict(view.dropped),
+        "unreadable": manifest.get("unreadable"),
         "bad_lines": manifest["bad_lines"],
         "notes": list(manifest["notes"]),
         "contributions": list(manifest["contributions"]),

@@ -13,13 +13,14 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Required, TypedDict, Unpack
 
-from core.dataset.audit.decisions import Ledger
+from core.dataset.audit.decisions import DecisionState, Ledger
 from core.dataset.control_text import ControlText
 from core.dataset.dataset import Dataset
 from core.dataset.flag_names import CONTROL_TOKENS, flag_name
+from core.dataset.mapping import AUTO, Chosen
 from core.dataset.scan.scan import Progress, ticking
 from core.dataset.synthetic import NAME, by_hand
-from core.dataset.view.build import Curator
+from core.dataset.view.build import Curator, EvalFiles
 from core.dataset.view.near_split import NearSplit
 from core.dataset.view.view import BUILDING, CuratedView, publish, read_view, sweep, write_synced
 from core.errors import BadInput
@@ -42,6 +43,8 @@ class ViewRequest(TypedDict, total=False):
         format: as `Dataset.open`.
         columns: as `Dataset.open`.
         eval_paths: the user's own eval files; then nothing is split off.
+        eval_format: as `format`, of the eval files; None reads them as the dataset or as what they are.
+        eval_columns: as `columns`, likewise.
         mix: further sources to train on, files or folders, each with its share of the training set.
         eval_fraction: as `NearSplit.fraction`, 0.1 by default; the next four are its other attributes.
         split_seed: see there.
@@ -60,6 +63,8 @@ class ViewRequest(TypedDict, total=False):
     format: str | None
     columns: Mapping[str, str] | None
     eval_paths: Sequence[str | Path]
+    eval_format: str | None
+    eval_columns: Mapping[str, str] | None
     mix: Mapping[str, float] | None
     eval_fraction: float
     split_seed: int
@@ -102,7 +107,9 @@ class ViewPlan:
         dropped = bool(tokens) and CONTROL_TOKENS in self._drop_flags
         self._control = ControlText(tokens, begin, end, train_without=parts) if dropped else None
         dataset = self._dataset = _known(Dataset.open(wanted["paths"], wanted.get("format"), wanted.get("columns")))
-        held = self._held = dataset.open_beside(self._eval_paths) if self._eval_paths else None
+        said = Chosen(wanted.get("eval_format") or AUTO, dict(wanted.get("eval_columns") or {}))
+        self._eval_files = EvalFiles(self._eval_paths, said)
+        held = self._held = dataset.open_eval(self._eval_paths, said) if self._eval_paths else None
         shares = dict(wanted.get("mix") or {})
         self._mixed = [(share, _known(dataset.open_beside([path]))) for path, share in shares.items()]
         self._inputs = {
@@ -110,6 +117,7 @@ class ViewPlan:
             "sources": _sources(dataset),
             "container": dataset.reader.container,
             "eval_sources": _sources(held) if held else [],
+            **({"eval_form": _form(held)} if held else {}),
             "mix": [{"share": share, "sources": _sources(each), **_form(each)} for share, each in self._mixed],
             **_form(dataset),
             "split": {"fraction": fraction, "seed": self._near_split.seed, "near": near, "stratify": stratify.strip()},
@@ -117,6 +125,8 @@ class ViewPlan:
             "drop_flags": sorted(self._drop_flags),
             "decisions": _decisions_digest(decisions),
         }
+        if how := [each.read_how for each in (dataset, held, *(each for _, each in self._mixed)) if each is not None]:
+            self._inputs.update({"read": how} if any(how) else {})
         if dropped:
             self._inputs["control_tokens"] = [*sorted(tokens), begin, end, *parts]
         if apart := sorted(decisions.apart()):
@@ -163,9 +173,9 @@ class ViewPlan:
                 curator = stack.enter_context(
                     Curator(building, self._near_split, self._drop_flags, self._decisions, self._control)
                 )
-                curator.gather(self._dataset, self._eval_paths, on_progress, should_stop)
+                curator.gather(self._dataset, self._eval_files, on_progress, should_stop)
                 for share, each in self._mixed:
-                    curator.mix_in(each, share, self._eval_paths, on_progress, should_stop)
+                    curator.mix_in(each, share, self._eval_files, on_progress, should_stop)
                 if self._held is not None:
                     curator.take_eval(self._held)
                 curator.split(ticking(on_progress, on_phase, should_stop))
@@ -239,11 +249,17 @@ def _sources(dataset: Dataset) -> list[dict[str, Any]]:
 def _decisions_digest(decisions: Ledger) -> str:
     standings = decisions.standings()
     said = [
-        (key, each.verdict, each.edit, by_hand(each.flag))
+        (key, each.verdict, each.edit, by_hand(each.flag), *_remarks(each))
         for key, each in sorted(standings.items())
-        if each.verdict or by_hand(each.flag)
+        if each.verdict or by_hand(each.flag) or _remarks(each)
     ]
     return blake2b(json.dumps(said, sort_keys=True).encode(), digest_size=12).hexdigest() if said else ""
+
+
+def _remarks(state: DecisionState) -> tuple[object, ...]:
+    """What the manifest counts beside the verdict; empty for most rows."""
+    found = (state.why, state.rating, state.labels, state.conflict)
+    return found if any(found) else ()
 
 
 def _check_unchanged(sources: Sequence[Mapping[str, Any]]) -> None:

@@ -14,9 +14,12 @@ from typing import Any
 
 from core import timestamps
 from core.clean import clean_line
+from core.dataset.audit.agreement import agreements
 from core.dataset.audit.decisions import DecisionState, Ledger
+from core.dataset.audit.estimate import BadShare
+from core.dataset.audit.pace import seconds_per_row, seconds_words
 from core.dataset.audit.queue import Audit, AuditLog
-from core.dataset.audit.store import read_ledger
+from core.dataset.audit.store import read_decisions
 from core.dataset.checks import TITLES, Flag
 from core.dataset.files.index import GoodRows
 from core.dataset.scan.keys import KEY_BYTES, unpack
@@ -63,8 +66,12 @@ def write_report(
     """
     path = into or workspace / f"audit-{timestamps.text(time.time(), '%Y-%m-%d')}.md"
     try:
-        known = _Facts.read(facts, read_ledger(workspace), near)
+        decisions = read_decisions(workspace)
+        ledger = Ledger()
+        ledger.take(decisions)
+        known = _Facts.read(facts, ledger, near)
         known.take(token_flags)
+        known.seconds = seconds_per_row(each for each in decisions if each.key in known.rows_by_key)
         lines = [*_report(paths, AuditLog(workspace, paths).audits(), known), *_trained_on(facts / _MANIFEST, tokens)]
         text = "\n".join(lines) + "\n"
         files.replace(os.fspath(path), text.encode("utf-8", "replace"), durable=True)
@@ -85,6 +92,9 @@ class _Facts:
         good: entries and rows.
         tokens_counted: whether the flags from token facts are among the flags.
         near: what the near-duplicate search found, a sentence; "" where there was none.
+        keys: the folder's file with the packed key of each row.
+        rows_by_key: the rows on which something was decided, by key.
+        seconds: median seconds per row, by reviewer.
     """
 
     rows: int = 0
@@ -94,17 +104,21 @@ class _Facts:
     good: GoodRows = field(default_factory=lambda: GoodRows([]))
     tokens_counted: bool = False
     near: str = ""
+    keys: Path = Path()
+    rows_by_key: dict[str, int] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path, ledger: Ledger, near: Path | None) -> _Facts:
-        facts = cls()
+        facts = cls(keys=folder / KEYS)
         decided = ledger.standings()
         with (folder / KEYS).open("rb") as keys:
             while piece := keys.read(_PIECE):
                 for at in range(0, len(piece), KEY_BYTES) if decided else ():
-                    standing = decided.get(unpack(piece[at : at + KEY_BYTES]))
-                    if standing is not None:
-                        facts.standings[facts.rows + at // KEY_BYTES] = standing
+                    key = unpack(piece[at : at + KEY_BYTES])
+                    if (standing := decided.get(key)) is not None:
+                        row = facts.rows_by_key[key] = facts.rows + at // KEY_BYTES
+                        facts.standings[row] = standing
                 facts.rows += len(piece) // KEY_BYTES
         beside = iter(()) if near is None else _records(near / SCAN_FOLDER / FLAGS)
         facts.near = "" if near is None else _near_words(near)
@@ -128,8 +142,26 @@ class _Facts:
     def queue(self, audit: Audit) -> list[int]:
         """The rows that an audit reads."""
         by_entry = {self.good.entry(row): found for row, found in self.flags.items()}
-        rows = map(self.good.row, audit.order(by_entry, {record["entry"] for record in self.bad}))
+        bad = {record["entry"] for record in self.bad}
+        if audit.mode == "everything" and audit.keyed:
+            return list(range(self.rows))
+        rows = map(self.good.row, audit.order(by_entry, bad, self._packed_keys()))
         return [row for row in rows if row is not None and row < self.rows]
+
+    def _packed_keys(self) -> Iterator[bytes]:
+        with self.keys.open("rb") as keys:
+            while piece := keys.read(_PIECE):
+                yield from (piece[at : at + KEY_BYTES] for at in range(0, len(piece), KEY_BYTES))
+
+    def share(self, rows: Iterable[int], of: int) -> BadShare:
+        """How many of some rows were read and dropped.
+
+        Args:
+            rows: the rows of a sample.
+            of: rows that the sample stands for.
+        """
+        verdicts = Counter(self.standings[row].verdict for row in rows if row in self.standings)
+        return BadShare(verdicts["drop"], verdicts["keep"] + verdicts["drop"], of)
 
 
 def _near_words(search: Path) -> str:
@@ -165,6 +197,9 @@ def _report(paths: Sequence[str | Path], audits: Sequence[Audit], facts: _Facts)
     yield ""
     yield from _read(facts)
     yield from _audits(audits, facts)
+    yield from _by_flag_and_source(paths, audits, facts)
+    yield from _said_by_reviewers(facts)
+    yield from _agreement(facts)
     yield from _found(facts)
     yield from _dropped(facts)
     yield from _said(facts)
@@ -180,6 +215,9 @@ def _read(facts: _Facts) -> Iterator[str]:
     yield f"- {kept + dropped:,} decided by hand{share}: {kept:,} kept, {dropped:,} dropped"
     yield f"- {edited:,} edited"
     yield f"- {len(facts.bad):,} malformed line{'s' * (len(facts.bad) != 1)}, never trained on"
+    if facts.seconds:
+        each = ", ".join(f"{_cell(user, 60)} {seconds_words(found)}" for user, found in sorted(facts.seconds.items()))
+        yield f"- median time per row: {each}"
     yield ""
 
 
@@ -195,10 +233,103 @@ def _audits(audits: Sequence[Audit], facts: _Facts) -> Iterator[str]:
         read = verdicts["keep"] + verdicts["drop"]
         what = f"random sample of {audit.size:,}" if audit.mode == "random" else audit.words
         seed = str(audit.seed) if audit.mode == "random" else "-"
-        rows.append(
-            (_when(audit.started), what, seed, f"{read:,} of {len(queue):,}", verdicts["keep"], verdicts["drop"])
-        )
-    yield from _table(("started", "audit", "seed", "read", "kept", "dropped"), rows)
+        what += ", agreement" * (audit.overlap and audit.mode == "random")
+        means = facts.share(queue, facts.rows).range if audit.mode == "random" and read else "-"
+        kept, dropped = verdicts["keep"], verdicts["drop"]
+        rows.append((_when(audit.started), what, seed, f"{read:,} of {len(queue):,}", kept, dropped, means))
+    yield from _table(("started", "audit", "seed", "read", "kept", "dropped", "bad in the whole set (95%)"), rows)
+
+
+def _by_flag_and_source(paths: Sequence[str | Path], audits: Sequence[Audit], facts: _Facts) -> Iterator[str]:
+    """What the last random sample says of the rows of each flag, and of each file."""
+    sampled = next((facts.queue(audit) for audit in reversed(audits) if audit.mode == "random"), [])
+    if not facts.share(sampled, facts.rows).read:
+        return
+    groups: list[tuple[str, BadShare]] = []
+    flags = Counter(name for found in facts.flags.values() for name in {flag.name for flag in found})
+    for name, number in sorted(flags.items(), key=lambda item: (-item[1], item[0])):
+        of = [row for row in sampled if any(flag.name == name for flag in facts.flags.get(row, ()))]
+        groups.append((TITLES.get(name, name), facts.share(of, number)))
+    unflagged = [row for row in sampled if row not in facts.flags]
+    groups.append(("no flag", facts.share(unflagged, facts.rows - len(facts.flags))))
+    for name, first, last in _files(paths, facts.good):
+        of = [row for row in sampled if first <= row < last]
+        groups.append((f"file {name}", facts.share(of, last - first)))
+    yield "## What the random sample says"
+    yield ""
+    yield f"The last random sample: {facts.share(sampled, facts.rows).words} (95% confidence, Wilson interval)."
+    yield ""
+    rows = [(name, share.of, share.read, share.bad, share.range) for name, share in groups if share.read]
+    yield from _table(("rows with", "rows", "read", "dropped", "bad among them (95%)"), rows)
+
+
+def _files(paths: Sequence[str | Path], good: GoodRows) -> Iterator[tuple[str, int, int]]:
+    """Each file of several: its name, its first good row and the one after its last."""
+    from core.dataset.files.shards import ShardReader
+    from core.dataset.files.sources import open_reader
+
+    try:
+        reader = open_reader(paths)
+        reader.extend()
+    except TunedeckError:  # gone since the scan: the report does without
+        return
+    if not isinstance(reader, ShardReader):
+        return
+    for start, part in reader.parts:
+        first, last = (_rows_before(good, entry) for entry in (start, start + part.count))
+        yield part.files[0].name, first, last
+
+
+def _rows_before(good: GoodRows, entry: int) -> int:
+    """Good rows before an entry."""
+    low, high = 0, entry
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if good.entry(middle) < entry else (low, middle)
+    return low
+
+
+def _said_by_reviewers(facts: _Facts) -> Iterator[str]:
+    """Reasons, ratings and labels, and how many rows have each."""
+    states = facts.standings.values()
+    rows = [
+        *(("dropped as", each, number) for each, number in _counted(state.why for state in states)),
+        *(("rating", f"{each} of 5", number) for each, number in _counted(state.rating for state in states)),
+        *(("label", each, number) for each, number in _counted(label for state in states for label in state.labels)),
+    ]
+    if rows:
+        yield "## Reasons, ratings and labels"
+        yield ""
+        yield from _table(("kind", "what", "rows"), rows[:_MOST])
+        yield from _rest(len(rows))
+
+
+def _counted(values: Iterable[str | int]) -> list[tuple[str | int, int]]:
+    return Counter(value for value in values if value).most_common()
+
+
+def _agreement(facts: _Facts) -> Iterator[str]:
+    """How far reviewers who read the same rows agree, and where they do not."""
+    found = list(agreements(facts.standings.values()))
+    if not found:
+        return
+    yield "## Agreement of reviewers"
+    yield ""
+    rows = [
+        (f"{each.first} and {each.second}", each.both, each.same, "-" if each.kappa is None else f"{each.kappa:.2f}")
+        for each in found
+    ]
+    yield from _table(("reviewers", "rows both read", "decided alike", "Cohen's kappa"), rows)
+    conflicts = [(row, state) for row, state in sorted(facts.standings.items()) if state.conflict]
+    if conflicts:
+        yield "Conflicts that nobody has settled; the later decision stands:"
+        yield ""
+        listed = [
+            (f"{row + 1:,}", ", ".join(f"{user}: {verdict}" for user, verdict in state.verdicts))
+            for row, state in conflicts[:_MOST]
+        ]
+        yield from _table(("row", "decisions"), listed)
+        yield from _rest(len(conflicts))
 
 
 def _found(facts: _Facts) -> Iterator[str]:
@@ -236,6 +367,7 @@ def _dropped(facts: _Facts) -> Iterator[str]:
         standing = facts.standings[row]
         own = [words for words in (standing.why,) if words]
         own += [f"flagged: {standing.flag}"] * bool(standing.flag) + [f"note: {standing.note}"] * bool(standing.note)
+        own += [f"rated {standing.rating} of 5"] * bool(standing.rating)
         found = [f"{flag.name}: {flag.reason}" for flag in facts.flags.get(row, ())]
         listed.append((f"{row + 1:,}", "; ".join(own + found) or "no reason given"))
     yield from _table(("row", "why"), listed)

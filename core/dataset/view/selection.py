@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from core.dataset.audit.decisions import OPEN, DecisionState, Ledger
+from core.dataset.audit.tally import ReviewTally
 from core.dataset.control_text import ControlText
 from core.dataset.flag_names import CONTROL_TOKENS, UNREADABLE
 from core.dataset.item import Item, digest
@@ -21,6 +22,7 @@ from core.dataset.scan.scan import Progress, ScannedRow, Scanner, watched
 from core.dataset.synthetic import NAME, by_hand
 from core.dataset.view.excluded import ExcludedRows
 from core.dataset.view.facts import ViewFactsWriter
+from core.dataset.view.row_counts import RowCounts
 from core.dataset.view.strata import Strata
 from core.dataset.view.view import view_line
 from core.errors import BadInput
@@ -33,7 +35,8 @@ class Selection:
 
     Args:
         path: that file.
-        first_source: number of the dataset's first file among all files of the view.
+        files: of the dataset, in source order.
+        first_source: number of the first of them among all files of the view.
         drop_flags: names of checks whose rows are dropped unless the user has kept them.
         decisions: the user's.
         control: finds special tokens in samples, whose rows are dropped; None where nothing is looked for.
@@ -47,6 +50,7 @@ class Selection:
     def __init__(
         self,
         path: Path,
+        files: Sequence[Path],
         first_source: int,
         *,
         drop_flags: frozenset[str],
@@ -70,8 +74,16 @@ class Selection:
         self.leaks = leaks
         self.dropped: Counter[str] = Counter()
         """Reason to number of rows."""
+        self.review = ReviewTally()
+        """What reviewers said about the rows."""
         self.rows = 0
         """Rows of the dataset."""
+        self.counts = RowCounts(files)
+        """What of them cannot be read."""
+        self.kinds: Counter[str] = Counter()
+        """Samples of each kind that stay, before near-duplicates are dropped."""
+        self.first_rows: dict[int, int] = {}
+        """File number to its first good row."""
         self.edited = 0
         self.rows_kept = array("L")
         """The row of each sample."""
@@ -123,6 +135,8 @@ class Selection:
                 place = self.place(number)
                 if place is not None and flag.name in self._drop_flags:
                     self.drop(place, flag.name, flag.reason)
+        self.counts.malformed(scanner.bad_lines)
+        self.first_rows = dict(scanner.first_rows)
         if facts is not None:
             facts.bad(scanner.bad)
 
@@ -168,6 +182,8 @@ class Selection:
     def _staying(self, scanned: ScannedRow) -> Sample | None:
         """The sample that a row contributes, or None; notes why not."""
         standing = self._decisions.standing(scanned.key)
+        if standing is not OPEN:
+            self.review.add(standing)
         sample, item = scanned.sample, scanned.item
         if standing.edit is not None and standing.verdict != "drop":
             sample = _edited(standing.edit, scanned)
@@ -178,11 +194,13 @@ class Selection:
             self.leaks.see_key(scanned.key, scanned.number)
         synthetic = by_hand(standing.flag) or any(flag.name == NAME for flag in scanned.flags)
         reason, detail = self._reason(standing, scanned, sample, item.content, synthetic)
+        self.counts.row(scanned.row.source, detail if reason == UNREADABLE else "")
         if reason or sample is None:
             line = self._line(scanned) | ({} if sample is None else {"sample": sample.to_json()})
             self._excluded.add(reason, detail, line, self.dropped)
             return None
         self._seen.add(item.content)
+        self.kinds[sample.kind] += 1
         self.rows_kept.append(scanned.number)
         self.keys.append(scanned.key)
         self.contents.append(item.content)
@@ -199,9 +217,9 @@ class Selection:
     ) -> tuple[str, str]:
         """Why a row is dropped, in one word and in detail; twice "" where it stays."""
         if standing.verdict == "drop":
-            return "decision", standing.flag or standing.note
+            return "decision", standing.why or standing.flag or standing.note
         if sample is None:
-            return UNREADABLE, next((flag.reason for flag in scanned.flags), "")
+            return UNREADABLE, scanned.item.error or "not a sample"
         if standing.verdict == "keep":
             return "", ""
         for flag in scanned.flags:

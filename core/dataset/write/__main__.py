@@ -1,4 +1,7 @@
-"""Exports a view in a process of its own: `python -m core.dataset.write VIEW FORM PATH`, with JSON on stdout."""
+"""Exports a view in a process of its own: `python -m core.dataset.write VIEW FORM PATH [keep-columns]`.
+
+Prints what was written as JSON.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,13 @@ import sys
 from typing import cast
 
 from core.dataset.view.view import read_view
-from core.dataset.write.write import ExportFormat, export_view
+from core.dataset.write.write import KEEP_COLUMNS, ExportFormat, export_view
 from core.errors import TunedeckError
 
 if __name__ == "__main__":
-    view, form, path = sys.argv[1:]
+    view, form, path, *kept = sys.argv[1:]
     try:
-        print(json.dumps(export_view(read_view(view), cast(ExportFormat, form), path).to_json()))
+        exported = export_view(read_view(view), cast(ExportFormat, form), path, keep_columns=kept == [KEEP_COLUMNS])
+        print(json.dumps(exported.to_json()))
     except TunedeckError as fault:
         sys.exit(str(fault))

@@ -21,6 +21,7 @@ from core.dataset.view.facts import BAD
 from core.dataset.view.view import CuratedView, encoded
 from core.dataset.write.forms import as_cells, as_row
 from core.dataset.write.hosted import MOST_TOKENS, NotHosted, as_hosted, file_faults, length_words
+from core.dataset.write.other_columns import OtherColumns, of_one_type, type_name
 from core.errors import BadInput, TunedeckError
 from core.jobs.files import FILE_MODE, current_umask
 
@@ -30,6 +31,9 @@ FORMS: Mapping[ExportFormat, str] = {
     "parquet": "Parquet, the same columns",
     "openai": "JSONL for OpenAI and other hosted fine-tuning services, checked against their rules",
 }
+
+KEEP_COLUMNS = "keep-columns"
+"""The word that has `python -m core.dataset.write` keep the other columns."""
 
 _BATCH = 1_000
 
@@ -69,17 +73,19 @@ class Exported:
         }
 
 
-def export_view(view: CuratedView, form: ExportFormat, path: str | Path) -> Exported:
+def export_view(view: CuratedView, form: ExportFormat, path: str | Path, *, keep_columns: bool = False) -> Exported:
     """Writes a view's samples, and beside them those held out and those rejected.
 
     For `data.jsonl` these are `data.eval.jsonl`, where something is held out, and `data.rejects.jsonl`. A reject has
-    `reason`, `detail`, `row` (from 0), `file`, and its `sample` where there is one; a line that could not be read has
-    `line` instead of `row`.
+    `reason`, `detail`, `row` (from 1, in its file), `file`, and its `sample` where there is one; a line that could not
+    be read has `line` instead of `row`. Where an export in another form has rejects of that name already, they go to
+    `data.rejects-2.jsonl`, and so on.
 
     Args:
         view: the curated view.
         form: one of `FORMS`.
         path: the file to write.
+        keep_columns: also write the columns of the source files that the samples were not made of.
 
     Raises:
         BadInput: one of the files is there already, the form is unknown, nothing can be written in it, or a service
@@ -92,11 +98,14 @@ def export_view(view: CuratedView, form: ExportFormat, path: str | Path) -> Expo
     if target.is_dir():
         raise BadInput("this is a folder, not a file", where=str(target), do="Name a file in it")
     held = target.with_name(f"{target.stem}.eval{target.suffix}") if view.eval_count else None
-    rejects = target.with_name(f"{target.stem}.rejects.jsonl")
-    for each in (target, held, rejects):
+    if keep_columns and form == "openai":
+        raise BadInput("hosted services accept no other columns", do="Export as jsonl or parquet to keep them")
+    for each in (target, held):
         if each is not None and os.path.lexists(each):
             raise BadInput("it already exists and was not overwritten", where=str(each))
-    write = _PARQUET if form == "parquet" else _jsonl(as_hosted if form == "openai" else as_row)
+    rejects = unused_name(target.with_name(f"{target.stem}.rejects.jsonl"))
+    others = OtherColumns(view) if keep_columns else None
+    write = _parquet(others) if form == "parquet" else _jsonl(as_hosted if form == "openai" else as_row, others)
     with ExitStack() as stack:
         try:
             # The last one to appear is the file that was asked for: with it, all is there.
@@ -115,8 +124,17 @@ def export_view(view: CuratedView, form: ExportFormat, path: str | Path) -> Expo
                 place.publish()
         except OSError as fault:
             raise TunedeckError(f"cannot be written: {fault.strerror or fault}", where=str(target)) from fault
-    long = length_words(left.long) if form == "openai" else ""
-    return Exported(target, samples, held, eval_samples, rejects, counts, (long,) if long else ())
+    said = (length_words(left.long) if form == "openai" else "", "" if others is None else others.words)
+    return Exported(target, samples, held, eval_samples, rejects, counts, tuple(filter(None, said)))
+
+
+def unused_name(path: Path) -> Path:
+    """A path, or where there is a file already the next one that is free: `name-2.suffix`, `name-3.suffix`."""
+    found, number = path, 1
+    while os.path.lexists(found):
+        number += 1
+        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return found
 
 
 class _Unnamed:
@@ -163,6 +181,7 @@ class _Rejects:
         self._file = file
         self._view = view
         self._files = view.manifest["files"]
+        self._first_rows = view.manifest.get("first_rows", ())  # a view of an earlier program has none
         self.counts: Counter[str] = Counter()
         self.long = 0
         """Lines written that may be too long for a service."""
@@ -170,7 +189,8 @@ class _Rejects:
     def add(self, reason: str, detail: str, line: Mapping[str, Any]) -> None:
         """Notes a sample of the view that this form does not take."""
         self.counts[reason] += 1
-        place = {"row": line["row"], "file": self._name(line["source"])}
+        first = self._first_rows[line["source"]] if line["source"] < len(self._first_rows) else 0
+        place = {"row": line["row"] - first + 1, "file": self._name(line["source"])}
         sample = {"sample": line["sample"]} if "sample" in line else {}
         self._file.write(encoded({"reason": reason, "detail": detail, **place, "key": line["key"], **sample}))
 
@@ -201,7 +221,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 _Write = Callable[[BinaryIO, Path, _Rejects], int]
 
 
-def _jsonl(form: Callable[[Sample], Mapping[str, Any]]) -> _Write:
+def _jsonl(form: Callable[[Sample], Mapping[str, Any]], others: OtherColumns | None) -> _Write:
     def write(file: BinaryIO, source: Path, rejects: _Rejects) -> int:
         written = 0
         for line in _lines(source):
@@ -210,7 +230,7 @@ def _jsonl(form: Callable[[Sample], Mapping[str, Any]]) -> _Write:
             except NotHosted as reason:
                 rejects.add("not_hosted", clean_line(str(reason), 300), line)
                 continue
-            data = encoded(dict(row))
+            data = encoded(dict(row) if others is None else others.beside(row, line))
             rejects.long += len(data) > MOST_TOKENS
             file.write(data)
             written += 1
@@ -219,39 +239,57 @@ def _jsonl(form: Callable[[Sample], Mapping[str, Any]]) -> _Write:
     return write
 
 
-def _parquet(file: BinaryIO, source: Path, rejects: _Rejects) -> int:
+def _parquet(others: OtherColumns | None) -> _Write:
     """Writes row groups of one shape: that of all samples of the file, which a first pass finds."""
-    try:
-        import pyarrow as arrow
-        import pyarrow.parquet as parquet
-    except ImportError:
-        raise BadInput("writing Parquet requires pyarrow", do="Install it: pip install pyarrow") from None
-    schema = None
-    for batch in _batches(source):
-        found = arrow.Table.from_pylist(_same_columns(batch)).schema
-        schema = found if schema is None else arrow.unify_schemas([schema, found], promote_options="permissive")
-    if schema is None:
-        return 0
-    written = 0
-    with parquet.ParquetWriter(file, schema) as writer:
-        for batch in _batches(source):
-            writer.write_table(arrow.Table.from_pylist(batch, schema=schema))
-            written += len(batch)
-    return written
+
+    def write(file: BinaryIO, source: Path, rejects: _Rejects) -> int:
+        try:
+            import pyarrow as arrow
+            import pyarrow.parquet as parquet
+        except ImportError:
+            raise BadInput("writing Parquet requires pyarrow", do="Install it: pip install pyarrow") from None
+        as_text = {} if others is None else _as_text(source, others)
+        schema = None
+        for batch in _batches(source, others, as_text):
+            found = arrow.Table.from_pylist(_same_columns(batch)).schema
+            schema = found if schema is None else arrow.unify_schemas([schema, found], promote_options="permissive")
+        if schema is None:
+            return 0
+        written = 0
+        with parquet.ParquetWriter(file, schema) as writer:
+            for batch in _batches(source, others, as_text):
+                writer.write_table(arrow.Table.from_pylist(batch, schema=schema))
+                written += len(batch)
+        return written
+
+    return write
 
 
-_PARQUET: _Write = _parquet
-
-
-def _batches(source: Path) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
+def _as_text(source: Path, others: OtherColumns) -> dict[str, bool]:
+    """The other columns, and whether they are written as JSON text: where values have no type in common."""
+    types: dict[str, set[str]] = {}
     for line in _lines(source):
-        batch.append(as_cells(Sample.from_json(line["sample"])))
+        own = as_cells(Sample.from_json(line["sample"]))
+        for name, value in others.beside(own, line).items():
+            if name not in own:
+                types.setdefault(name, set()).add(type_name(value))
+    return {name: "nested" in found or len(found - {""}) > 1 for name, found in types.items()}
+
+
+def _batches(source: Path, others: OtherColumns | None, as_text: Mapping[str, bool]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+
+    def ready() -> list[dict[str, Any]]:
+        return batch if others is None else of_one_type(batch, as_text)
+
+    for line in _lines(source):
+        row = as_cells(Sample.from_json(line["sample"]))
+        batch.append(row if others is None else others.beside(row, line))
         if len(batch) == _BATCH:
-            yield batch
+            yield ready()
             batch = []
     if batch:
-        yield batch
+        yield ready()
 
 
 def _same_columns(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

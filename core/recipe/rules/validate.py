@@ -149,6 +149,14 @@ def _lora_fits(seen: _Seen) -> Iterator[Problem]:
             f"The model has no layer named {clean_line(', '.join(missing), 80)}; it has {clean_line(known)}.",
             brief="no such layer",
         )
+    if unknown := shape.missing_modules(lora.modules_to_save):
+        names = tuple(dict.fromkeys(name.rpartition(".")[2] for name in shape.modules))
+        yield Problem(
+            "lora.modules_to_save",
+            f"The model has no module named {clean_line(', '.join(unknown), 80)}; it has "
+            f"{clean_line(', '.join(names[:12]), 400)}.",
+            brief="no such module",
+        )
     smallest = min((min(module.inputs, module.outputs) for module in shape.targeted(lora.targets)), default=0)
     if 0 < smallest < lora.rank:
         yield Problem(
@@ -322,7 +330,7 @@ def _hardware(seen: _Seen) -> Iterator[Problem]:
     if devices is None:
         return
     if devices.cpu:
-        if recipe.model.dtype == "float16":
+        if recipe.model.dtype in ("float16", "mixed_float16"):
             yield Problem("model.dtype", "float16 cannot train on a CPU. Use float32 or auto.")
         if recipe.model.attention == "flash_attention_2":
             yield Problem("model.attention", "flash_attention_2 needs a GPU. Use auto.")
@@ -330,6 +338,18 @@ def _hardware(seen: _Seen) -> Iterator[Problem]:
             yield Problem("training.optimizer", "Paged optimizers need a GPU. Use adamw_torch_fused.")
     if recipe.model.dtype == "float32" and recipe.model.attention == "flash_attention_2":
         yield Problem("model.attention", "flash_attention_2 only computes in 16 bits. Use auto.")
+
+
+def _precision(seen: _Seen) -> Iterator[Problem]:
+    recipe = seen.recipe
+    if recipe.model.dtype == "bfloat16" and adapter_of(recipe).whole and not is_sharded(recipe):
+        yield Problem(
+            "model.dtype",
+            "Training every weight in pure bfloat16 loses most of each small update. Use auto or mixed_bfloat16 if "
+            "there is memory for float32 weights, else method lora.",
+            "warn",
+            "loses updates",
+        )
 
 
 _RULES: tuple[_Rule, ...] = (
@@ -347,4 +367,5 @@ _RULES: tuple[_Rule, ...] = (
     _steps,
     _loop,
     _hardware,
+    _precision,
 )

@@ -232,8 +232,9 @@ class Training:
     devices: str = knob(
         "",
         title="Devices",
-        help="GPU numbers as in nvidia-smi: 0, or 0,1 for one process on each; cpu to train without a GPU (cpux2: two "
-        "processes). Leave it empty for the first GPU, or the CPU if there is none.",
+        help="GPU numbers as in nvidia-smi: 0, or 0,1 for one process on each; or UUIDs (GPU-..., MIG-...); cpu to "
+        "train without a GPU (cpux2: two processes). Leave it empty for the first GPU in CUDA_VISIBLE_DEVICES, or the "
+        "CPU if there is none.",
         consequence="Each device trains its own batch: two devices double the effective batch and halve the steps.",
         advanced=True,
     )

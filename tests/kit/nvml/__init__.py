@@ -4,8 +4,8 @@ A line of the file is `WHO KEY VALUE`. WHO is `driver` or a device's number (sli
 Keys of the driver: `gpus` (how many), `version`, `cuda` (12040 is 12.4), `error` (the NVML code that its calls
 return). Keys of a device: `uuid`, `name`,
 `memory` and `old_memory` (total used), `utilization`, `temperature`, `power` and `limit` (mW), `throttle` and
-`old_throttle` (bits), `process` (pid bytes; a line for each), `untold` (no processes are told at all), `mig`, `slices`,
-`error`. What is missing is "not supported".
+`old_throttle` (bits), `capability` (`8 0`), `process` (pid bytes; a line for each), `untold` (no processes are told at
+all), `mig`, `slices`, `error`. What is missing is "not supported".
 """
 
 from __future__ import annotations

@@ -48,6 +48,12 @@ int nvmlDeviceGetName(void *d, char *v, unsigned n) { return text(d, "name", v);
 int nvmlDeviceGetTemperature(void *d, int sensor, unsigned *v) { return number(d, "temperature", v); }
 int nvmlDeviceGetPowerUsage(void *d, unsigned *v) { return number(d, "power", v); }
 int nvmlDeviceGetEnforcedPowerLimit(void *d, unsigned *v) { return number(d, "limit", v); }
+int nvmlDeviceGetCudaComputeCapability(void *d, int *major, int *minor) {
+    char v[512];
+    int result = text(d, "capability", v);
+    if (result == OK) sscanf(v, "%d %d", major, minor);
+    return result;
+}
 int nvmlDeviceGetMaxMigDeviceCount(void *d, unsigned *v) { return number(d, "slices", v); }
 int nvmlDeviceGetMigMode(void *d, unsigned *now, unsigned *later) { *later = 0; return number(d, "mig", now); }
 

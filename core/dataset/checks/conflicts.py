@@ -1,0 +1,178 @@
+"""Rows that answer the same prompt in different ways."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from typing import Any
+
+from core.dataset.checks.base import Check, Context, Flag, SetProperty
+from core.dataset.checks.first_rows import FirstRows
+from core.dataset.item import Item
+from core.units import percent
+
+_NO_DIGITS = bytes(code for code in range(256) if code not in b"0123456789")
+_MARKS = b"\"',;?"
+_LAST = b" .:"
+_END = " .!?:;"
+_SHORT = 60
+"""Characters of an answer that is another one as soon as it differs; longer ones may be said in other words."""
+
+_ALIKE = 0.6
+
+
+class ConflictingAnswers(Check):
+    """Another answer to a prompt that an earlier row has.
+
+    Prompts are compared normalized and without quotes, commas and question marks; with the system prompt, earlier turns
+    and tools; those with media are not compared. Pairs conflict where one prefers what the other rejects, rated answers
+    where one is good and bad. After a near-duplicate search, prompts that are near and have the same numbers are
+    compared as well.
+    """
+
+    name = "conflicting_answers"
+    title = "conflicting answers"
+    help = "Another row has the same prompt, or nearly, with another answer: what the model learns is a coin toss."
+    example = '`{"prompt": "Is it open?", "completion": "yes"}` and `{"prompt": "Is it open", "completion": "no"}`'
+    advice = (
+        "Keep the right answer and drop the others. Keep them all if the prompt has several good answers. Where most "
+        "rows share a prompt, that is said once of the whole set."
+    )
+    remembers = True
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._first = FirstRows()
+        self._seen = 0
+        # Rows that repeat a prompt, the first row that has it, and whether the answer is another.
+        self._rows = array("L")
+        self._of = array("L")
+        self._differs = array("B")
+        # For each row, where a search runs: its answer, the numbers in its prompt, and where the prompt ends.
+        self._answers = array("q")
+        self._numbers = array("q")
+        self._prompt_ends = array("l")
+
+    def inspect(self, item: Item) -> Flag | None:
+        """Notes prompt and answer; which rows conflict shows at the end, since the first of them does as well."""
+        found = _parts(item)
+        if self.context.near is not None:
+            while len(self._answers) < item.row:
+                self._note(None, b"")
+            self._note(found, b"" if found is None else found[2])
+        if found is None:
+            return None
+        self._seen += 1
+        key, answer, _, _ = found
+        first, other = self._first.put(key, item.row, answer)
+        if first != item.row:
+            self._rows.append(item.row)
+            self._of.append(first)
+            self._differs.append(answer != other)
+        return None
+
+    def finish(self) -> Iterator[tuple[int, Flag]]:
+        """Flags every row of a prompt with several answers, unless most rows are such; then those that are near."""
+        flagged = self._conflicting()
+        if not self.is_property(len(flagged), self._seen):
+            for row, other in flagged.items():
+                yield row, self.flag(f"same prompt as row {other + 1:,}, another answer")
+        for row, other, similarity in self._near():
+            if row not in flagged:
+                flagged[row] = other
+                yield (
+                    row,
+                    self.flag(
+                        f"{percent(similarity)} similar to row {other + 1:,}, another answer", similarity=similarity
+                    ),
+                )
+
+    def properties(self) -> Iterator[SetProperty]:
+        """How many rows share their prompts, where those are most."""
+        rows = len(self._conflicting())
+        if self.is_property(rows, self._seen):
+            said = f"{rows:,} of {self._seen:,} rows share a prompt with a row that has another answer"
+            yield SetProperty(self.name, said, rows)
+
+    def _conflicting(self) -> dict[int, int]:
+        """Each row of a prompt with several answers, and another row of that prompt."""
+        conflicts: dict[int, int] = {}
+        for row, first, differs in zip(self._rows, self._of, self._differs, strict=True):
+            if differs:
+                conflicts.setdefault(first, row)
+        found = dict(conflicts)
+        for row, first, differs in zip(self._rows, self._of, self._differs, strict=True):
+            if first in conflicts:
+                found[row] = first if differs else conflicts[first]
+        return dict(sorted(found.items()))
+
+    def _note(self, found: tuple[int, int, bytes, int] | None, prompt: bytes) -> None:
+        self._answers.append(0 if found is None else found[1])
+        self._numbers.append(0 if found is None else hash(prompt.translate(None, _NO_DIGITS)))
+        self._prompt_ends.append(-1 if found is None else found[3])
+
+    def _near(self) -> Iterator[tuple[int, int, float]]:
+        """Pairs of rows that the search found near: the prompts are, and the answers are not."""
+        near = self.context.near
+        if near is None:
+            return
+        for cluster in near.result.clusters:
+            for drop in cluster.drop:
+                row, other = drop.row, drop.because_of
+                if max(row, other) >= len(self._answers) or min(self._prompt_ends[row], self._prompt_ends[other]) < 0:
+                    continue
+                if self._answers[row] == self._answers[other] or self._numbers[row] != self._numbers[other]:
+                    continue
+                if self._other_answer(row, other):
+                    yield row, other, drop.similarity
+                    yield other, row, drop.similarity
+
+    def _other_answer(self, row: int, other: int) -> bool:
+        """Whether the prompts of two rows are near, and their answers say other things."""
+        from core.dataset.near.exact import jaccard
+
+        near = self.context.near
+        if near is None:
+            return False
+        if near.options.fields == "prompt":
+            return True
+        if near.options.fields == "answer":
+            return False
+        (asked, said), (asked_there, said_there) = (
+            (text[: self._prompt_ends[number]], text[self._prompt_ends[number] :].strip())
+            for number, text in ((row, near.text(row)), (other, near.text(other)))
+        )
+        if jaccard(asked, asked_there) < near.options.threshold and asked != asked_there:
+            return False
+        return min(len(said), len(said_there)) <= _SHORT or jaccard(said, said_there) < _ALIKE
+
+
+def _parts(item: Item) -> tuple[int, int, bytes, int] | None:
+    """Hashes of a row's prompt and answer, the prompt, and where it ends in the text; -1 for rated answers."""
+    sample = item.sample
+    if sample is None or sample.kind == "text":
+        return None
+    turns = sample.messages
+    if sample.kind == "messages":
+        if not turns or turns[-1].role != "assistant":
+            return None
+        turns = turns[:-1]
+    roles = [turn.role for turn in turns]
+    if "user" not in roles or any(turn.media for turn in turns):
+        return None
+    end, text = item.ends[len(turns) - 1], item.normalized
+    prompt = item.encoded[:end] if text.isascii() else text[:end].encode("utf-8", "surrogatepass")
+    about: Any = prompt.translate(None, _MARKS).rstrip(_LAST)
+    if not about:
+        return None
+    if sample.tools or len(roles) > 1:
+        about = (about, *roles, str(sample.tools))
+    if sample.kind == "messages":
+        return hash(about), hash(text[end:].strip(_END)), prompt, end
+    then = item.ends[len(turns) + len(sample.chosen) - 1] if sample.chosen else end
+    chosen, rejected = hash(text[end:then].strip(_END)), hash(text[then:].strip(_END))
+    if sample.kind == "kto":
+        return hash((about, chosen)), hash(bool(sample.label)), prompt, -1
+    if chosen == rejected:
+        return None
+    return hash((about, min(chosen, rejected), max(chosen, rejected))), chosen, prompt, -1

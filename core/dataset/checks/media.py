@@ -1,0 +1,30 @@
+"""Images, audio, video and files: a text model is trained on text alone, so what they show is lost."""
+
+from __future__ import annotations
+
+from core.dataset.checks.base import Check, Flag
+from core.dataset.item import Item
+
+
+class Media(Check):
+    """A row with images, audio, video or files."""
+
+    name = "media"
+    title = "images or other media"
+    help = (
+        "The row holds images, audio, video or files. A text model is trained on text alone, so it would learn to "
+        "answer about what it cannot see. A run does not start with such rows."
+    )
+    example = '`{"image": "a.png", "prompt": "What is on it?", "completion": "A cat."}`'
+    advice = (
+        "Drop the row (add `media` to `data.drop_flags`), or train on its text alone with `data.train_without=media`."
+    )
+    severity = "error"
+
+    def inspect(self, item: Item) -> Flag | None:
+        """Names the kinds and the first turn that has some."""
+        kinds = dict.fromkeys(kind for turn in item.turns for kind in turn.media)
+        if not kinds:
+            return None
+        first = next(number for number, turn in enumerate(item.turns, 1) if turn.media)
+        return self.flag(f"{', '.join(kinds)} in turn {first}, which is not trained on")

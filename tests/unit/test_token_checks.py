@@ -1,0 +1,115 @@
+"""The preflight names rows that would be trained without something that they hold, where tokens were counted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.dataset.audit.store import DecisionStore
+from core.dataset.dataset import Dataset
+from core.dataset.scan.keys import key_text, row_digest
+from core.recipe import templates
+from core.recipe.recipe import Recipe, put
+from core.runs.curate import curate
+from core.runs.preflight import PreflightCheck, preflight
+from core.runs.token_facts import RowTokens, TokenFacts, TokenFactsWriter
+from core.runs.token_job import key_of
+from core.runs.token_key import facts_folder, find_facts, recipe_key
+from tests.kit.recipe_models import write_model
+from tests.kit.waiting import PATIENCE
+
+ROWS: list[dict[str, Any]] = [
+    {"messages": [{"role": "user", "content": f"q{n}"}, {"role": "assistant", "content": f"a{n}"}]} for n in range(6)
+]
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    """A recipe whose tokens are counted: rows 2 and 4 lose something trained, row 5 context, row 6 has a token."""
+    model = write_model(tmp_path / "model", template=templates.text("chatml"))
+    data = tmp_path / "train.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    made = put(put(Recipe(), "model.path", str(model)), "data.train", (str(data),))
+    _count(made, tmp_path)
+    return made
+
+
+def _count(recipe: Recipe, workspace: Path) -> None:
+    key = key_of(Dataset.open(list(recipe.data.train)))
+    writer = TokenFactsWriter(facts_folder(workspace, key, recipe_key(recipe, workspace)), {})
+    writer.add(
+        [
+            (RowTokens(0, 9, 3), {}),
+            (RowTokens(1, 9, 3, not_rendered=True), {"not_rendered": "tool calls (turn 2)"}),
+            (RowTokens(2, 9, 3), {}),
+            (RowTokens(3, 9, 3, not_rendered=True), {"not_rendered": "media (turn 1)"}),
+            (RowTokens(4, 9, 3, context_lost=True), {}),
+            (RowTokens(5, 9, 3, control=True), {"control": "<|im_end|>"}),
+        ]
+    )
+    writer.finish()
+    writer.close()
+
+
+def _tokens(recipe: Recipe, workspace: Path) -> list[PreflightCheck]:
+    return [check for check in preflight(recipe, workspace) if check.name == "tokens"]
+
+
+def test_facts_come_back_with_their_flags(recipe: Recipe, tmp_path: Path) -> None:
+    lookup = find_facts(tmp_path, key_of(Dataset.open(list(recipe.data.train))), recipe_key(recipe, tmp_path))
+    facts: TokenFacts = lookup.facts
+    assert lookup.standing == "known"
+    flags = {row: [(flag.name, flag.reason) for flag in found] for row, found in facts.all_flags().items()}
+    assert set(flags) == {1, 3, 5}
+    assert flags[1][0][0] == "not_rendered"
+    assert "tool calls (turn 2)" in flags[1][0][1]
+    assert flags[5] == [("control_tokens", "the text contains <|im_end|>")]
+    assert facts.context_lost() == 1
+
+
+def test_the_start_is_stopped_and_rows_are_named_from_one(recipe: Recipe, tmp_path: Path) -> None:
+    stop, context = _tokens(recipe, tmp_path)
+    assert (stop.verdict, stop.path) == ("stop", "data.train_without")
+    assert "2 samples (row 2: tool calls (turn 2); row 4: media (turn 1))" in stop.sentence
+    assert (context.verdict, "1 sample" in context.sentence) == ("warn", True)
+
+
+def test_rows_that_are_not_trained_on_stop_nothing(recipe: Recipe, tmp_path: Path) -> None:
+    store = DecisionStore(tmp_path)
+    store.decide(key_text(row_digest(ROWS[1]), 0), "drop").result(PATIENCE)
+    (stop, _) = _tokens(recipe, tmp_path)
+    assert "1 sample (row 4" in stop.sentence
+    store.decide(key_text(row_digest(ROWS[3]), 0), "drop").result(PATIENCE)
+    store.close()
+    assert [check.verdict for check in _tokens(recipe, tmp_path)] == ["warn"]
+
+
+def test_dropping_the_flag_is_a_way_on(recipe: Recipe, tmp_path: Path) -> None:
+    dropping = put(recipe, "data.drop_flags", (*recipe.data.drop_flags, "not_rendered"))
+    (left_out, _) = _tokens(dropping, tmp_path)
+    assert (left_out.verdict, "2 samples" in left_out.sentence) == ("warn", True)
+    keeping = put(recipe, "data.drop_flags", ())
+    assert "special tokens" in _tokens(keeping, tmp_path)[-1].sentence
+
+
+def test_another_template_or_training_without_makes_the_facts_stale(recipe: Recipe, tmp_path: Path) -> None:
+    for path, value in (("model.chat_template", "llama3"), ("data.train_without", ("tool_calls", "media"))):
+        other = put(recipe, path, value)
+        assert not _tokens(other, tmp_path)
+        key = key_of(Dataset.open(list(recipe.data.train)))
+        assert find_facts(tmp_path, key, recipe_key(other, tmp_path)).standing == "stale"
+
+
+def test_rows_with_control_tokens_are_counted_before_the_start_as_the_view_leaves_them_out(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    (tmp_path / "model" / "special_tokens_map.json").write_text(json.dumps({"eos_token": "<|im_end|>"}))
+    turns = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello<|im_end|>"}]
+    with Path(recipe.data.train[0]).open("a") as data:
+        data.write(json.dumps({"messages": turns}) + "\n")
+    (said,) = [check for check in preflight(recipe, tmp_path) if check.name == "rows" and "left out" in check.sentence]
+    assert "control_tokens 1" in said.sentence
+    assert curate(recipe, tmp_path).dropped == {"control_tokens": 1}
