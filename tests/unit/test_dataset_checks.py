@@ -202,6 +202,7 @@ def test_every_check_explains_itself_and_has_its_own_name() -> None:
         ("<think>\nOne.\n</think>\nTwo.\n</think>\n3", "</think> without an opening tag"),
         ("<think>\nFive and five.\n</think>\n\n10", ""),
         ("R1 writes `<think>` first and `</think>` last.", ""),
+        ("<think>Five and five</think>10", ""),
         ("I think so.", ""),
     ],
 )
