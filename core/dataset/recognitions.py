@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from core.dataset.formats import FORMATS, UNKNOWN, Format, Recognition, choose, format_named, recognize, to_sample
+from core.dataset.formats.text import PlainTextLines
 from core.dataset.formats.unused import UnusedNames, unused_names
 from core.dataset.mapping import Chosen
 from core.dataset.records import Row, Unreadable
-from core.dataset.sample import Sample, SampleKind
+from core.dataset.sample import KINDS, Sample, SampleKind
 from core.errors import BadInput
 
 AT_OPEN = 16
@@ -30,7 +31,6 @@ _MOST_SCHEMAS = 8
 _LEAST_SHARE = 0.25
 _MOST_REMEMBERED = 4_096
 _BY_NAME = {each.name: each for each in FORMATS}
-_AS = {"messages": "conversations", "text": "plain text", "preference": "preference pairs", "kto": "rated answers"}
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -143,7 +143,7 @@ class FileRecognition:
             if len(self._other_kinds) < _MOST_REMEMBERED:
                 self._other_kinds[keys] = fitting
         kind = next((each.kind for each, columns in fitting if each.fitting([value], columns)), None)
-        return _AS[kind] if kind is not None and kind not in self.kinds else ""
+        return KINDS[kind] if kind is not None and kind not in self.kinds else ""
 
     def to_json(self) -> list[dict[str, Any]]:
         """What is known from the first rows, without the words on why."""
@@ -272,6 +272,9 @@ class Recognitions:
     def _recognized(self, source: int) -> FileRecognition:
         file = self.files[source]
         own = self._chosen.of_file(file)
+        if own.alone and own.format == PlainTextLines.name:
+            do = f"Choose {own.format} for all files, or convert this one"
+            raise BadInput(f"{own.format} cannot be chosen for one file of several", where=str(file), do=do)
         rows = self._first_rows(source)
         try:
             return recognize_file(file, rows, own)

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
@@ -29,9 +30,11 @@ from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, marks_answers, read_shape
 from core.recipe.precision import precision_of
 from core.recipe.recipe import KNOBS, Recipe
+from core.recipe.rules import tokens
 from core.recipe.rules.template import marked_twin, template_text
 from core.recipe.rules.validate import validate
 from core.recipe.tasks import TASKS
+from core.recipe.tokenizer_files import read_tokenizer
 from core.recipe.trackers import missing
 from core.runs.memory_words import less_memory
 from core.runs.placement import Placement, placement_of
@@ -199,7 +202,7 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozen
         from core.runs.token_checks import token_checks
 
         lines = token_checks(recipe, workspace, trained)
-        checks += [PreflightCheck("tokens", line.verdict, line.sentence, line.path) for line in lines]
+        checks += [PreflightCheck("tokens", line.verdict, line.sentence, line.path, line.brief) for line in lines]
     if trained is not None and recipe.data.mix:
         from core.runs.mix_words import mix_words  # orjson: only where data is read
 
@@ -254,6 +257,22 @@ def _model(seen: _Seen) -> Iterator[PreflightCheck]:
             f"{shape.architecture or shape.model_type}, {units.short_count(shape.parameters)} parameters, "
             f"{units.short_count(trained)} trainable.",
         )
+
+
+def _tokenizer(seen: _Seen) -> Iterator[PreflightCheck]:
+    """What the tokenizer's files say against the model and against the chosen chat template."""
+    recipe, shape = seen.recipe, seen.shape
+    if shape is None:
+        return
+    facts = read_tokenizer(shape.folder)
+    problems = [*tokens.check(shape, facts)]
+    if not problems and seen.kinds is not None and seen.kinds != {"text"}:
+        with suppress(BadInput):  # the template's own check says so
+            template = template_text(recipe.model.chat_template, shape)
+            problems += tokens.check_template(shape, facts, template, recipe.model.chat_template)
+    for problem in problems:
+        verdict: CheckResult = "stop" if problem.severity == "error" else "warn"
+        yield PreflightCheck("tokenizer", verdict, problem.sentence, problem.path, problem.brief)
 
 
 def _template(seen: _Seen) -> Iterator[PreflightCheck]:
@@ -376,7 +395,8 @@ def _precision(seen: _Seen) -> Iterator[PreflightCheck]:
     recipe, place, choice = seen.recipe, seen.place, seen.choice
     if choice.sentence:
         words = f"{choice.sentence} You must confirm this when the run starts." if choice.confirm else choice.sentence
-        yield PreflightCheck("precision", choice.level, words, "" if choice.level == "ok" else PRECISION)
+        path = "" if choice.level == "ok" else PRECISION
+        yield PreflightCheck("precision", choice.level, words, path, "pure bfloat16" if choice.confirm else "")
     if place.device == "cuda_fp16":
         held = precision_of(recipe.model.dtype, place.device, whole=adapter_of(recipe).whole)
         names = clean_line(", ".join(place.names), 200)
@@ -454,6 +474,7 @@ def _workspace(seen: _Seen) -> Iterator[PreflightCheck]:
 _RULES: tuple[Callable[[_Seen], Iterator[PreflightCheck]], ...] = (
     _eval,
     _model,
+    _tokenizer,
     _template,
     _installed,
     _reporting,

@@ -34,6 +34,7 @@ class TokenCheck:
     verdict: Literal["ok", "warn", "stop"]
     sentence: str
     path: str
+    brief: str = ""
 
 
 def token_checks(recipe: Recipe, workspace: Path, dataset: Dataset) -> Iterator[TokenCheck]:
@@ -52,7 +53,8 @@ def token_checks(recipe: Recipe, workspace: Path, dataset: Dataset) -> Iterator[
         words += f"{'is' if len(found.not_rendered) == 1 else 'are'} left out (flag not_rendered)."
         yield TokenCheck("warn", words, "data.drop_flags")
     elif found.not_rendered:
-        yield TokenCheck("stop", f"{_lost_words(found.not_rendered)}. {WAYS_ON}", "data.train_without")
+        words = f"{_lost_words(found.not_rendered)}. {WAYS_ON}"
+        yield TokenCheck("stop", words, "data.train_without", f"{len(found.not_rendered):,} not rendered")
     if found.context_lost:
         verb = "loses" if found.context_lost == 1 else "lose"
         words = (

@@ -11,6 +11,7 @@ import pytest
 from core.dataset.checks import Context
 from core.dataset.checks.turns import LossWeight
 from core.dataset.formats import recognize, to_sample
+from core.dataset.formats.decode import python_literal
 from core.dataset.item import Item, content_digest
 from core.dataset.records import Unreadable
 from core.dataset.sample import Message, Sample
@@ -336,6 +337,13 @@ def test_cells_as_python_and_numpy_print_them_are_conversations(cell: str) -> No
     assert sample({"messages": cell}) == Sample("messages", (Q, A))
 
 
+def test_text_that_only_begins_like_a_printed_list_is_no_list() -> None:
+    for text in ("[" + "'\\'" * 20_000, "[" * 500 + "'x'", "['x', run()]", "['a'", "[INST] it's"):
+        assert python_literal(text) is None
+    assert python_literal("[['a' 'b']\n ['c' 'd']]") == [["a", "b"], ["c", "d"]]
+    assert python_literal("{'a': (1, 2), 'b': nan, 'c': array([1, 2])}") == {"a": [1, 2], "b": None, "c": [1, 2]}
+
+
 def test_quotes_and_braces_inside_printed_texts_stay() -> None:
     talk = [{"role": "user", "content": "it's {'a'} {'b'}"}, {"role": "assistant", "content": 'say "x"\n} {'}]
     assert [turn.content for turn in sample({"messages": str(talk)}).messages] == [turn["content"] for turn in talk]
@@ -370,6 +378,7 @@ def test_rows_that_differ_only_in_a_loss_flag_are_no_exact_duplicates(tmp_path: 
     rows = [talk(**flags) for flags in ({}, *MUTED)]
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert scan(path).flags["exact_duplicate"] == 0
+    counts = scan(path).flags
+    assert (counts["exact_duplicate"], counts["normalized_duplicate"]) == (0, 0)
     path.write_text("".join(json.dumps(row) + "\n" for row in [rows[1], {"id": 7, **rows[1]}, rows[0]]))
     assert scan(path).flags["exact_duplicate"] == 1

@@ -13,6 +13,7 @@ from core.dataset.dataset import Dataset
 from core.dataset.scan.keys import key_text, row_digest
 from core.recipe import templates
 from core.recipe.recipe import Recipe, put
+from core.runs.curate import curate
 from core.runs.preflight import PreflightCheck, preflight
 from core.runs.token_facts import RowTokens, TokenFacts, TokenFactsWriter
 from core.runs.token_job import key_of
@@ -100,3 +101,15 @@ def test_another_template_or_training_without_makes_the_facts_stale(recipe: Reci
         assert not _tokens(other, tmp_path)
         key = key_of(Dataset.open(list(recipe.data.train)))
         assert find_facts(tmp_path, key, recipe_key(other, tmp_path)).standing == "stale"
+
+
+def test_rows_with_control_tokens_are_counted_before_the_start_as_the_view_leaves_them_out(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    (tmp_path / "model" / "special_tokens_map.json").write_text(json.dumps({"eos_token": "<|im_end|>"}))
+    turns = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello<|im_end|>"}]
+    with Path(recipe.data.train[0]).open("a") as data:
+        data.write(json.dumps({"messages": turns}) + "\n")
+    (said,) = [check for check in preflight(recipe, tmp_path) if check.name == "rows" and "left out" in check.sentence]
+    assert "control_tokens 1" in said.sentence
+    assert curate(recipe, tmp_path).dropped == {"control_tokens": 1}
