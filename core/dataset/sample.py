@@ -8,6 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 SampleKind = Literal["messages", "text", "preference", "kto"]
+KINDS: Mapping[SampleKind, str] = {
+    "messages": "conversations",
+    "text": "plain text",
+    "preference": "preference pairs",
+    "kto": "rated answers (KTO)",
+}
+"""What the kinds of samples are called."""
+
 Role = Literal["system", "user", "assistant", "tool"]
 
 MARKS = ("trained", "media", "untrained", "weight")

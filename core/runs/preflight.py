@@ -376,7 +376,8 @@ def _precision(seen: _Seen) -> Iterator[PreflightCheck]:
     recipe, place, choice = seen.recipe, seen.place, seen.choice
     if choice.sentence:
         words = f"{choice.sentence} You must confirm this when the run starts." if choice.confirm else choice.sentence
-        yield PreflightCheck("precision", choice.level, words, "" if choice.level == "ok" else PRECISION)
+        path = "" if choice.level == "ok" else PRECISION
+        yield PreflightCheck("precision", choice.level, words, path, "pure bfloat16" if choice.confirm else "")
     if place.device == "cuda_fp16":
         held = precision_of(recipe.model.dtype, place.device, whole=adapter_of(recipe).whole)
         names = clean_line(", ".join(place.names), 200)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.clean import clean_line
-from core.dataset.sample import SampleKind
+from core.dataset.sample import KINDS, SampleKind
 from core.dataset.view.view import CuratedView
 from core.errors import BadInput
 from core.recipe.recipe import KNOBS, Recipe
@@ -21,14 +21,6 @@ WARN, STOP = 0.01, 0.2
 """Shares of rows that cannot be read: above the first a warning, above the second the run does not start."""
 
 FIELD = "data.allow_unreadable"
-KINDS: Mapping[SampleKind, str] = {
-    "messages": "conversations",
-    "text": "plain text",
-    "preference": "preference pairs",
-    "kto": "rated answers (KTO)",
-}
-"""What the kinds of samples are called."""
-
 FindingLevel = Literal["ok", "warn", "stop"]
 
 _REASONS = 2

@@ -327,6 +327,7 @@ def _trainer(
 ) -> tuple[DurableTrainer, Reporter]:
     from core.training.best import EarlyStopping
     from core.training.build import build
+    from core.training.movement import WeightMovement
     from core.training.report import Reporter
 
     reporter = Reporter(worker, resumed=checkpoint)
@@ -341,6 +342,8 @@ def _trainer(
     trainer.on_not_finite = not_finite
     trainer.between_steps = lambda save: reporter.between_steps(trainer.state, trainer.control, save)
     reporter.in_step = trainer.in_step
+    if adapter_of(recipe).whole and not is_sharded(recipe):  # FSDP holds what it trains in float32
+        reporter.movement = WeightMovement(trainer.model)
     return trainer, reporter
 
 

@@ -177,6 +177,16 @@ def _not_learning(case: _Case) -> _Wording:
     return f"{words} at the start.", [remedies.usual_rate(case.plan), remedies.signal(case.plan)]
 
 
+def _hardly_moves(case: _Case) -> _Wording:
+    share = case.finding.facts["share"]
+    seen = f"only {share:.0%}" if share >= 0.01 else "less than 1%"
+    words = f": {seen} of the trained weights have changed by step {count(case.finding.since)}."
+    if not remedies.holds_few_bits(case.plan):
+        return words, [remedies.usual_rate(case.plan)]
+    words += " Most updates are too small for bfloat16 weights and are lost."
+    return words, [remedies.FLOAT32_WEIGHTS, remedies.LORA]
+
+
 def _spikes(case: _Case) -> _Wording:
     facts = case.finding.facts
     words = f"{case.since}: {count(int(facts['number']))} gradients up to {facts['ratio']:.0f} times the usual norm,"
@@ -229,6 +239,7 @@ _WORDINGS: dict[VerdictKind, Callable[[_Case], _Wording]] = {
     VerdictKind.MEMORIZED: _memorized,
     VerdictKind.NOT_LEARNING: _not_learning,
     VerdictKind.SPIKES: _spikes,
+    VerdictKind.HARDLY_MOVES: _hardly_moves,
     VerdictKind.NOT_FINITE: _not_finite,
     VerdictKind.STARVED: _starved,
     VerdictKind.THROTTLED: _throttled,

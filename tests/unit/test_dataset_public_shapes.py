@@ -11,6 +11,7 @@ import pytest
 from core.dataset.checks import Context
 from core.dataset.checks.turns import LossWeight
 from core.dataset.formats import recognize, to_sample
+from core.dataset.formats.decode import python_literal
 from core.dataset.item import Item, content_digest
 from core.dataset.records import Unreadable
 from core.dataset.sample import Message, Sample
@@ -334,6 +335,13 @@ def test_gemini_turns_are_read_with_calls_and_media() -> None:
 )
 def test_cells_as_python_and_numpy_print_them_are_conversations(cell: str) -> None:
     assert sample({"messages": cell}) == Sample("messages", (Q, A))
+
+
+def test_text_that_only_begins_like_a_printed_list_is_no_list() -> None:
+    for text in ("[" + "'\\'" * 20_000, "[" * 500 + "'x'", "['x', run()]", "['a'", "[INST] it's"):
+        assert python_literal(text) is None
+    assert python_literal("[['a' 'b']\n ['c' 'd']]") == [["a", "b"], ["c", "d"]]
+    assert python_literal("{'a': (1, 2), 'b': nan, 'c': array([1, 2])}") == {"a": [1, 2], "b": None, "c": [1, 2]}
 
 
 def test_quotes_and_braces_inside_printed_texts_stay() -> None:

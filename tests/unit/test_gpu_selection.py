@@ -50,6 +50,7 @@ SLICED = [
         ("9", [], "names no GPU"),
         ("0,-1,1", [0], "-1 is not"),
         (" 1 , 2", [1, 2], ""),
+        ("1,", [1], ""),
         ("1x,2", [1, 2], ""),  # CUDA reads numbers by strtoul
         ("1,1", [], "twice"),
         ("GPU-2ab-1,GPU-0", [2, 0], ""),

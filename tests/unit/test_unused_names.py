@@ -10,10 +10,12 @@ import pytest
 
 from core.dataset.formats import recognize, to_sample
 from core.dataset.formats.unused import UnusedNames, unused_names
+from core.dataset.mapping import Chosen
 from core.dataset.scan.scan import scan
 from core.recipe.recipe import Data, Recipe
 from core.runs.preflight import preflight
 from tui.commands.scan_lines import scan_lines
+from tui.data.mapping_draft import MappingDraft
 
 ASKED, ANSWERED = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
 OTHER = {"role": "assistant", "content": "b"}
@@ -93,3 +95,11 @@ def test_preflight_warns_of_what_is_not_used(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps({"text": f"t{n}", "label": "neg"}) + "\n" for n in range(5)))
     checks = preflight(Recipe(data=Data(train=(path,))), tmp_path)
     assert [check.verdict for check in checks if "`label`" in check.sentence] == ["warn"]
+
+
+def test_the_mapping_form_names_what_a_mapping_does_not_use() -> None:
+    rows = [{"text": "t", "label": "neg"}]
+    draft = MappingDraft(rows, recognize(rows), Chosen())
+    assert "Not used: label." in draft.words()[0]
+    draft = MappingDraft(rows, recognize(rows), Chosen("prompt-completion", {"prompt": "text", "completion": "label"}))
+    assert "ot used" not in draft.words()[0]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from core.clean import clean_line
+from core.dataset.sample import KINDS, SampleKind
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
@@ -44,6 +46,13 @@ def _read_as(found: ScanResult) -> Iterator[str]:
         columns = ", ".join(f"{field}={column}" for field, column in each.form.columns.items() if field != column)
         said = f"{each.form.name}{f' ({columns})' if columns else ''}" if each.form.known else each.form.why
         yield from _wrapped(f"{file}: {_many(each.rows, 'row')} as {said}", indent="  ")
+    kinds: Counter[SampleKind] = Counter()
+    for each in found.read_as:
+        if each.form.kind is not None and each.rows:
+            kinds[each.form.kind] += each.rows
+    if len(kinds) > 1:
+        listed = " and ".join(f"{rows:,} {KINDS[kind]}" for kind, rows in sorted(kinds.items()))
+        yield from _wrapped(f"warning: the rows are of several kinds: {listed}", indent="  ")
 
 
 def _unused(found: ScanResult) -> Iterator[str]:

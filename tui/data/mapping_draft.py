@@ -8,6 +8,7 @@ from typing import Any
 from core.clean import clean_line
 from core.dataset.formats import FORMATS, Recognition, choose, format_named, recognize, to_sample
 from core.dataset.formats.turns import CONTENT_KEY, ROLE_KEY, ROLE_NAMES
+from core.dataset.formats.unused import UnusedSearch
 from core.dataset.mapping import AUTO, ENCODING, Chosen, SourceColumn, columns_of, propose, role_names, turns_of
 from core.dataset.records import Unreadable
 from core.dataset.sample import Sample
@@ -208,9 +209,10 @@ class MappingDraft:
         if isinstance(found, str):
             return found, False
         fitting, reason = 0, ""
+        unused = UnusedSearch()
         for row in self.rows:
             try:
-                to_sample(row, found)
+                unused.see(row, found, to_sample(row, found))
                 fitting += 1
             except Unreadable as fault:
                 reason = reason or str(fault)
@@ -218,7 +220,8 @@ class MappingDraft:
         proposed = self._unknown and self.chosen == self._begun
         why = f"{self._unknown} Suggested: {format_named(found.name).title}." if proposed else found.why
         words = f"{why} {share}" + (f"; the others cannot: {reason}." if reason else ".")
-        return clean_line(words, 600), fitting > 0
+        left = unused.found().words
+        return clean_line(f"{words} N{left[1:]}." if left else words, 600), fitting > 0
 
     def _title(self) -> str:
         return "" if self.name == "unknown" else format_named(self.name).title

@@ -16,7 +16,7 @@ from core.recipe.memory import Forecast, forecast
 from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, read_shape
 from core.recipe.precision import DeviceType
-from core.recipe.recipe import KNOBS, Recipe
+from core.recipe.recipe import KNOBS, Recipe, put
 from core.recipe.rules.validate import validate
 from core.recipe.torch_reach import PROBE
 from core.runs import preflight
@@ -61,6 +61,7 @@ class RecipeFacts:
         checks: the preflight, stops first.
         problems: what the preflight found at single fields, beyond the recipe's own rules.
         recipe: what was looked at.
+        dtype: what `model.dtype: auto` comes to there; "" where it stays.
     """
 
     shape: ModelShape | None
@@ -71,6 +72,12 @@ class RecipeFacts:
     checks: tuple[ChecklistItem, ...] = ()
     problems: tuple[Problem, ...] = ()
     recipe: Recipe | None = None
+    dtype: str = ""
+
+    def as_run(self, recipe: Recipe) -> Recipe:
+        """The recipe as a run of it would be, as far as its precision is known."""
+        same = self.recipe is not None and self.recipe.method == recipe.method and recipe.model.dtype == "auto"
+        return put(recipe, "model.dtype", self.dtype) if self.dtype and same else recipe
 
     @property
     def fits(self) -> bool | None:
@@ -116,7 +123,7 @@ class Surroundings:
             for check in found
             if check.path and check.verdict != "ok" and check.sentence not in own
         )
-        return RecipeFacts(shape, words, room, taken, self._samples(recipe), checks, problems, recipe)
+        return RecipeFacts(shape, words, room, taken, self._samples(recipe), checks, problems, recipe, choice.dtype)
 
     @property
     def unsettled(self) -> bool:

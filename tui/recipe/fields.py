@@ -222,7 +222,7 @@ def describe(
         )
     if len(now) > _LONG and not knob.choices:
         parts.append(Content.assemble(("now: ", "$text-muted"), clean_line(now, 400)))
-    follows = consequence(knob.path, entries.recipe, facts.shape, facts.samples, facts.room.device)
+    follows = consequence(knob.path, facts.as_run(entries.recipe), facts.shape, facts.samples, facts.room.device)
     if follows:
         parts.append(Content.assemble(("→ ", "$accent"), clean_line(follows, 400)))
     for choice, meaning in knob.choices.items():

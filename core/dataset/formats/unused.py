@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.dataset.formats.base import Recognition
-from core.dataset.formats.loss_flags import FLAG_KEYS, TRAINED_KEYS, flag_number
+from core.dataset.formats.loss_flags import FLAG_KEYS, SPANS_KEY, TRAINED_KEYS, flag_number
 from core.dataset.formats.parts import MEDIA_KEYS
 from core.dataset.formats.recognize import FORMATS
 from core.dataset.formats.turns import (
@@ -30,7 +30,10 @@ _TURN_FIELDS = frozenset(("messages", "prompt", "completion", "chosen", "rejecte
 _ANSWERS = {name for each in FORMATS for one in each.fields if one.name in _ANSWER_FIELDS for name in one.spellings}
 _WORSE = {name for each in FORMATS for one in each.fields if one.name == "rejected" for name in one.spellings}
 _TAKEN_FOR = {name for each in FORMATS for one in each.fields for name in one.spellings}
-_PLAIN = frozenset(("a", "q", "text", "content", "document", "body", "code", "source", "user", "items", "title"))
+_PLAIN = frozenset((
+    "a", "q", "text", "content", "document", "body", "code", "source", "user", "items", "title",
+    "answerkey", "answer_key", "answer_idx", "answer_index",
+))  # fmt: skip
 _TELLING = frozenset((
     *FLAG_KEYS, *MEDIA_KEYS, *REASONING_KEYS, "labels", "class", "choices", "options", "endings", "candidates",
     "rationale", "explanation", "thought", "thoughts", "cot", "chain_of_thought", "reasoning_details", "analysis",
@@ -183,6 +186,10 @@ class UnusedSearch:
             asked = any(number for role, number in said if role not in ("assistant", "call"))
             if asked and any(number == 0 for _, number in said):
                 self._keys[key] = True
+        if any(
+            turn.get(SPANS_KEY) and speaker_role(turn, reading.names) not in ("assistant", "call") for turn in known
+        ):
+            self._keys[SPANS_KEY] = True
 
     def found(self) -> UnusedNames:
         """What was found so far."""

@@ -89,8 +89,9 @@ def write_search(out: Path, result: ScanResult, checks: Collection[str]) -> None
     write_near(out, replace(result.near, leaks=tuple(leaks)), result.shared)
     counts = {name: count for name, count in result.flags.items() if name in checks}
     entries = result.rows + len(result.bad_entries)
+    more = {"unused_words": result.unused.words, "near": result.near.about()}
     visible = replace(result, bad_lines=bad_lines, flags=counts)
-    write_summary(out, visible, entries, {"near": result.near.about()}, complete=True)
+    write_summary(out, visible, entries, more, complete=True)
 
 
 def _line(file: BinaryIO, value: dict[str, Any]) -> None:
