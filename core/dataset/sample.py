@@ -73,6 +73,10 @@ class Message:
             message["weight"] = self.weight
         return message
 
+    def for_template(self) -> dict[str, Any]:
+        """The message as a chat template gets it: without `MARKS`."""
+        return {key: value for key, value in self.to_json().items() if key not in MARKS}
+
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Message:
         """The inverse of `to_json`."""
