@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from core.dataset.rendered import LostPart
@@ -91,7 +90,7 @@ def supervised_turns(sample: Sample) -> tuple[Message, ...]:
         raise BadInput("The answer is marked as bad, so supervised training must not learn it")
     if sample.kind == "messages":
         return sample.messages
-    prompt = tuple(replace(turn, trained=False) for turn in sample.messages)
+    prompt = tuple(turn.muted() for turn in sample.messages)
     return (*prompt, *sample.chosen)
 
 
