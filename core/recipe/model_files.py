@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,6 +169,48 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
                 tensors[name] = Tensor(entry["dtype"], tuple(entry["shape"]))
         packed |= _packed(file, header)
     return tensors | {name: tensor for name, tensor in packed.items() if name in tensors}
+
+
+def zero_rows(folder: Path, matrix: str, rows: Sequence[int]) -> set[int]:
+    """Which rows of a matrix hold nothing but zeros (below 1e-16), as those of tokens that were never trained on do.
+
+    Args:
+        folder: of the model.
+        matrix: its name, without `.weight`.
+        rows: their numbers.
+
+    Returns:
+        Their numbers; none where the files cannot be read or hold another type than BF16, F16 and F32.
+    """
+    name = f"{matrix}.weight"
+    try:
+        for file in _weight_files(folder) if rows else ():
+            header = _header(file)
+            if name not in header:
+                continue
+            entry = header[name]
+            width = {"BF16": 2, "F16": 2, "F32": 4}[entry["dtype"]] * entry["shape"][1]
+            with file.open("rb") as stream:
+                start = 8 + int.from_bytes(stream.read(8), "little") + entry["data_offsets"][0]
+                found = set()
+                for row in {row for row in rows if row < entry["shape"][0]}:
+                    stream.seek(start + row * width)
+                    if _near_zero(stream.read(width), entry["dtype"]):
+                        found.add(row)
+                return found
+    except (BadInput, OSError, KeyError, IndexError):
+        pass  # whoever loads the weights says so
+    return set()
+
+
+def _near_zero(row: bytes, dtype: str) -> bool:
+    """Whether all numbers of a row are below 1e-16: by the exponents alone."""
+    if dtype == "F16":
+        return not any(high & 0x7F or low for low, high in zip(row[::2], row[1::2], strict=True))
+    step = 2 if dtype == "BF16" else 4
+    # The upper 16 bits of a float32 are a sign, 8 bits of exponent and 7 of the fraction: 2**-54 is 5.6e-17.
+    tops = zip(row[step - 2 :: step], row[step - 1 :: step], strict=True)
+    return all(((high & 0x7F) << 1 | low >> 7) < 127 - 53 for low, high in tops)
 
 
 def has_tokenizer(folder: Path) -> bool:

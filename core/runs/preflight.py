@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
@@ -29,9 +30,11 @@ from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, marks_answers, read_shape
 from core.recipe.precision import precision_of
 from core.recipe.recipe import KNOBS, Recipe
+from core.recipe.rules import tokens
 from core.recipe.rules.template import marked_twin, template_text
 from core.recipe.rules.validate import validate
 from core.recipe.tasks import TASKS
+from core.recipe.tokenizer_files import read_tokenizer
 from core.recipe.trackers import missing
 from core.runs.memory_words import less_memory
 from core.runs.placement import Placement, placement_of
@@ -258,6 +261,22 @@ def _model(seen: _Seen) -> Iterator[PreflightCheck]:
         )
 
 
+def _tokenizer(seen: _Seen) -> Iterator[PreflightCheck]:
+    """What the tokenizer's files say against the model and against the chosen chat template."""
+    recipe, shape = seen.recipe, seen.shape
+    if shape is None:
+        return
+    facts = read_tokenizer(shape.folder)
+    problems = [*tokens.check(shape, facts)]
+    if not problems and seen.kinds is not None and seen.kinds != {"text"}:
+        with suppress(BadInput):  # the template's own check says so
+            template = template_text(recipe.model.chat_template, shape)
+            problems += tokens.check_template(shape, facts, template, recipe.model.chat_template)
+    for problem in problems:
+        verdict: CheckResult = "stop" if problem.severity == "error" else "warn"
+        yield PreflightCheck("tokenizer", verdict, problem.sentence, problem.path, problem.brief)
+
+
 def _template(seen: _Seen) -> Iterator[PreflightCheck]:
     recipe, shape = seen.recipe, seen.shape
     if shape is None or seen.kinds is None or seen.kinds == {"text"}:
@@ -457,6 +476,7 @@ def _workspace(seen: _Seen) -> Iterator[PreflightCheck]:
 _RULES: tuple[Callable[[_Seen], Iterator[PreflightCheck]], ...] = (
     _eval,
     _model,
+    _tokenizer,
     _template,
     _installed,
     _reporting,

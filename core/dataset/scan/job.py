@@ -143,6 +143,7 @@ def _summary(out: Path, scanner: Scanner, rows: int, more: Mapping[str, Any], *,
         bad_lines,
         flags=scanner.counts,
         properties=properties,
+        container=dataset.reader.container,
         read_as=read_as,
         unused=unused,
     )
