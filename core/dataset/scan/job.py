@@ -145,6 +145,7 @@ def _summary(out: Path, scanner: Scanner, rows: int, more: Mapping[str, Any], *,
         properties=properties,
         read_as=read_as,
         unused=unused,
+        eval_rows=scanner.eval_rows,
     )
     write_summary(out, result, dataset.count, more, complete=complete)
 
