@@ -30,6 +30,9 @@ def scan_lines(found: ScanResult) -> list[str]:
 
 
 def _head(found: ScanResult) -> Iterator[str]:
+    if "'" in found.container:  # what was read inside a workbook or zip
+        more = ". To open another one: FILE:NAME" if ", not '" in found.container else ""
+        yield from _wrapped(f"{found.container}{more}")
     yield from _wrapped(f"{_many(found.rows, 'row')}. {'Format: ' if found.format.known else ''}{found.format.why}")
     if not found.format.known:
         yield from _wrapped(_HOW_TO_NAME, indent="  ")

@@ -11,6 +11,7 @@ from core.clean import clean_line
 from core.errors import BadInput
 from core.gpu.nvml import GpuReader
 from core.gpu.selection import label_of
+from core.recipe.adapters import adapter_of
 from core.recipe.declare import Problem
 from core.recipe.memory import Forecast, forecast
 from core.recipe.model_files import NotDownloaded
@@ -76,8 +77,10 @@ class RecipeFacts:
 
     def as_run(self, recipe: Recipe) -> Recipe:
         """The recipe as a run of it would be, as far as its precision is known."""
-        same = self.recipe is not None and self.recipe.method == recipe.method and recipe.model.dtype == "auto"
-        return put(recipe, "model.dtype", self.dtype) if self.dtype and same else recipe
+        known = self.recipe is not None and adapter_of(self.recipe) is adapter_of(recipe)
+        if not known or not self.dtype or recipe.model.dtype != "auto":
+            return recipe
+        return put(recipe, "model.dtype", self.dtype)
 
     @property
     def fits(self) -> bool | None:

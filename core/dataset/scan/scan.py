@@ -235,6 +235,7 @@ class ScanResult:
         bad_entries: the entry numbers of bad lines, ascending.
         flags: check name to number of rows, 0 included for every check that ran.
         properties: what checks say of the whole set in place of flags on each row.
+        container: what kind of file it is, in words (`core.dataset.files.readers.Reader`).
         row_flags: good row to its flags, for rows that have some.
         keys: packed keys of all good rows (`core.dataset.scan.keys.unpack`).
         near: the near-duplicates, where they were asked for.
@@ -252,6 +253,7 @@ class ScanResult:
     bad_entries: tuple[int, ...] = ()
     flags: Mapping[str, int] = field(default_factory=dict)
     properties: tuple[SetProperty, ...] = ()
+    container: str = ""
     row_flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict, repr=False)
     keys: bytes = field(default=b"", repr=False)
     near: NearResult | None = field(default=None, repr=False)
@@ -266,6 +268,7 @@ class ScanResult:
         """As `scan --json` prints it."""
         return {
             "rows": self.rows,
+            "container": self.container,
             "format": self.format.name,
             "why": self.format.why,
             "columns": dict(self.format.columns),
@@ -348,6 +351,7 @@ def scan(
         bad_entries=tuple(entry for entry, _ in scanner.bad),
         flags=scanner.counts,
         properties=scanner.properties,
+        container=dataset.reader.container,
         row_flags=row_flags,
         keys=bytes(keys),
         near=None if gathered is None else gathered.result,
