@@ -27,6 +27,7 @@ _FORMATS = {
     "kto": "a prompt, a completion and a label",
     "text": "plain text; every token is trained on",
     "text-lines": "plain text, one sample per line",
+    "text-files": "plain text, one sample per file",
 }
 """Formats that the user can name, each with what its rows hold."""
 
@@ -171,7 +172,7 @@ class Data:
         "reasoning, media, text (beside a tool call). They are removed from every sample before it is tokenized.",
         consequence="The model learns the answers without these parts: tool calls go with their results, and turns "
         "that held only calls are removed.",
-        when=none_of("data.format", "text", "text-lines"),
+        when=none_of("data.format", "text", "text-lines", "text-files"),
     )
     max_length: int = knob(
         2048,
@@ -202,7 +203,7 @@ class Data:
         help="Splits a plain-text row longer than the max length into chunks of that length, each a separate sample, "
         "instead of truncating it. Chunks do not overlap, and no token is lost.",
         consequence="Trains on all of the text. An epoch has more steps.",
-        when=one_of("data.format", "auto", "text", "text-lines")
+        when=one_of("data.format", "auto", "text", "text-lines", "text-files")
         & one_of("data.packing", "none", "bfd")
         & one_of("task", "sft"),
     )
@@ -215,7 +216,7 @@ class Data:
             "answers": "only the assistant's messages",
             "everything": "every token, prompts included",
         },
-        when=none_of("data.format", "text", "text-lines") & one_of("task", "sft"),
+        when=none_of("data.format", "text", "text-lines", "text-files") & one_of("task", "sft"),
     )
     view: str = knob(
         "",
