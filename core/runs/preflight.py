@@ -128,7 +128,7 @@ def preflight(
             shape = read_shape(recipe.model.path, recipe.model.revision)
         except BadInput as error:
             fault = error
-    data, kinds = _data(recipe, workspace)
+    data, kinds = _data(recipe, workspace, shape)
     place = placement_of(recipe, gpus, driver, problem=gpu_problem, wait=wait)
     choice = choose_precision(recipe, shape, place, later=later)
     seen = _Seen(recipe, workspace, shape, fault, place, choice, tuple(gpus), gpu_problem, kinds)
@@ -167,7 +167,9 @@ def _fields(seen: _Seen) -> Iterator[PreflightCheck]:
         yield PreflightCheck("recipe", "ok", "All fields are valid.")
 
 
-def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozenset[str] | None]:
+def _data(
+    recipe: Recipe, workspace: Path, shape: ModelShape | None
+) -> tuple[list[PreflightCheck], frozenset[str] | None]:
     """Whether the sources open, and the kinds of samples in them."""
     from core.dataset.dataset import Dataset
     from core.dataset.mapping import Chosen
@@ -201,7 +203,7 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozen
     if trained is not None and trained.recognition.kind is not None and recipe.model.path:
         from core.runs.token_checks import token_checks
 
-        lines = token_checks(recipe, workspace, trained)
+        lines = token_checks(recipe, workspace, trained, shape)
         checks += [PreflightCheck("tokens", line.verdict, line.sentence, line.path, line.brief) for line in lines]
     if trained is not None and recipe.data.mix:
         from core.runs.mix_words import mix_words  # orjson: only where data is read

@@ -41,6 +41,7 @@ _TELLING = frozenset((
     "ground_truth", "gold", "sentiment", "image_url", "image_urls", "image_path", "image_paths", "audio_path",
     "video_path", "feedback", "vote", "verdict", "correct", "is_correct", "accepted", "is_accepted", "approved", "good",
     "bad", "is_bad",
+    "summary", "abstract", "translation",
     "documents", "knowledge", "evidence", "tool_calls", "function_call", "function_calls", "refusal",
 ))  # fmt: skip
 _TELLING_PARTS = re.compile(
@@ -211,7 +212,7 @@ class UnusedSearch:
         for name in (name for name, telling in self._keys.items() if telling):
             if name in self._asked:
                 yield (
-                    f"`{name}` asks to train on turns of others than the assistant and is not used there: only answers "
+                    f"`{name}` marks turns of the user or the system for training and is not used there: only answers "
                     "are trained on, unless data.loss_on is everything."
                 )
             else:
@@ -223,7 +224,7 @@ class UnusedSearch:
         """What is to be said of one column, where more is known than its name."""
         (how, value), short = self._first[name], _short(name)
         answer = next((each for each in ("completion", "output", "answer", "chosen") if each in how.columns), "")
-        if how.kind == "text" and (short in _CLASSES or short.endswith("label")) and len(str(value)) <= _MOST_CLASS:
+        if how.kind == "text" and _is_class(short, value):
             return (
                 f"`{name}` is not used; it looks like a class label. For classification, where the model answers with "
                 f"it, read the rows as prompt-completion: prompt={how.columns['text']}, completion={name}."
@@ -285,6 +286,11 @@ def _note(names: dict[str, bool], name: str, value: Any, sample: Sample, *, tell
     telling = telling or _is_telling(name)
     names[name] = names.get(name, False) or (telling and not _said_anyway(value, sample))
     return names[name] or not telling
+
+
+def _is_class(name: str, value: Any) -> bool:
+    named = name in _CLASSES or name.startswith("label_") or name.endswith("label")
+    return named and isinstance(value, (str, int, float)) and len(str(value)) <= _MOST_CLASS
 
 
 def _together(names: list[str], where: str, way: str) -> Iterator[str]:
