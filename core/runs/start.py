@@ -224,7 +224,7 @@ def _precision(recipe: Recipe, machine: GpuInventory, *, elsewhere: bool, later:
         shape = read_shape(recipe.model.path, recipe.model.revision)
     except BadInput:
         shape = None  # it is downloaded when the run starts
-    place = placement_of(recipe, machine.gpus, machine.driver)
+    place = placement_of(recipe, machine.gpus, machine.driver, problem=machine.problem)
     return choose_precision(recipe, shape, place, later=later)
 
 
