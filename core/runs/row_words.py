@@ -107,11 +107,11 @@ def row_findings(view: CuratedView, recipe: Recipe) -> list[RowFinding]:
     return found
 
 
-def refuse_rows(view: CuratedView, recipe: Recipe) -> list[str]:
+def refuse_rows(view: CuratedView, recipe: Recipe) -> list[RowFinding]:
     """Refuses to train on a view of which too much is missing.
 
     Returns:
-        Sentences for the events of the run: on what was left out, and warnings.
+        What the events of the run are to say: what was left out, and warnings.
 
     Raises:
         BadInput: naming the field.
@@ -122,7 +122,7 @@ def refuse_rows(view: CuratedView, recipe: Recipe) -> list[str]:
         more = len(stops) - 1
         words = "" if not more else f"There {'is 1 more problem' if more == 1 else f'are {more} more problems'}"
         raise BadInput(stops[0].sentence.rstrip("."), where=stops[0].path, do=words)
-    return [each.sentence for each in found]
+    return found
 
 
 def unreadable(

@@ -105,7 +105,7 @@ class Surroundings:
     def look(self, recipe: Recipe) -> RecipeFacts:
         """The facts for a recipe with absolute paths. Reads headers of files, asks the GPU; never raises for input."""
         machine = self._open_reader().inventory()
-        place = placement_of(recipe, machine.gpus, machine.driver, wait=False)
+        place = placement_of(recipe, machine.gpus, machine.driver, problem=machine.problem, wait=False)
         room = _room(place, machine.problem)
         shape, words = _shape(recipe)
         choice = choose_precision(recipe, shape, place)
