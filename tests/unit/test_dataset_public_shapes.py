@@ -391,8 +391,9 @@ def test_rows_that_differ_only_in_a_loss_flag_are_no_exact_duplicates(tmp_path: 
 
 NAMES = (
     "messages", "conversations", "contents", "prompt", "completion", "chosen", "rejected", "label", "question",
-    "answer", "answers", "choices", "context", "history", "system", "tools", "input", "instruction", "output", "instances",
-    "turns", "text", "images", "mask", "loss_mask", "weight", "preferred_output", "non_preferred_output", "rejected_response",
+    "answer", "answers", "choices", "context", "history", "system", "tools", "input", "instruction", "output",
+    "instances", "turns", "text", "images", "mask", "loss_mask", "weight", "preferred_output",
+    "non_preferred_output", "rejected_response",
 )  # fmt: skip
 KEYS = (
     "role", "from", "content", "value", "parts", "type", "text", "tool_calls", "function_call", "name", "id", "weight",
