@@ -476,7 +476,7 @@ class RowsPane(Pane):
         self._ask_text()
 
     def _ask_text(self, also: tuple[str, ...] = ()) -> None:
-        help = "enter to list matching rows; /re/ or /re/i for a regular expression"
+        help = "enter to search; /re/ or /re/i for a regular expression"
         self.ask_line("search", help, partial(self._search, also=also))
 
     def _search(self, query: str, also: tuple[str, ...]) -> None:
@@ -553,10 +553,10 @@ class RowsPane(Pane):
         if present is not None:
             choices.append(("leave the audit", "keep the decisions and show all rows", self._leave_audit))
         for number in _AUDIT_SIZES:
-            about = "several reviewers share the rows, each read once"
+            about = "shared by all reviewers, each row read once"
             choices.append((f"random {number}", about, partial(self.begin_audit, "random", number)))
         choices.append(("random", "a number you type", self._ask_audit_size))
-        about = "each reviewer reads all of them, without seeing the others' decisions"
+        about = "everyone reads the same rows, blind"
         choices.append((f"agreement {_AGREED}", about, partial(self.begin_audit, "random", _AGREED, overlap=True)))
         choices.append(("worst first", f"{flagged}, errors before warnings", partial(self.begin_audit, "worst")))
         repeats = rows.flags.repeats
