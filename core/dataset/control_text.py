@@ -25,6 +25,7 @@ class ControlText:
     ) -> None:
         names = sorted(filter(str.strip, set(tokens)), key=lambda name: (-len(name), name))
         self._pattern = re.compile("|".join(map(re.escape, names))) if names else None
+        self._starts = tuple(sorted({name[:2] for name in names}))  # found faster than the pattern, and rare
         self._begin, self._end = begin, end
         self._without = train_without
 
@@ -33,10 +34,11 @@ class ControlText:
         if self._pattern is None:
             return ()
         if sample.kind == "text":
-            text = sample.text.removesuffix(self._end).removeprefix(self._begin)
-            return tuple(dict.fromkeys(self._pattern.findall(text)))
-        sample = without(sample, self._without)
-        return tuple(dict.fromkeys(found for text in _texts(sample) for found in self._pattern.findall(text)))
+            texts = iter((sample.text.removesuffix(self._end).removeprefix(self._begin),))
+        else:
+            texts = _texts(without(sample, self._without))
+        maybe = [text for text in texts if any(start in text for start in self._starts)]
+        return tuple(dict.fromkeys(found for text in maybe for found in self._pattern.findall(text)))
 
 
 def _texts(sample: Sample) -> Iterator[str]:

@@ -11,11 +11,11 @@ from core.dataset.files.readers import Reader
 from core.dataset.files.shards import ShardReader
 from core.dataset.files.sources import open_reader
 from core.dataset.formats import Recognition, format_named
-from core.dataset.formats.text import PlainTextLines
+from core.dataset.formats.text import UNITS
 from core.dataset.mapping import AUTO, Chosen, saved
 from core.dataset.prompts import prompt_alone
 from core.dataset.recognitions import Recognitions
-from core.dataset.records import Row, Unreadable
+from core.dataset.records import CP1252, HOW_TO_READ, Row, Unreadable
 from core.dataset.sample import Sample
 from core.errors import BadInput
 
@@ -74,8 +74,12 @@ class Dataset:
         given = [paths] if isinstance(paths, (str, Path)) else list(paths)
         if format is not None:
             format_named(format)
-        reader = open_reader(given, text_lines=format == PlainTextLines.name)
         chosen = Chosen(format or AUTO, dict(columns or {}))
+        reader = open_reader(
+            given,
+            unit_of=lambda file: UNITS.get(chosen.of_file(file).format, "paragraph"),
+            encoding_of=chosen.encoding_of,
+        )
         return cls(tuple(Path(path) for path in given), reader, chosen)
 
     @classmethod
@@ -85,9 +89,12 @@ class Dataset:
         Raises:
             BadInput: as `open`.
         """
-        if not chosen.said and (kept := saved(workspace, paths)).said:
-            with suppress(BadInput):  # the file has other columns by now
-                return cls.open(paths, kept.named, kept.columns)
+        # Who names an encoding now has said nothing of the columns.
+        if chosen.only_encodings:
+            kept = saved(workspace, paths)
+            if kept.said:
+                with suppress(BadInput):  # the file has other columns by now
+                    return cls.open(paths, kept.named, {**kept.columns, **chosen.columns})
         return cls.open(paths, chosen.named, chosen.columns)
 
     def open_eval(self, paths: Sequence[str | Path], chosen: Chosen | None = None) -> Dataset:
@@ -103,7 +110,8 @@ class Dataset:
         try:
             if chosen is None or not chosen.said:
                 return self.open_beside(paths)
-            return Dataset.open(paths, chosen.named, chosen.columns)
+            of_all = {name: value for name, value in self.chosen.encodings.items() if ":" not in name}
+            return Dataset.open(paths, chosen.named, {**of_all, **chosen.columns})
         except BadInput as fault:
             names = ", ".join(str(path) for path in paths)
             if any(str(path) in fault.where for path in paths):
@@ -126,7 +134,7 @@ class Dataset:
                 return other
         if said.of_all.said and (same := self._alike(paths)) is not None:
             return same
-        other = Dataset.open(paths)
+        other = Dataset.open(paths, columns=said.encodings)
         return other if other.recognition.known else self._alike(paths) or other
 
     def _alike(self, paths: Sequence[str | Path]) -> Dataset | None:
@@ -136,12 +144,26 @@ class Dataset:
             return None
         required = {each.name for each in format_named(found.name).fields if each.required}
         columns = {name: held for name, held in found.columns.items() if name in required or name in said}
+        columns |= self.chosen.encodings
         try:
             other = Dataset.open(paths, found.name, columns)
             rows = other._first_rows(0)
         except BadInput:  # they have no such columns
             return None
         return other if 2 * other.recognitions.of(0).fitting(rows) >= len(rows) else None
+
+    @property
+    def read_how(self) -> dict[str, str]:
+        """What the rows depend on beside the files and how they are mapped: encodings, and what is read inside a file.
+
+        Part of every key under which something is kept of these rows.
+        """
+        inside = {
+            f"{number}": path.name
+            for number, path in enumerate(self.paths)
+            if ":" in path.name and not any(path.name in file.parts for file in self.reader.files)
+        }
+        return {**self.chosen.encodings, **inside}
 
     def check_mapping(self, *others: Dataset) -> None:
         """Refuses a mapping of a file that is neither of this dataset nor of others.
@@ -236,5 +258,6 @@ def first_rows(reader: Reader) -> list[Mapping[str, object]]:
         raise BadInput(
             f"none of the first {entry:,} entries could be read. The first: {first.error}",
             where=f"{first.file}, line {first.line}",
+            do=f"Read the file as {CP1252}: {HOW_TO_READ}" if CP1252 in first.error else "",
         )
     return rows

@@ -19,6 +19,9 @@ AUTO = "auto"
 FORMAT = "format"
 """As a field after `FILE:` names the format of that file."""
 
+ENCODING = "encoding"
+"""As a field names the encoding of files that are not UTF-8, of all of them or after `FILE:` of one."""
+
 _FILE = "mappings.jsonl"
 _MOST_ROLE = 40
 """Characters of a speaker's name; what is longer is something else."""
@@ -31,7 +34,8 @@ class Chosen:
     Attributes:
         format: the format's name, or `auto`.
         columns: field of the format to column of the file, as far as it was corrected. `FILE:FIELD` is said of one file
-            alone and replaces there what is said of all; `FILE:format` names its format.
+            alone and replaces there what is said of all; `FILE:format` names its format. `encoding` and `FILE:encoding`
+            name the encoding of files that are not UTF-8.
         alone: whether this was said of one file alone.
     """
 
@@ -59,12 +63,36 @@ class Chosen:
         own: dict[str, str] = {}
         for name, column in self.columns.items():
             place, separator, part = name.rpartition(":")
-            if separator and names_file(place, file):
+            if separator and part != ENCODING and names_file(place, file):
                 own[part] = column
         if own:
             format = own.pop(FORMAT, self.format)
             return Chosen(format, own, alone=True)
-        return Chosen(self.format, {name: column for name, column in self.columns.items() if ":" not in name})
+        return self.of_all
+
+    def said_of(self, file: Path) -> Chosen:
+        """As `of_file`, with the encoding that was named for the file."""
+        own, encoding = self.of_file(file), self.encoding_of(file)
+        return Chosen(own.format, {**own.columns, **({ENCODING: encoding} if encoding else {})})
+
+    def encoding_of(self, file: Path) -> str:
+        """The encoding that was named for a file, "" for none."""
+        found = self.columns.get(ENCODING, "")
+        for name, encoding in self.columns.items():
+            place, separator, part = name.rpartition(":")
+            if separator and part == ENCODING and names_file(place, file):
+                found = encoding
+        return found
+
+    @property
+    def encodings(self) -> dict[str, str]:
+        """All that was said of encodings, as it stands in `columns`."""
+        return {name: value for name, value in self.columns.items() if name.rpartition(":")[2] == ENCODING and value}
+
+    @property
+    def only_encodings(self) -> bool:
+        """Whether nothing was said of formats and columns."""
+        return self.named is None and len(self.encodings) == len(self.columns)
 
     def with_file(self, file: Path, files: Sequence[Path], chosen: Chosen) -> Chosen:
         """This with something else said of one file.
@@ -89,8 +117,9 @@ class Chosen:
 
     @property
     def of_all(self) -> Chosen:
-        """What was said of all files."""
-        return Chosen(self.format, {name: column for name, column in self.columns.items() if ":" not in name})
+        """What was said of the rows of all files."""
+        kept = {name: column for name, column in self.columns.items() if ":" not in name and name != ENCODING}
+        return Chosen(self.format, kept)
 
     def check_files(self, files: Sequence[Path], field: str = "columns") -> None:
         """Refuses a mapping of a file that is not there.

@@ -20,7 +20,7 @@ from core.dataset.formats import FORMATS, UNKNOWN, Format, Recognition, choose, 
 from core.dataset.formats.unused import UnusedNames, unused_names
 from core.dataset.mapping import Chosen
 from core.dataset.records import Row, Unreadable
-from core.dataset.sample import Sample, SampleKind
+from core.dataset.sample import KINDS, Sample, SampleKind
 from core.errors import BadInput
 
 AT_OPEN = 16
@@ -30,7 +30,6 @@ _MOST_SCHEMAS = 8
 _LEAST_SHARE = 0.25
 _MOST_REMEMBERED = 4_096
 _BY_NAME = {each.name: each for each in FORMATS}
-_AS = {"messages": "conversations", "text": "plain text", "preference": "preference pairs", "kto": "rated answers"}
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -143,7 +142,7 @@ class FileRecognition:
             if len(self._other_kinds) < _MOST_REMEMBERED:
                 self._other_kinds[keys] = fitting
         kind = next((each.kind for each, columns in fitting if each.fitting([value], columns)), None)
-        return _AS[kind] if kind is not None and kind not in self.kinds else ""
+        return KINDS[kind] if kind is not None and kind not in self.kinds else ""
 
     def to_json(self) -> list[dict[str, Any]]:
         """What is known from the first rows, without the words on why."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
@@ -163,7 +164,7 @@ def _retry(raw: bytes, fault: orjson.JSONDecodeError) -> tuple[Any, str]:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Unreadable(f"not UTF-8: byte 0x{raw[error.start]:02x} at column {error.start + 1}") from None
+        raise Unreadable(not_utf8(raw, error, f" at column {error.start + 1}")) from None
     if not text.strip():
         raise Unreadable("a blank line")
     if len(raw) > _RETRY_MAX_BYTES:
@@ -219,6 +220,52 @@ def _read_exactly(text: str) -> tuple[Any, str]:
 
 def _short(digits: str) -> str:
     return digits if len(digits) <= _SHOWN_DIGITS else f"{digits[:_SHOWN_DIGITS]}... ({len(digits):,} characters)"
+
+
+CP1252 = "cp1252"
+HOW_TO_READ = f"--encoding {CP1252}, or `encoding` in the mapping on Data"
+"""What a sentence says to do about it."""
+
+_NOT_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]|[\x80-\xff]{4}")
+# An accented letter beside a letter, or a mark that Windows writes for quotes, dashes, currencies and degrees.
+_ACCENTED = rb"[\xc0-\xd6\xd8-\xf6\xf8-\xff\x8a\x8c\x8e\x9a\x9c\x9e\x9f]"
+_MARKS = rb"[\x80\x82\x84\x85\x8b\x91-\x97\x99\x9b\xa1\xa3\xa7\xa9\xab\xae\xb0\xb2\xb3\xb4\xb7\xbb-\xbf\xd7]"
+_WELL = re.compile(rb"[A-Za-z]" + _ACCENTED + rb"|" + _ACCENTED + rb"[a-z]|" + _MARKS)
+_HIGH = re.compile(rb"[\x80-\xff]")
+
+
+def not_utf8(raw: bytes, error: UnicodeDecodeError, place: str = "") -> str:
+    """Why bytes are no row, and whether they read well as cp1252, the encoding of older Windows programs.
+
+    Args:
+        raw: the bytes.
+        error: what decoding them as UTF-8 said.
+        place: where in them, in words.
+    """
+    reason = f"not UTF-8: byte 0x{raw[error.start]:02x}{place}"
+    if not reads_as_cp1252(raw):
+        return reason
+    start, at = max(0, error.start - 24), min(24, error.start)
+    around = raw[start : error.start + 24].decode(CP1252, "replace")
+    word = next((found.group() for found in re.finditer(r"[\w\u2018-\u201e]+|\S", around) if found.end() > at), "")
+    return f"{reason}; it reads well as {CP1252}: {word}"
+
+
+def encoding_offer(bad_lines: Sequence[BadLine]) -> str:
+    """What to do about lines that are not UTF-8 and read well as cp1252, a sentence; "" where there are none."""
+    count = sum(CP1252 in line.reason for line in bad_lines)
+    if not count:
+        return ""
+    said = f"{count:,} line{'s are' if count > 1 else ' is'} not UTF-8 but would read well as {CP1252} (Windows)"
+    return f"{said}. To read the file so: {HOW_TO_READ}"
+
+
+def reads_as_cp1252(raw: bytes) -> bool:
+    """Whether bytes that are not UTF-8 make words in cp1252."""
+    if _NOT_CP1252.search(raw):
+        return False
+    high = len(_HIGH.findall(raw))
+    return high <= max(8, len(raw) // 4) and 2 * len(_WELL.findall(raw)) >= high
 
 
 def _reason(fault: orjson.JSONDecodeError, text: str) -> str:

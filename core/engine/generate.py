@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,7 +116,8 @@ def generate(
                 ended.append(error)
             return torch.full((size,), bool(ended), device=model.device)
 
-        with torch.no_grad():  # not inference_mode: what it caches could not be trained with afterwards
+        # Not inference_mode: what it caches could not be trained with afterwards.
+        with torch.no_grad(), _without_router_loss(model):
             out = model.generate(
                 input_ids=ids.to(model.device),
                 attention_mask=mask.to(model.device),
@@ -129,6 +131,20 @@ def generate(
         for place, row in zip(places, out[:, longest:].tolist(), strict=True):
             answers[place] = _read(row, tokenizer, set(stops))
     return [answers[place] for place in range(len(prompts))]
+
+
+@contextmanager
+def _without_router_loss(model: Any) -> Iterator[None]:
+    """Keeps mixtures of experts from computing the routers' loss, which fails where a cache holds earlier tokens."""
+    config = model.config.get_text_config()
+    before = getattr(config, "output_router_logits", False)
+    if before:
+        config.output_router_logits = False
+    try:
+        yield
+    finally:
+        if before:
+            config.output_router_logits = before
 
 
 class _Agreed:

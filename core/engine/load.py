@@ -14,11 +14,14 @@ import torch
 
 from core.engine.gpus import check_reach
 from core.engine.hub import explain
+from core.engine.loss_check import name_experts
 from core.engine.quantized import compute_in, in_four_bits, is_quantized, only_pack_what_fits
 from core.errors import BadInput
 from core.jobs.trust import refuse_without_yes
 from core.recipe.asks import code_ask
 from core.recipe.devices import parse_devices
+from core.recipe.families import family_of, refusal
+from core.recipe.model_files import refuse_no_base
 from core.recipe.precision import DeviceType, precision_of
 from core.recipe.recipe import Model
 
@@ -103,15 +106,14 @@ def check_model(path: str) -> None:
         if path.startswith((".", "/", "~")) or path.count("/") > 1:
             raise BadInput("No such model folder", where=path, do="Give a model folder or a Hub model ID")
         return
+    refuse_no_base(folder)
     if not folder.is_dir():
         raise BadInput("This is a file, not a model folder", where=path, do="Give the folder with config.json")
     if not (folder / "config.json").exists():
         raise BadInput(
             "The folder holds no model: config.json is missing",
             where=path,
-            do="The folder holds an adapter (adapter_config.json): give its base model instead"
-            if (folder / "adapter_config.json").exists()
-            else "Give the folder that `save_pretrained` wrote, or one downloaded from the Hub",
+            do="Give the folder that `save_pretrained` wrote, or one downloaded from the Hub",
         )
     _check_weights(folder)
 
@@ -174,6 +176,7 @@ def load_tokenizer(model: Model) -> Any:
     from transformers import AutoTokenizer
 
     refuse_code(model)
+    refuse_no_base(Path(model.path).expanduser())
     with explain(model.path, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(
             model.path, revision=model.revision or None, trust_remote_code=model.trust_remote_code
@@ -217,14 +220,14 @@ def load_base(
     Raises:
         BadInput: it cannot be had, or its weights are not the ones that its configuration describes.
     """
-    from transformers import AutoModelForCausalLM
-
     refuse_code(model)
     source = path or model.path
     check_model(source)
     chosen = quantization(model, on)
+    with explain(source, "model"):
+        auto = _auto_class(model, source, path=path)
     with explain(source, "model"), _quiet_report(), _reporting(on_progress):
-        loaded, report = AutoModelForCausalLM.from_pretrained(
+        loaded, report = auto.from_pretrained(
             source,
             revision=(model.revision or None) if not path else None,
             dtype=on.dtype,
@@ -237,7 +240,10 @@ def load_base(
             # Not even as None where nothing is to be quantized: it would undo what is stored quantized.
             **({} if chosen is None else {"quantization_config": chosen}),
         )
+    if getattr(loaded, "_hf_peft_config_loaded", False):  # of the Hub: transformers has put it onto its base already
+        raise BadInput("This is an adapter, not a model", where=source, do="Use the base model it was trained on")
     _check_loaded(report, source)
+    name_experts(loaded)
     if sharded and os.environ["LOCAL_RANK"] != "0":
         _make_room(loaded)
     if is_quantized(loaded) and loaded.hf_quantizer.pre_quantized:
@@ -248,6 +254,25 @@ def load_base(
     if in_four_bits(loaded) and on.device.type == "cpu":
         only_pack_what_fits(loaded)
     return loaded
+
+
+def _auto_class(model: Model, source: str, *, path: str) -> Any:
+    """What loads a model: the class for causal language models, or the one for those that also see.
+
+    Raises:
+        BadInput: it is neither.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+    from transformers.models.auto import modeling_auto
+
+    config = AutoConfig.from_pretrained(
+        source, revision=(model.revision or None) if not path else None, trust_remote_code=model.trust_remote_code
+    )
+    if refused := refusal(family_of(config.to_dict())):
+        raise BadInput(refused, where="model.path")
+    causal = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    sees = modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    return AutoModelForImageTextToText if config.model_type in sees.keys() - causal.keys() else AutoModelForCausalLM
 
 
 def _place(on: Hardware, *, sharded: bool) -> dict[str, Any] | None:

@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -175,7 +174,6 @@ def _held_out(worker: Worker, recipe: Recipe, tokenizer: Any, template: Template
     worker.phase("encoding", "Tokenizing the held-out samples.")
     drop_flags = () if recipe.data.eval else flags_of_view(worker.folder.data)  # the user's own file is kept whole
     settings = EncodingSettings.of(recipe, template, drop_flags=drop_flags)
-    settings = replace(settings, packing="none")  # each sample is measured by itself
     caches = caches_of(worker.folder.path)
     rows, _ = encode_all(path, tokenizer, settings, caches=caches, seen=lambda _: worker.stop_if_asked(_STOPPED))
     prompts = held_out_prompts(

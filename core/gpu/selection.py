@@ -62,6 +62,8 @@ def visible_gpus(samples: Sequence[GpuSample], visible: str | None) -> VisibleGp
     if len(chosen) == len(entries):
         return VisibleGpus(tuple(chosen))
     unknown = clean_line(entries[len(chosen)], 60)
+    if chosen and not any(entries[len(chosen) :]):  # a comma at the end
+        return VisibleGpus(tuple(chosen))
     if chosen:
         rest = f"{said}: {unknown} is not a GPU of this machine, so CUDA ignores it and what follows."
         return VisibleGpus(tuple(chosen), rest if samples else "")

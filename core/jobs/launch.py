@@ -66,7 +66,7 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     environment["PYTHONSAFEPATH"] = "1"
     environment["PYTHONUNBUFFERED"] = "1"  # the log is read while it is written
     environment["PYTHONIOENCODING"] = "utf-8:backslashreplace"  # logs and answers are UTF-8, whatever the locale
-    environment.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     environment.pop(STAGES, None)  # those of a run that this process may be a part of
     environment.update(extra or {})
     return environment

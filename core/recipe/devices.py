@@ -5,6 +5,7 @@ Standard library only; the form, the queue, the keeper's command and the worker 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -124,7 +125,8 @@ def run_devices(recipe: Recipe, samples: Sequence[GpuSample], *, visible: str | 
     if not seen.gpus:
         return RunDevices(True, (), None, note=seen.note)
     first = seen.gpus[0]
-    return RunDevices(False, (first,), first.name_for_cuda, note=seen.note or _sliced(first, samples, ""))
+    note = seen.note or _sliced(first, samples, "") or _order(samples)
+    return RunDevices(False, (first,), first.name_for_cuda, note=note)
 
 
 def _named(named: Devices, samples: Sequence[GpuSample], shown: str | None) -> RunDevices:
@@ -147,9 +149,8 @@ def _named(named: Devices, samples: Sequence[GpuSample], shown: str | None) -> R
     if len(gpus) > 1 and (sliced := [gpu for gpu in gpus if not gpu.name_for_cuda.isdecimal()]):
         fault = f"A process sees only one MIG slice: a run on {label_of(sliced[0])} cannot use a second device."
         return RunDevices(False, gpus, text, fault=fault)
-    return RunDevices(
-        False, gpus, text, note=_outside(gpus, samples, shown) or _sliced(gpus[0], samples, named.names[0])
-    )
+    note = _outside(gpus, samples, shown) or _sliced(gpus[0], samples, named.names[0]) or _order(samples)
+    return RunDevices(False, gpus, text, note=note)
 
 
 def _outside(gpus: Sequence[GpuSample], samples: Sequence[GpuSample], shown: str | None) -> str:
@@ -162,6 +163,14 @@ def _outside(gpus: Sequence[GpuSample], samples: Sequence[GpuSample], shown: str
         return ""
     words = f"{VARIABLE}={clean_line(shown, 60)}" if shown.strip() else f"an empty {VARIABLE}"
     return f"The recipe names {', '.join(outside)}, which {words} hides. The recipe takes precedence."
+
+
+def _order(samples: Sequence[GpuSample]) -> str:
+    """CUDA may be told to count otherwise than nvidia-smi; a run counts as nvidia-smi does."""
+    order = os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    if order == "PCI_BUS_ID" or len(samples) < 2:
+        return ""
+    return f"CUDA_DEVICE_ORDER={clean_line(order, 40)} is ignored: GPU numbers are those of nvidia-smi."
 
 
 def _sliced(gpu: GpuSample, samples: Sequence[GpuSample], name: str) -> str:

@@ -14,6 +14,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from core.clean import clean_line
+
 FILE = Path(__file__).with_name("model_families.json")
 
 Kind = Literal["causal", "multimodal", "encoder", "encoder-decoder", "hears", "other", "unknown"]
@@ -46,6 +48,7 @@ class Family:
         outside: beginnings of names that do not belong to the language model.
         renamed: names of layers that are called otherwise once loaded.
         inexact: whether counts from the stored names are not those of the loaded model, as where layers are shared.
+        misses_loss: whether TRL's loss is not the model's own, because it leaves out part of the output layer.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Family:
     outside: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
     inexact: bool = False
+    misses_loss: bool = False
 
     def role(self, weight: str) -> str:
         """What a weight is, by its name without `.weight`; "" for a linear layer of the language model."""
@@ -112,6 +116,26 @@ def family_of(config: Mapping[str, Any]) -> Family:
     return replace(family, kind=kind, recurrent=recurrent)
 
 
+_INSTEAD = "Choose a model for text generation, such as one of Qwen, Llama or Mistral."
+
+
+def refusal(family: Family) -> str:
+    """Why models of a family cannot be trained, and what can; "" where they can, or where that is not known."""
+    name = clean_line(family.name, 60)
+    if family.misses_loss:
+        return (
+            f"TRL computes the loss of {name} models without part of their output layer, so training would teach "
+            f"another model. {_INSTEAD}"
+        )
+    return {
+        "encoder": f"{name} is an encoder: it fills in masked words and cannot generate text. {_INSTEAD}",
+        "encoder-decoder": f"{name} is an encoder-decoder model; only decoder-only language models are trained here. "
+        f"{_INSTEAD}",
+        "hears": f"{name} is a speech model; only models that read text or images are trained here. {_INSTEAD}",
+        "other": f"{name} is not a language model. {_INSTEAD}",
+    }.get(family.kind, "")
+
+
 @lru_cache(maxsize=64)
 def _family(name: str) -> Family:
     told = families().get(name)
@@ -128,4 +152,5 @@ def _family(name: str) -> Family:
         outside=tuple(told.get("outside", ())),
         renamed=told.get("renamed", {}),
         inexact=bool(told.get("inexact")),
+        misses_loss=bool(told.get("misses_loss")),
     )

@@ -22,6 +22,6 @@ def with_mapping(recipe: Recipe, workspace: Path) -> Recipe:
         (Chosen(data.format, data.columns), data.train, "data.format", "data.columns"),
         (Chosen(data.eval_format, data.eval_columns), data.eval, "data.eval_format", "data.eval_columns"),
     ):
-        if paths and not said.said and (kept := saved(workspace, paths)).said:
-            found = put(put(found, format, kept.format), columns, dict(kept.columns))
+        if paths and said.only_encodings and (kept := saved(workspace, paths)).said:
+            found = put(put(found, format, kept.format), columns, {**kept.columns, **said.columns})
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ DEMO = SAMPLE_DATA / "tiny_base"
 DEMO_TITLE = "tiny base (demo)"
 """What lists call it; a recipe may name it so as well."""
 
+_ADAPTER = "adapter_config.json"
 _LFS = b"version https://git-lfs"
 _HEADER_LIMIT = 100_000_000
 """The longest header that safetensors itself accepts, in bytes."""
@@ -75,6 +76,7 @@ def find(path: str, revision: str = "") -> Path:
         BadInput: no such folder, and no name that the Hub can have.
     """
     folder = Path(path).expanduser()
+    refuse_no_base(folder)
     if folder.is_dir():
         return folder
     if folder.is_file():
@@ -99,6 +101,40 @@ def find(path: str, revision: str = "") -> Path:
     raise NotDownloaded(
         "is not on this machine yet; it will be downloaded when the run starts, and its memory is unknown until then",
         where=clean_line(path),
+    )
+
+
+def refuse_no_base(path: Path) -> None:
+    """Refuses what looks like a model and cannot be trained: an adapter, or GGUF weights; a folder or a file of them.
+
+    Everybody who is given a model asks this first, so that all say the same.
+
+    Raises:
+        BadInput: what it is, and what to use instead.
+    """
+    folder = path if path.is_dir() else path.parent
+    adapter = (folder / _ADAPTER).exists() if path.is_dir() else path.name.startswith("adapter_")
+    gguf = any(path.glob("*.gguf")) if path.is_dir() else path.suffix == ".gguf" and path.is_file()
+    if path.is_dir() and ((path / "config.json").exists() or not (adapter or gguf)):
+        return  # its weights are looked at where they are read
+    if adapter and path.exists():
+        raise _is_adapter(folder)
+    if gguf:
+        raise _is_gguf(path)
+
+
+def _is_adapter(folder: Path) -> BadInput:
+    config = _json_file(folder / _ADAPTER) or {}
+    base = config.get("base_model_name_or_path")
+    of = f", {clean_line(base, 120)}" if isinstance(base, str) and base else ""
+    return BadInput(
+        "This is an adapter, not a model", where=str(folder), do=f"Use the base model it was trained on{of}"
+    )
+
+
+def _is_gguf(path: Path) -> BadInput:
+    return BadInput(
+        "GGUF weights cannot be trained", where=str(path), do="Use the original model in safetensors format"
     )
 
 
@@ -133,6 +169,48 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
                 tensors[name] = Tensor(entry["dtype"], tuple(entry["shape"]))
         packed |= _packed(file, header)
     return tensors | {name: tensor for name, tensor in packed.items() if name in tensors}
+
+
+def zero_rows(folder: Path, matrix: str, rows: Sequence[int]) -> set[int]:
+    """Which rows of a matrix hold nothing but zeros (below 1e-16), as those of tokens that were never trained on do.
+
+    Args:
+        folder: of the model.
+        matrix: its name, without `.weight`.
+        rows: their numbers.
+
+    Returns:
+        Their numbers; none where the files cannot be read or hold another type than BF16, F16 and F32.
+    """
+    name = f"{matrix}.weight"
+    try:
+        for file in _weight_files(folder) if rows else ():
+            header = _header(file)
+            if name not in header:
+                continue
+            entry = header[name]
+            width = {"BF16": 2, "F16": 2, "F32": 4}[entry["dtype"]] * entry["shape"][1]
+            with file.open("rb") as stream:
+                start = 8 + int.from_bytes(stream.read(8), "little") + entry["data_offsets"][0]
+                found = set()
+                for row in {row for row in rows if row < entry["shape"][0]}:
+                    stream.seek(start + row * width)
+                    if _near_zero(stream.read(width), entry["dtype"]):
+                        found.add(row)
+                return found
+    except (BadInput, OSError, KeyError, IndexError):
+        pass  # whoever loads the weights says so
+    return set()
+
+
+def _near_zero(row: bytes, dtype: str) -> bool:
+    """Whether all numbers of a row are below 1e-16: by the exponents alone."""
+    if dtype == "F16":
+        return not any(high & 0x7F or low for low, high in zip(row[::2], row[1::2], strict=True))
+    step = 2 if dtype == "BF16" else 4
+    # The upper 16 bits of a float32 are a sign, 8 bits of exponent and 7 of the fraction: 2**-54 is 5.6e-17.
+    tops = zip(row[step - 2 :: step], row[step - 1 :: step], strict=True)
+    return all(((high & 0x7F) << 1 | low >> 7) < 127 - 53 for low, high in tops)
 
 
 def has_tokenizer(folder: Path) -> bool:
@@ -187,8 +265,8 @@ def _weight_files(folder: Path) -> list[Path]:
     files = [file for file in files if not file.name.startswith("adapter_")]
     if files:
         return files
-    if (folder / "adapter_config.json").exists():
-        raise BadInput("This is an adapter, not a model", where=str(folder), do="Use the base model it was trained on")
+    if (folder / _ADAPTER).exists():
+        raise _is_adapter(folder)
     if any(folder.glob("*.bin")) or any(folder.glob("*.pth")):
         raise BadInput(
             "The weights are pickled (.bin) and could run code when loaded, so they are not loaded",
@@ -196,9 +274,7 @@ def _weight_files(folder: Path) -> list[Path]:
             do="Convert them to safetensors",
         )
     if any(folder.glob("*.gguf")):
-        raise BadInput(
-            "GGUF weights cannot be trained", where=str(folder), do="Use the original model in safetensors format"
-        )
+        raise _is_gguf(folder)
     raise BadInput("The folder has no weights (*.safetensors)", where=str(folder), do="Use a model folder")
 
 

@@ -65,6 +65,7 @@ class ModelShape:
         context: the longest input in tokens that it was built for, or 0 where config.json does not say.
         tied: whether the output layer is the embedding.
         parameters: all trainable numbers, tied ones once.
+        embedding: name of the embedding of tokens, or "" where none was found.
         embedding_parameters: of these, in the embedding and the output layer.
         dtype: what most of the weights are stored as, `bfloat16`.
         stored_bytes: size of the weights on disk.
@@ -100,6 +101,7 @@ class ModelShape:
     context: int
     tied: bool
     parameters: int
+    embedding: str
     embedding_parameters: int
     dtype: str
     stored_bytes: int
@@ -120,6 +122,11 @@ class ModelShape:
     extra_layers: int
     own_code: bool
     base: str
+
+    @property
+    def embedding_rows(self) -> int:
+        """How many tokens the embedding has rows for, or 0 where none was found."""
+        return self.matrices[self.embedding][0] if self.embedding else 0
 
     @property
     def marks_answers(self) -> bool:
@@ -175,21 +182,21 @@ class ModelShape:
     def whole_modules(self, names: Iterable[str]) -> int:
         """Numbers in the modules of these names, which peft trains whole beside an adapter (`modules_to_save`)."""
         wanted = tuple(names)
-        saved = sum(count for name, count in self.modules.items() if _within(name, wanted))
+        saved = sum(count for name, count in self.modules.items() if _matches(name, wanted))
         # A tied output layer gets weights of its own there.
         return saved + (self.vocabulary * self.hidden if self._tied_head(wanted) else 0)
 
     def missing_modules(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Names of `modules_to_save` that no module of this model has."""
+        """Names of `modules_to_save` that no module with weights of its own has."""
         return tuple(
             name
             for name in names
-            if not self._tied_head((name,)) and not any(_within(module, (name,)) for module in self.modules)
+            if not self._tied_head((name,)) and not any(_matches(module, (name,)) for module in self.modules)
         )
 
     def _tied_head(self, names: Sequence[str]) -> bool:
         """Whether the output layer is named, which has no weights in the files because it is the embedding."""
-        stored = any(_within(module, ("lm_head",)) for module in self.modules)
+        stored = any(_matches(module, ("lm_head",)) for module in self.modules)
         return self.tied and "lm_head" in names and not stored
 
 
@@ -277,6 +284,7 @@ def shape_of(
         context=_size(sizes, "max_position_embeddings", "n_positions", "n_ctx"),
         tied=tied,
         parameters=sum(math.prod(tensor.shape) for tensor in tensors.values()) - repeated,
+        embedding=max(embeddings, key=lambda name: embeddings[name][0], default=""),
         embedding_parameters=sum(math.prod(shape) for shape in outer.values()) - repeated,
         dtype=_main_dtype(tensors.values()),
         stored_bytes=int(sum(math.prod(t.shape) * _BYTES.get(t.dtype, 1) for t in on_disk.values())),
@@ -306,12 +314,6 @@ def _by_module(family: Family, tensors: Mapping[str, Tensor]) -> dict[str, int]:
         module = family.loaded_name(name.rpartition(".")[0])
         counts[module] = counts.get(module, 0) + math.prod(tensor.shape)
     return counts
-
-
-def _within(module: str, names: tuple[str, ...]) -> bool:
-    """Whether a module, or one that it is in, has one of these names."""
-    parts = module.split(".")
-    return any(_matches(".".join(parts[:end]), names) for end in range(1, len(parts) + 1))
 
 
 def _numbers(tensors: Mapping[str, Tensor], roles: Mapping[str, str], role: str) -> int:

@@ -50,7 +50,7 @@ class Recipe:
         "lora",
         title="Method",
         help="Which weights to train.",
-        consequence="full needs three to four times the memory of 16-bit LoRA, and the model forgets more.",
+        consequence="full needs three to seven times the memory of 16-bit LoRA, and the model forgets more.",
         choices={adapter.kind: adapter.meaning for adapter in ADAPTERS},
         source="LoRA learns less and forgets less, arXiv 2405.09673",
     )

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from core.dataset.dataset import Dataset
-from core.dataset.flag_names import UNREADABLE
+from core.dataset.flag_names import CONTROL_TOKENS, UNREADABLE
 from core.jobs.derived import stamps
 from core.recipe.recipe import Recipe
+from core.recipe.special_tokens import SpecialTokens, special_tokens
 
 _SMALL = 2**20
 """Bytes up to which all rows are read: some tens of milliseconds, once for each state of the files."""
@@ -35,7 +36,9 @@ def known_rows(dataset: Dataset, recipe: Recipe, workspace: Path) -> tuple[dict[
     if sum(size for _, size, _ in stamped) <= _SMALL:
         chosen = dataset.chosen
         paths = tuple(str(path) for path in dataset.paths)
-        return _counted(paths, tuple(stamped), chosen.named, tuple(sorted(chosen.columns.items())))
+        special = special_tokens(recipe.model.path, recipe.model.revision)
+        columns = tuple(sorted(chosen.columns.items()))
+        return _counted(paths, tuple(stamped), chosen.named, columns, special, recipe.data.train_without)
     return _scanned(dataset, recipe, workspace)
 
 
@@ -45,10 +48,13 @@ def _counted(
     stamped: tuple[tuple[str, int, int], ...],
     format: str | None,
     columns: tuple[tuple[str, str], ...],
+    special: SpecialTokens,
+    train_without: tuple[str, ...],
 ) -> tuple[dict[str, Any], dict[str, int]]:
     """Reads all rows; `stamped` tells one state of the files from another."""
     from core.dataset.checks.duplicates import ExactDuplicate
     from core.dataset.checks.turns import EmptyAnswer, MissingTurn, RoleOrder
+    from core.dataset.control_text import ControlText
     from core.dataset.scan.scan import Scanner
     from core.dataset.view.row_counts import RowCounts
 
@@ -56,11 +62,14 @@ def _counted(
     dataset.reader.extend()
     scanner = Scanner(dataset, checks=(EmptyAnswer, RoleOrder, MissingTurn, ExactDuplicate))
     counts = RowCounts(dataset.reader.files)
+    control = ControlText(special.tokens, special.begin, special.end, train_without=train_without)
+    with_tokens = 0
     for scanned in scanner:
         if scanned is not None:
             counts.row(scanned.row.source, scanned.item.error)
+            with_tokens += scanned.sample is not None and not scanned.flags and bool(control.of(scanned.sample))
     counts.malformed(scanner.bad_lines)
-    return counts.to_json(), dict(scanner.counts)
+    return counts.to_json(), {**scanner.counts, CONTROL_TOKENS: with_tokens}
 
 
 def _scanned(dataset: Dataset, recipe: Recipe, workspace: Path) -> tuple[dict[str, Any], dict[str, int]] | None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
@@ -29,9 +30,11 @@ from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, marks_answers, read_shape
 from core.recipe.precision import precision_of
 from core.recipe.recipe import KNOBS, Recipe
+from core.recipe.rules import tokens
 from core.recipe.rules.template import marked_twin, template_text
 from core.recipe.rules.validate import validate
 from core.recipe.tasks import TASKS
+from core.recipe.tokenizer_files import read_tokenizer
 from core.recipe.trackers import missing
 from core.runs.memory_words import less_memory
 from core.runs.placement import Placement, placement_of
@@ -125,13 +128,27 @@ def preflight(
             shape = read_shape(recipe.model.path, recipe.model.revision)
         except BadInput as error:
             fault = error
-    data, kinds = _data(recipe, workspace)
-    place = placement_of(recipe, gpus, driver, wait=wait)
+    data, kinds = _data(recipe, workspace, shape)
+    place = placement_of(recipe, gpus, driver, problem=gpu_problem, wait=wait)
     choice = choose_precision(recipe, shape, place, later=later)
     seen = _Seen(recipe, workspace, shape, fault, place, choice, tuple(gpus), gpu_problem, kinds)
     found = [*_fields(seen), *data, *(check for rule in _RULES for check in rule(seen))]
+    return _once_each(found)
+
+
+def _once_each(found: Sequence[PreflightCheck]) -> list[PreflightCheck]:
+    """One sentence for a field whose value is wrong: what else cannot be done with it is no news.
+
+    A field of files may have several, each about another file.
+    """
     stopped = {check.path for check in stops(found) if check.path}
-    return [check for check in found if check.name != "recipe" or check.verdict != "warn" or check.path not in stopped]
+    wrong = {check.path for check in stops(found) if check.name == "recipe" and check.path}
+    return [
+        check
+        for check in found
+        if not (check.name == "recipe" and check.verdict == "warn" and check.path in stopped)
+        and (check.name == "recipe" or check.verdict == "ok" or check.path not in wrong)
+    ]
 
 
 def stops(checks: Sequence[PreflightCheck]) -> list[PreflightCheck]:
@@ -150,7 +167,9 @@ def _fields(seen: _Seen) -> Iterator[PreflightCheck]:
         yield PreflightCheck("recipe", "ok", "All fields are valid.")
 
 
-def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozenset[str] | None]:
+def _data(
+    recipe: Recipe, workspace: Path, shape: ModelShape | None
+) -> tuple[list[PreflightCheck], frozenset[str] | None]:
     """Whether the sources open, and the kinds of samples in them."""
     from core.dataset.dataset import Dataset
     from core.dataset.mapping import Chosen
@@ -184,8 +203,8 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozen
     if trained is not None and trained.recognition.kind is not None and recipe.model.path:
         from core.runs.token_checks import token_checks
 
-        lines = token_checks(recipe, workspace, trained)
-        checks += [PreflightCheck("tokens", line.verdict, line.sentence, line.path) for line in lines]
+        lines = token_checks(recipe, workspace, trained, shape)
+        checks += [PreflightCheck("tokens", line.verdict, line.sentence, line.path, line.brief) for line in lines]
     if trained is not None and recipe.data.mix:
         from core.runs.mix_words import mix_words  # orjson: only where data is read
 
@@ -211,7 +230,7 @@ def _rows(recipe: Recipe, workspace: Path, trained: Dataset, held: Dataset | Non
     if (known := known_rows(trained, recipe, workspace)) is None:
         return
     for each in (*unreadable(known[0], recipe), *left_out(known[1], recipe)):
-        yield PreflightCheck("rows", each.verdict, each.sentence, each.path)
+        yield PreflightCheck("rows", each.verdict, each.sentence, each.path, each.brief)
 
 
 def _eval(seen: _Seen) -> Iterator[PreflightCheck]:
@@ -240,6 +259,22 @@ def _model(seen: _Seen) -> Iterator[PreflightCheck]:
             f"{shape.architecture or shape.model_type}, {units.short_count(shape.parameters)} parameters, "
             f"{units.short_count(trained)} trainable.",
         )
+
+
+def _tokenizer(seen: _Seen) -> Iterator[PreflightCheck]:
+    """What the tokenizer's files say against the model and against the chosen chat template."""
+    recipe, shape = seen.recipe, seen.shape
+    if shape is None:
+        return
+    facts = read_tokenizer(shape.folder)
+    problems = [*tokens.check(shape, facts)]
+    if not problems and seen.kinds is not None and seen.kinds != {"text"}:
+        with suppress(BadInput):  # the template's own check says so
+            template = template_text(recipe.model.chat_template, shape)
+            problems += tokens.check_template(shape, facts, template, recipe.model.chat_template)
+    for problem in problems:
+        verdict: CheckResult = "stop" if problem.severity == "error" else "warn"
+        yield PreflightCheck("tokenizer", verdict, problem.sentence, problem.path, problem.brief)
 
 
 def _template(seen: _Seen) -> Iterator[PreflightCheck]:
@@ -283,8 +318,9 @@ def _installed(seen: _Seen) -> Iterator[PreflightCheck]:
     stored = "" if seen.shape is None else seen.shape.quantized
     if recipe.model.quantization != "none" or stored == "bitsandbytes" or recipe.training.optimizer.endswith("8bit"):
         wanted.append("bitsandbytes")
-    if recipe.model.attention == "flash_attention_2":
-        wanted.append("flash_attn")
+    if recipe.model.attention == "flash_attention_2" and util.find_spec("flash_attn") is None:
+        words = "flash_attn is not installed here. Install it with `pip install flash-attn`, or set attention to auto."
+        yield PreflightCheck("packages", "stop", words, "model.attention")
     missing = [name for name in wanted if util.find_spec(name) is None]
     if missing:
         yield PreflightCheck(
@@ -337,10 +373,10 @@ def _devices(seen: _Seen) -> Iterator[PreflightCheck]:
     elif place.cpu:
         yield PreflightCheck("device", "warn", f"{place.devices.note} The run would train on the CPU.", where)
     else:
-        yield from _on_gpus(place)
+        yield from _on_gpus(place, seen.gpu_fault)
 
 
-def _on_gpus(place: Placement) -> Iterator[PreflightCheck]:
+def _on_gpus(place: Placement, unread: str) -> Iterator[PreflightCheck]:
     where, names = "training.devices", clean_line(", ".join(place.names) or "a GPU", 400)
     if place.checking:
         words = f"Checking that torch can use {names}; this takes a few seconds, once."
@@ -353,6 +389,11 @@ def _on_gpus(place: Placement) -> Iterator[PreflightCheck]:
         rocm = place.torch is not None and place.torch.rocm
         no_gauges = " with ROCm. GPU readings are not available for it" if rocm else ""
         yield PreflightCheck("device", "ok", f"Trains on {names}{no_gauges}.")
+    faults = [gpu.problem for gpu in place.devices.gpus if gpu.problem]
+    if unread and not place.devices.gpus and not (place.torch is not None and place.torch.rocm):
+        faults.append(unread)
+    for fault in faults:
+        yield PreflightCheck("device", "warn", clean_line(fault, 300), where)
     if place.devices.note:
         yield PreflightCheck("device", "warn", place.devices.note, where)
 
@@ -361,7 +402,8 @@ def _precision(seen: _Seen) -> Iterator[PreflightCheck]:
     recipe, place, choice = seen.recipe, seen.place, seen.choice
     if choice.sentence:
         words = f"{choice.sentence} You must confirm this when the run starts." if choice.confirm else choice.sentence
-        yield PreflightCheck("precision", choice.level, words, "" if choice.level == "ok" else PRECISION)
+        path = "" if choice.level == "ok" else PRECISION
+        yield PreflightCheck("precision", choice.level, words, path, "pure bfloat16" if choice.confirm else "")
     if place.device == "cuda_fp16":
         held = precision_of(recipe.model.dtype, place.device, whole=adapter_of(recipe).whole)
         names = clean_line(", ".join(place.names), 200)
@@ -439,6 +481,7 @@ def _workspace(seen: _Seen) -> Iterator[PreflightCheck]:
 _RULES: tuple[Callable[[_Seen], Iterator[PreflightCheck]], ...] = (
     _eval,
     _model,
+    _tokenizer,
     _template,
     _installed,
     _reporting,

@@ -21,7 +21,8 @@ KIND = "measure"
 
 def key_of(dataset: Dataset) -> str:
     """The `data_key` of an open dataset."""
-    return data_key(dataset.reader.files, *dataset.recognitions.key)
+    format, columns = dataset.recognitions.key
+    return data_key(dataset.reader.files, format, {**columns, **dataset.read_how})
 
 
 def payload_of(dataset: Dataset, recipe: Recipe, workspace: Path, base: Path) -> dict[str, Any]:

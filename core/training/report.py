@@ -13,9 +13,11 @@ from core.engine.worker import Worker, WorkerStopped
 from core.jobs import requests
 from core.recipe.tasks import LOSS
 from core.runs.checkpoint import Checkpoint
+from core.training.movement import METRIC
 
 if TYPE_CHECKING:
     from core.training.in_step import InStep
+    from core.training.movement import WeightMovement
 
 
 class Throughput:
@@ -86,6 +88,7 @@ class Reporter(TrainerCallback):
         self._predicted = 0
         self.stopping = False
         self.in_step: InStep | None = None
+        self.movement: WeightMovement | None = None
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Says that the steps begin."""
@@ -215,6 +218,9 @@ class Reporter(TrainerCallback):
         if LOSS in line:
             line["tokens_per_second"] = _rounded(self._pace.tokens_per_second(logs.get("num_tokens", 0.0)))
             line["eta_seconds"] = _rounded(self._eta(args, state))
+            moved = self.movement
+            if moved is not None and moved.due(state.global_step, args.logging_steps, state.max_steps):
+                line[METRIC] = _rounded(moved.share(), 4)
         self._worker.metric(line)
 
     def _eta(self, args: TrainingArguments, state: TrainerState) -> float | None:
@@ -228,5 +234,5 @@ class Reporter(TrainerCallback):
         )
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)
+def _rounded(value: float | None, digits: int = 2) -> float | None:
+    return None if value is None else round(value, digits)

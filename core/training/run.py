@@ -37,6 +37,7 @@ from core.runs.checkpoint import (
 )
 from core.training.memory_retry import Shortage, no_room, shrink
 from core.training.rank_report import report_ranks
+from core.training.unfit import refuse_unfit
 
 if TYPE_CHECKING:
     from core.engine.load import Hardware
@@ -77,6 +78,7 @@ def train(worker: Worker, recipe: Recipe) -> None:
     from core.engine.template import use_template
 
     check_model(recipe.model.path)
+    refuse_unfit(recipe)
     set_threads(recipe)
     worker.rank = join(recipe)
     checkpoint = _checkpoint_to_resume(worker, recipe)
@@ -155,7 +157,8 @@ def _train(
 ) -> Shortage | None:
     """Trains to the end, or until the memory is short."""
     from core.engine.load import load_base
-    from core.engine.quantized import is_quantized
+    from core.engine.loss_check import check_loss
+    from core.engine.quantized import in_four_bits, is_quantized
     from core.engine.ranks import check
     from core.training.rescue import rescued
 
@@ -172,10 +175,13 @@ def _train(
         if not (short := short_of(error)):
             raise
         raise no_room(put(recipe, "training.batch_size", 1), short) from error
+    refuse_unfit(recipe)  # again: its files may have been downloaded only now
     if adapter_of(recipe).whole and is_quantized(model):
         raise BadInput("A quantized model cannot be trained with method full", where="method", do="Use lora")
     worker.stop_if_asked("Stopped on request before the first step. There was nothing to save.")
     tokenizer, template = text
+    if not is_sharded(recipe) and not in_four_bits(model):  # these are packed for evaluation at the first chance
+        check_loss(model, tokenizer)
     try:
         trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, rows, checkpoint)
     except Exception as error:
@@ -327,6 +333,7 @@ def _trainer(
 ) -> tuple[DurableTrainer, Reporter]:
     from core.training.best import EarlyStopping
     from core.training.build import build
+    from core.training.movement import WeightMovement
     from core.training.report import Reporter
 
     reporter = Reporter(worker, resumed=checkpoint)
@@ -341,6 +348,8 @@ def _trainer(
     trainer.on_not_finite = not_finite
     trainer.between_steps = lambda save: reporter.between_steps(trainer.state, trainer.control, save)
     reporter.in_step = trainer.in_step
+    if adapter_of(recipe).whole and not is_sharded(recipe):  # FSDP holds what it trains in float32
+        reporter.movement = WeightMovement(trainer.model)
     return trainer, reporter
 
 

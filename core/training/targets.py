@@ -69,8 +69,8 @@ def peft_targets(plain: Mapping[str, Any], model: Any) -> dict[str, Any]:
             where="lora.targets",
             do=f"Use {', '.join(sorted({_leaf(name) for name in usable} - set(family.refused)))}",
         )
-    if every and family.fused:
-        # Spelled out, since peft's own list adds the router.
+    if every and (family.fused or outside):
+        # Spelled out: peft's own list would add the router, and names that only the other parts have.
         layers = {layer for layers in family.fused.values() for layer in layers}
         wanted = sorted({_leaf(name) for name in usable} | layers)
     excluded = [rf"(?!{re.escape(inside)}\.).*"] if outside else []

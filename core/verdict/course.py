@@ -100,6 +100,7 @@ class Course:
         still: log events in a row with a gradient norm of exactly 0.
         trivial: step and mean of the events near zero early in the first epoch, of a loss per token; else None.
         broken: step and name of the first value that was not finite, or None.
+        moved: step and share of the trained weights that had changed by then, as they are held; None while nobody said.
         shown: the kind that the judge shows now: some rules take less to stay than to begin.
     """
 
@@ -118,6 +119,7 @@ class Course:
         self.still = 0
         self.trivial: tuple[int, float] | None = None
         self.broken: tuple[int, str] | None = None
+        self.moved: tuple[int, float] | None = None
         self.shown: VerdictKind | None = None
         self._totals = [0.0]  # sums of the costs, and of their squares, up to the end of each bin
         self._squares = [0.0]
@@ -221,6 +223,8 @@ class Course:
         self.evaluations = [evaluation for evaluation in self.evaluations if evaluation.step < step]
         self.spikes = deque((spike for spike in self.spikes if spike.step < step), self.spikes.maxlen)
         self.broken = None
+        if self.moved is not None and self.moved[0] >= step:
+            self.moved = None
         if self.trivial is not None and self.trivial[0] >= step:
             self.trivial = None
         self.still = self._broken_norms = 0

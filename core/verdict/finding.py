@@ -29,6 +29,7 @@ class VerdictKind(StrEnum):
     NOT_FINITE = "not finite"
     STARVED = "starved GPU"
     THROTTLED = "thermal throttling"
+    HARDLY_MOVES = "weights hardly move"
     STALLED = "stalled"
     FAILED = "failed"
 

@@ -100,6 +100,8 @@ class VerdictJudge:
         if step <= self._trained_step:
             self._rewind(step)
         self._trained_step = step
+        if "weights_changed" in record and (share := _number(record["weights_changed"])) is not None:
+            course.moved = (step, share)
         norm = record.get("grad_norm")
         if norm.__class__ is not float:
             norm = _number(norm)

@@ -18,6 +18,8 @@ WHOLE_SAMPLES = Advice("", "", "no damaged samples")
 TRAIN_ON = Advice("data.loss_on", "", "answers that are trained on (1 Data, t shows them)")
 CONTRAST = Advice("", "", "pairs whose answers differ in quality")
 COOLING = Advice("", "", "better cooling or a lower power limit")
+FLOAT32_WEIGHTS = Advice("model.dtype", "mixed_bfloat16", "float32 weights (mixed_bfloat16)")
+LORA = Advice("method", "lora", "method lora")
 BFLOAT16 = Advice("model.dtype", "bfloat16", "bfloat16")
 EVAL_DATA = Advice("data.eval_fraction", "0.1", "an eval set (10% held out)")
 EVERY_STEP = Advice("training.log_every", "1", "logging every step")
@@ -27,6 +29,11 @@ def _useful(plan: RunPlan, path: str, value: Value) -> bool:
     """Whether a field has an effect in the run, and its task takes that value."""
     limits = [limit for limit in TASKS[plan.recipe.task].refuses if limit.path == path]
     return not why_without_effect(plan.recipe, path) and all(value in limit.accepts for limit in limits)
+
+
+def holds_few_bits(plan: RunPlan) -> bool:
+    """Whether the weights may be held in 16 bits, of which a small update needs more."""
+    return plan.recipe.model.dtype in ("auto", "bfloat16")
 
 
 def rate(plan: RunPlan, times: float) -> Advice:

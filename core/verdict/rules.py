@@ -187,6 +187,16 @@ def eval_oscillating(course: Course, plan: RunPlan) -> Finding | None:
     return Finding(VerdictKind.OSCILLATING, course.evaluations[low + 1].step, facts, "eval")
 
 
+def hardly_moving(course: Course, plan: RunPlan) -> Finding | None:
+    """Trained weights most of which are what they were: updates too small for how the weights are held are lost."""
+    if course.moved is None or course.events < at.ENOUGH:
+        return None
+    step, share = course.moved
+    if step < plan.warmup + at.MOVED_AFTER or share >= at.HARDLY_MOVED:
+        return None
+    return Finding(VerdictKind.HARDLY_MOVES, step, {"share": share})
+
+
 def not_learning(course: Course, plan: RunPlan) -> Finding | None:
     """A loss that is where it was before the first step, though enough steps have been made to move it."""
     warm = sum(bin_.first > plan.warmup for bin_ in course.bins) * course.width
@@ -250,6 +260,7 @@ RULES: tuple[Ranked, ...] = (
     Ranked(oscillating),
     Ranked(diverging),
     Ranked(spiking, hold=1),
+    Ranked(hardly_moving, hold=1),
     Ranked(not_learning),
     Ranked(plateau),
 )

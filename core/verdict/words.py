@@ -177,6 +177,16 @@ def _not_learning(case: _Case) -> _Wording:
     return f"{words} at the start.", [remedies.usual_rate(case.plan), remedies.signal(case.plan)]
 
 
+def _hardly_moves(case: _Case) -> _Wording:
+    share = case.finding.facts["share"]
+    seen = f"only {share:.0%}" if share >= 0.01 else "less than 1%"
+    words = f": {seen} of the trained weights have changed by step {count(case.finding.since)}."
+    if not remedies.holds_few_bits(case.plan):
+        return words, [remedies.usual_rate(case.plan)]
+    words += " Most updates are too small for bfloat16 weights and are lost."
+    return words, [remedies.FLOAT32_WEIGHTS, remedies.LORA]
+
+
 def _spikes(case: _Case) -> _Wording:
     facts = case.finding.facts
     words = f"{case.since}: {count(int(facts['number']))} gradients up to {facts['ratio']:.0f} times the usual norm,"
@@ -211,7 +221,7 @@ def _failed(case: _Case) -> _Wording:
     """What ended it the state says; what was reached until then is told, for the next run."""
     why = {COMPARING: "training was done, the comparison after it ended by an error", LOST: "the run was killed"}
     words = f" at step {count(case.finding.since)}: {why.get(case.finding.cause, 'the run ended by an error')}."
-    if case.course.events and case.finding.cause != COMPARING:
+    if case.course.events > 1 and case.finding.cause != COMPARING:
         words += (
             f" Until then {case.headline.train_title} {case.said(statistics.fmean(case.course.start))} -> {case.now}."
         )
@@ -229,6 +239,7 @@ _WORDINGS: dict[VerdictKind, Callable[[_Case], _Wording]] = {
     VerdictKind.MEMORIZED: _memorized,
     VerdictKind.NOT_LEARNING: _not_learning,
     VerdictKind.SPIKES: _spikes,
+    VerdictKind.HARDLY_MOVES: _hardly_moves,
     VerdictKind.NOT_FINITE: _not_finite,
     VerdictKind.STARVED: _starved,
     VerdictKind.THROTTLED: _throttled,

@@ -25,6 +25,7 @@ KEPT = (
     "mean_token_accuracy",
     "num_tokens",
     "epoch",
+    "weights_changed",
 )
 """The metrics that are recorded; speeds depend on the machine."""
 

@@ -221,3 +221,13 @@ def cases(seed: int, healthy: int, spoiled_seed: int, each: int) -> Iterator[Cas
             },
             _damaged,
         )
+        whole = {
+            **common,
+            "method": "full",
+            "training.learning_rate": pick.choice((1e-5, 2e-5)),
+            "training.batch_size": pick.choice((2, 4)),
+            "training.max_steps": 40,
+            "training.eval_every": 0.5,
+        }
+        yield Case("hardly_moves", number, {**whole, "model.dtype": "bfloat16"})
+        yield Case("float32_weights", number, {**whole, "model.dtype": "float32"})

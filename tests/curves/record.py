@@ -81,7 +81,7 @@ def record(case: Case, train: list[Row], held_out: list[Row], warm: WarmPython, 
         "kind": case.kind,
         "number": case.number,
         "steps": schedule_of(recipe, len(train)).steps,
-        "recipe": {name: plain[name] for name in ("method", "lora", "training", "data")},
+        "recipe": {name: plain[name] for name in ("method", "model", "lora", "training", "data")},
         "records": [_kept(entry) for entry in lines(folder.metrics) if CURVES & entry.keys()],
     }
 

@@ -66,6 +66,14 @@ def _spikes(losses: Numbers, evals: Numbers, norms: Numbers) -> bool:
     return sum(norm > 5 * statistics.median(norms) for norm in norms[12:]) >= 4
 
 
+def _hardly_moves(losses: Numbers, evals: Numbers, norms: Numbers) -> bool:
+    return evals[-1] > 0.993 * evals[0]
+
+
+def _float32_weights(losses: Numbers, evals: Numbers, norms: Numbers) -> bool:
+    return evals[-1] < 0.98 * evals[0]
+
+
 _SHOWS: dict[str, Callable[[Numbers, Numbers, Numbers], bool]] = {
     "healthy": _healthy,
     "diverging": _diverging,
@@ -76,4 +84,6 @@ _SHOWS: dict[str, Callable[[Numbers, Numbers, Numbers], bool]] = {
     "masked": _masked,
     "plateau": _plateau,
     "spikes": _spikes,
+    "hardly_moves": _hardly_moves,
+    "float32_weights": _float32_weights,
 }

@@ -111,6 +111,28 @@ def test_other_losses_equal_plain_trl(warm_python: WarmPython, tmp_path: Path, q
     _assert_equal(folder, plain)
 
 
+def test_float32_weights_under_bfloat16_autocast_equal_plain_trl_and_are_compared(
+    warm_python: WarmPython, tmp_path: Path
+) -> None:
+    """`bf16=True` on a float32 model is the reference for training every weight."""
+    whole = {"method": "full", "model__dtype": "mixed_bfloat16", "training__learning_rate": 1e-3}
+    folder, plain = (
+        _run(tmp_path, **whole, evaluation__prompts=1, evaluation__max_new_tokens=4),
+        tmp_path / "plain.json",
+    )
+    assert work(warm_python, "core.training", folder.path).returncode == 0
+    theirs = work(warm_python, "tests.kit.plain_trl", folder.data, BASE, plain, "whole-bf16", "answers")
+    assert theirs.returncode == 0, theirs.stderr
+    _assert_equal(folder, plain)
+    changed = [line["weights_changed"] for line in lines(folder.metrics) if "weights_changed" in line]
+    assert changed
+    assert min(changed) > 0.95
+    assert work(warm_python, "core.evaluation", folder.path).returncode == 0
+    summary = json.loads((folder.evaluation / "summary.json").read_text())
+    last = [line["eval_loss"] for line in lines(folder.metrics) if "eval_loss" in line][-1]
+    assert summary["tuned_loss"] == pytest.approx(last, rel=1e-3)
+
+
 def test_checkpoints_do_not_change_the_losses_of_a_quantized_run(warm_python: WarmPython, tmp_path: Path) -> None:
     """Bitsandbytes repacks 4-bit weights with loss when a checkpoint reads them, so every save moved the losses."""
     losses = []

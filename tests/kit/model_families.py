@@ -23,11 +23,12 @@ import transformers
 from peft import LoraConfig, get_peft_model
 from peft.tuners.tuners_utils import _check_lora_target_modules_mamba
 from peft.utils import transformers_weight_conversion as conversion
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
 from transformers.core_model_loading import revert_weight_conversion
 from transformers.models.auto import configuration_auto, modeling_auto
 from transformers.pytorch_utils import Conv1D
 
+from core.engine.loss_check import check_loss, name_experts
 from core.errors import BadInput
 from core.recipe import families as core_families
 from core.recipe.families import FILE, pattern
@@ -36,6 +37,7 @@ from core.recipe.model_files import Tensor
 from core.recipe.model_shape import shape_of
 from core.recipe.recipe import Recipe, put
 from core.training.configuration import adapter_config
+from tests.kit.training_runs import BASE
 
 LAYERS = 4
 """How many layers a family is built with: hybrids alternate, and some leave the first ones dense."""
@@ -88,6 +90,78 @@ def built(model_type: str) -> Any:
 def in_memory(model: Any) -> dict[str, torch.Tensor]:
     """The tensors of a model by the names that they have in it."""
     return {name: weight for name, weight in model.state_dict(keep_vars=True).items() if weight is not None}
+
+
+_TINY = {
+    **dict.fromkeys(("hidden_size", "n_embd", "d_model"), 64),
+    **dict.fromkeys(("intermediate_size", "ffn_dim", "n_inner", "intermediate_size_mlp"), 96),
+    **dict.fromkeys(("num_attention_heads", "n_head", "num_heads"), 4),
+    **dict.fromkeys(("num_local_experts", "num_experts", "n_routed_experts"), 4),
+    **dict.fromkeys(("moe_intermediate_size", "shared_expert_intermediate_size"), 32),
+    **dict.fromkeys(("max_position_embeddings", "n_positions"), 256),
+    "num_key_value_heads": 2,
+    "num_experts_per_tok": 2,
+    "head_dim": 16,
+    "sliding_window": 32,
+    "kv_lora_rank": 16,
+    "q_lora_rank": 16,
+    "v_head_dim": 16,
+    "n_group": 1,
+    "topk_group": 1,
+    "depth": 2,
+    "mamba_n_heads": 4,
+    "mamba_d_head": 32,
+    "mamba_d_state": 8,
+    "state_size": 8,
+    "mamba_n_groups": 1,
+    "linear_num_value_heads": 4,
+    "linear_num_key_heads": 2,
+    "linear_key_head_dim": 16,
+    "linear_value_head_dim": 16,
+}
+_TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id", "cls_token_id", "sep_token_id")
+
+
+def tiny(model_type: str, *, vocabulary: int) -> Any:
+    """A model of a family small enough to compute with, of random weights; or None where its sizes do not shrink so.
+
+    Args:
+        model_type: of the family.
+        vocabulary: how many tokens it has.
+    """
+    config = small_config(model_type)
+    text = config.get_text_config()
+    for name, size in {**_TINY, "vocab_size": vocabulary}.items():
+        before = getattr(text, name, None)
+        if type(before) is int and before > size:
+            setattr(text, name, size)
+    for name in _TOKENS:
+        if getattr(text, name, None) is not None:
+            setattr(text, name, 2)
+    auto = AutoModelForCausalLM if model_type in CAUSAL else AutoModelForImageTextToText
+    with torch.device("meta"):
+        size = sum(weight.numel() for weight in auto.from_config(config).parameters())
+    torch.manual_seed(0)
+    return auto.from_config(config).float() if size < 100_000_000 else None
+
+
+def misses_loss(model_type: str) -> bool:
+    """Whether the loss that TRL trains is not the family's own, where a small model of it computes at all."""
+    tokenizer = AutoTokenizer.from_pretrained(BASE)
+    try:
+        model = tiny(model_type, vocabulary=len(tokenizer))
+        if model is None:
+            return False
+        name_experts(model)
+        ids = torch.arange(3, 20)[None]
+        model(input_ids=ids, labels=ids, attention_mask=torch.ones_like(ids), use_cache=False)
+    except Exception:  # sizes that do not go together: the worker looks at the real model
+        return False
+    try:
+        check_loss(model, tokenizer)
+    except BadInput:
+        return True
+    return False
 
 
 def on_disk(model: Any) -> dict[str, torch.Tensor]:
@@ -299,6 +373,8 @@ def main() -> int:
     for name, told in found.items():
         if told["kind"] in ("causal", "multimodal") and inexact(name):
             told["inexact"] = True
+        if told["kind"] == "causal" and misses_loss(name):
+            told["misses_loss"] = True
     write(found)
     return 0
 

@@ -1,7 +1,8 @@
 """A plain TRL script, written by hand and without a line of ours: what the losses are compared with.
 
 `python plain_trl.py DATA MODEL OUT QUANTIZATION LOSS_ON` trains on raw messages and writes the logged lines as JSON; so
-does `torchrun --nproc-per-node 2 plain_trl.py ...`.
+does `torchrun --nproc-per-node 2 plain_trl.py ...`. QUANTIZATION is `none`, `nf4`, or `whole-bf16`: every weight of the
+float32 model is trained, with `bf16=True`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ def main(argv: Sequence[str]) -> int:
 
     data, model, out, quantization, loss_on = argv
     torch.set_num_threads(1)
+    whole = quantization == "whole-bf16"
 
     def rows(name: str) -> Dataset:
         text = Path(data, f"{name}.jsonl").read_text()
@@ -48,8 +50,8 @@ def main(argv: Sequence[str]) -> int:
         args=SFTConfig(
             output_dir=f"{out}.checkpoints",
             use_cpu=True,
-            bf16=False,
-            learning_rate=1e-2,
+            bf16=whole,
+            learning_rate=1e-3 if whole else 1e-2,
             max_steps=20,
             per_device_train_batch_size=4,
             per_device_eval_batch_size=4,
@@ -71,9 +73,9 @@ def main(argv: Sequence[str]) -> int:
         train_dataset=rows("train"),
         eval_dataset=rows("eval"),
         processing_class=AutoTokenizer.from_pretrained(model),
-        peft_config=LoraConfig(
-            r=8, lora_alpha=16, lora_dropout=0.05, target_modules="all-linear", task_type="CAUSAL_LM"
-        ),
+        peft_config=None
+        if whole
+        else LoraConfig(r=8, lora_alpha=16, lora_dropout=0.05, target_modules="all-linear", task_type="CAUSAL_LM"),
         callbacks=[Keep()],
     )
     trainer.train()

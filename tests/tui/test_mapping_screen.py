@@ -158,13 +158,13 @@ async def test_each_file_and_the_eval_file_have_a_mapping_of_their_own(make_app:
         await until(pilot, lambda: "b.jsonl: format unknown" in " ".join(facts().split()), "what is unknown")
         await pilot.press("M")
         await until(pilot, asks(app), "the form")
-        assert str(app.screen.query_one(Form).border_title) == "mapping of b.jsonl (2 of 3)"
+        assert str(app.screen.query_one(Form).border_title) == "b.jsonl  2 of 3"
         assert "How do I reset number 0?" in text(app, "#preview")
         await pilot.press("f6")
         title = lambda: str(app.screen.query_one(Form).border_title)  # noqa: E731
-        await until(pilot, lambda: title() == "mapping of eval file e.jsonl (3 of 3)", "the eval file")
+        await until(pilot, lambda: title() == "eval file e.jsonl  3 of 3", "the eval file")
         await pilot.press("f6")
-        await until(pilot, lambda: title() == "mapping of a.jsonl (1 of 3)", "the first file")
+        await until(pilot, lambda: title() == "a.jsonl  1 of 3", "the first file")
         await pilot.press("f6", "f6")
         await until(pilot, lambda: "3 of 3" in title(), "the eval file again")
         await pilot.press("ctrl+s")

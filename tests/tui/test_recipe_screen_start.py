@@ -10,6 +10,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from core.gpu.nvml import GpuInventory
+from core.gpu.readings import GpuSample
 from core.jobs.folder import JobFolder
 from core.jobs.state import standing
 from core.jobs.trust import CODE, COMMAND, ConsentRequest
@@ -18,8 +20,10 @@ from tests.kit import waiting
 from tests.kit.app_waiting import until
 from tests.kit.recipe_screen import form, help_text, line, screen, sound, workspace
 from tests.kit.run_folders import make_run
+from tests.kit.training_python import python_with_torch
 from tui.app import TunedeckApp
 from tui.widgets.agree import Agree
+from tui.widgets.confirm import Confirm
 
 __all__ = ["workspace"]
 
@@ -140,3 +144,31 @@ async def test_the_form_says_that_a_command_is_not_allowed_yet_and_a_choice_by_h
         form(app).retype("yes")
         await until(pilot, lambda: app.session.recipe.model.trust_remote_code, "the field is set")
         assert ConsentRequest(CODE, recipe.model.path).agreed
+
+
+@pytest.mark.parametrize("size", [(120, 40)])
+async def test_pure_bfloat16_is_asked_for_and_the_yes_counts_for_that_run(
+    make_app: MakeApp, workspace: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    (workspace / "torch").mkdir()
+    monkeypatch.setenv("TUNEDECK_PYTHON", python_with_torch(workspace / "torch"))
+    card = GpuSample(0, "GPU-0", "A card", 80 * 2**30, 80 * 2**30 - 2**20, capability=(8, 0))
+    monkeypatch.setattr("core.runs.start.read_gpus", lambda: GpuInventory((card,)))
+    app = make_app("recipe", recipe=put(put(sound(workspace), "method", "full"), "training.learning_rate", 1e-5))
+    async with app.run_test(size=size) as pilot:
+        await pilot.press("f5")
+        await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+        assert "most weights never change" in app.screen.query_one(Static).render().plain  # type: ignore[union-attr]
+        await pilot.press("escape")
+        assert "Not started" in line(app)
+        assert form(app).current.key == "model.dtype"
+        assert not (workspace / "runs").exists()
+        await pilot.press("f5")
+        await until(pilot, lambda: isinstance(app.screen, Confirm), "the question again")
+        app.switch_mode = lambda mode: None  # type: ignore[assignment,method-assign,return-value]
+        await pilot.press("y")
+        folder = await started(app, pilot)
+        assert from_json(folder.read_job()["payload"]["recipe"]).model.dtype == "bfloat16"
+        assert app.session.recipe is not None
+        assert app.session.recipe.model.dtype == "auto"
+    waiting.until(lambda: standing(folder).over, "the run ends")

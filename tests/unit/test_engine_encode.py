@@ -12,6 +12,7 @@ import pytest
 import trl
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jinja2 import TemplateError
 
 from core.dataset.sample import Message, Sample
 from core.engine import encode as encoding
@@ -20,7 +21,7 @@ from core.engine.load import load_tokenizer
 from core.engine.pieces import TokenText, lost_text, parts_of
 from core.engine.samples import ViewRow, encode_view
 from core.engine.talks import collate
-from core.engine.template import Template, use_template
+from core.engine.template import Template, as_template_turn, use_template
 from core.errors import BadInput
 from core.paths import SAMPLE_DATA
 from core.recipe import templates
@@ -125,6 +126,24 @@ def test_spans_in_a_text_that_the_template_changes_are_refused(tokenizer: Any, t
 
 def plain(sample: Sample) -> Sample:
     return replace(sample, messages=tuple(replace(turn, untrained=()) for turn in sample.messages))
+
+
+@pytest.mark.parametrize("name", templates.names())
+def test_a_shipped_template_renders_calls_with_ids_as_it_renders_them_without(tokenizer: Any, name: str) -> None:
+    def talk(**ids: str) -> list[dict[str, Any]]:
+        call = {"type": "function", "function": {"name": "f", "arguments": {"x": 1}}, **ids}
+        result = Message("tool", "4", name="f", tool_call_id=ids.get("id", ""))
+        turns = (Message("user", "q"), Message("assistant", "", tool_calls=(call,)), result, Message("assistant", "a"))
+        return list(map(as_template_turn, turns))
+
+    def rendered(turns: list[dict[str, Any]]) -> str:
+        try:
+            text: str = tokenizer.apply_chat_template(turns, chat_template=templates.text(name), tokenize=False)
+        except TemplateError as refused:  # no tools in this one
+            return str(refused)
+        return text
+
+    assert rendered(talk(id="call_1")) == rendered(talk())
 
 
 def test_a_cut_in_an_answer_loses_its_end_and_is_counted(tokenizer: Any, template: Template) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from core.dataset.formats import recognize, to_sample
+from core.dataset.rendered import loss_words
 from core.dataset.sample import Message, Sample
 from core.dataset.without import without
 from core.engine.encode import encode
 from core.engine.encoded import Encoded, EncodingSettings
 from core.engine.load import load_tokenizer
-from core.engine.rendered import PartsRefused, loss_words
+from core.engine.rendered import PartsRefused
 from core.engine.samples import ViewRow, encode_view, not_rendered_words
 from core.engine.template import use_template
 from core.errors import BadInput
@@ -322,3 +323,15 @@ def test_the_special_tokens_of_a_model_are_read_as_its_tokenizer_knows_them() ->
     assert set(found.tokens) == known | set(tokenizer.all_special_tokens)
     assert found.end == tokenizer.eos_token
     assert not special_tokens("no/such-model").tokens
+
+
+def test_words_that_switch_a_template_keep_their_meaning(tmp: Path) -> None:
+    switched = marked("{% if not off and m.reasoning_content %}{{ m.reasoning_content }}{% endif %}{{ m.content }}")
+    template = "{% set off = messages[0].content == '/no_think' %}" + switched.replace(
+        "{{ m.content }}{% endif %}", "{{ m.content.replace('/no_think', '') }}{% endif %}"
+    )
+    turns = (Message("user", "2+2?"), Message("assistant", "4", "Two and two."))
+    found = lost(tmp, Sample("messages", (Message("system", "/no_think"), *turns)), template)
+    assert trained_words(found) == "reasoning (turn 3)"
+    assert not found.context_lost, "the switch is read, not lost"
+    assert not lost(tmp, Sample("messages", (Message("system", "/think"), *turns)), template).losses

@@ -10,10 +10,12 @@ import pytest
 
 from core.dataset.formats import recognize, to_sample
 from core.dataset.formats.unused import UnusedNames, unused_names
+from core.dataset.mapping import Chosen
 from core.dataset.scan.scan import scan
 from core.recipe.recipe import Data, Recipe
 from core.runs.preflight import preflight
 from tui.commands.scan_lines import scan_lines
+from tui.data.mapping_draft import MappingDraft
 
 ASKED, ANSWERED = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
 OTHER = {"role": "assistant", "content": "b"}
@@ -46,6 +48,9 @@ def unused(*rows: dict[str, Any]) -> UnusedNames:
         ({"prompt": "q", "prompt_id": "1", "chosen": [ASKED, ANSWERED], "rejected": [ASKED, OTHER],
           "messages": [ASKED, ANSWERED], "score_chosen": 8.0}, ["prompt_id", "messages", "score_chosen"], [], []),
         ({"prompt": "q", "messages": [ASKED, ANSWERED]}, ["prompt"], [], []),
+        ({"prompt": "q", "chosen": str([ASKED, ANSWERED]), "rejected": str([ASKED, OTHER]),
+          "messages": str([ASKED, ANSWERED])},
+         ["messages"], [], []),
         ({"prompt": "another", "messages": [ASKED, ANSWERED]}, ["prompt"], [], ["prompt"]),
         ({"prompt": "q", "completion": "a", "history": [], "label": None, "reasoning": ""}, [], [], []),
         ({"prompt": "q", "response": "r", "winner": "gpt-4", "loser": "vicuna-13b"}, ["winner", "loser"], [],
@@ -72,6 +77,13 @@ def test_a_class_is_offered_as_an_answer_and_a_second_answer_says_which_one_is_u
     assert "completion=target" in words
 
 
+def test_a_flag_on_a_users_turn_and_keys_of_turns_say_what_to_do() -> None:
+    (words,) = unused({"messages": [{**ASKED, "train": True}, {**ANSWERED, "train": False}]}).warnings
+    assert "only answers are trained on" in words
+    (words,) = unused({"messages": [ASKED, {**ANSWERED, "rationale": "r"}]}).warnings
+    assert "`rationale` in turns" in words
+
+
 def test_a_column_that_comes_late_is_named_by_the_scan_in_text_and_json(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     rows: list[dict[str, Any]] = [{"prompt": f"q{n}", "completion": "a"} for n in range(300)]
@@ -88,5 +100,13 @@ def test_a_column_that_comes_late_is_named_by_the_scan_in_text_and_json(tmp_path
 def test_preflight_warns_of_what_is_not_used(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps({"text": f"t{n}", "label": "neg"}) + "\n" for n in range(5)))
-    checks = preflight(Recipe(data=Data(train=(path,))), tmp_path)
+    checks = preflight(Recipe(data=Data(train=(str(path),))), tmp_path)
     assert [check.verdict for check in checks if "`label`" in check.sentence] == ["warn"]
+
+
+def test_the_mapping_form_names_what_a_mapping_does_not_use() -> None:
+    rows = [{"text": "t", "label": "neg"}]
+    draft = MappingDraft(rows, recognize(rows), Chosen())
+    assert "Not used: label." in draft.words()[0]
+    draft = MappingDraft(rows, recognize(rows), Chosen("prompt-completion", {"prompt": "text", "completion": "label"}))
+    assert "ot used" not in draft.words()[0]

@@ -43,6 +43,8 @@ FINDINGS = [
     Finding(VerdictKind.NOT_LEARNING, 112_960, cause="no gradient"),
     Finding(VerdictKind.SPIKES, 112_960, {"number": 17, "ratio": 1234.5, "last": 199_998}),
     Finding(VerdictKind.NOT_FINITE, 112_960, cause="train loss"),
+    Finding(VerdictKind.HARDLY_MOVES, 112_960, {"share": 0.04}),
+    Finding(VerdictKind.HARDLY_MOVES, 112_960, {"share": 0.0}),
     Finding(VerdictKind.STARVED, 112_960, {"busy": 12.0, "cpu": 100.0, "gpu": 11, "of": 16}),
     Finding(VerdictKind.STALLED, 112_960, cause=f"{LONG_STALL.words()}. {LONG_STALL.remedy()}"),
     Finding(VerdictKind.STALLED, 112_960, cause=f"{SUSPENDED.words()}. {SUSPENDED.remedy()}"),
@@ -54,6 +56,7 @@ FINDINGS = [
 RECIPES: list[dict[str, Any]] = [
     {},
     {"method": "full", "training": {"max_grad_norm": 0.0, "log_every": 10, "epochs": 40.0, "gradient_accumulation": 3}},
+    {"method": "full", "model": {"dtype": "mixed_bfloat16"}},
     {"model": {"dtype": "float16"}, "training": {"learning_rate": 3.7e-7}, "data": {"packing": "bfd"}},
 ]
 
@@ -68,7 +71,7 @@ def long_run(*, evaluated: bool) -> Course:
     return course
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=["default", "full", "fp16"])
+@pytest.mark.parametrize("recipe", RECIPES, ids=["default", "full", "mixed", "fp16"])
 @pytest.mark.parametrize("finding", FINDINGS, ids=lambda finding: f"{finding.kind} {finding.cause}")
 def test_every_verdict_fits_three_rows_of_a_small_terminal_with_all_its_advice(
     finding: Finding, recipe: dict[str, Any]
@@ -82,7 +85,7 @@ def test_every_verdict_fits_three_rows_of_a_small_terminal_with_all_its_advice(
         assert ("Next time: " in text) == bool(verdict.advice)
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=["default", "full", "fp16"])
+@pytest.mark.parametrize("recipe", RECIPES, ids=["default", "full", "mixed", "fp16"])
 def test_advice_names_fields_of_the_recipe_and_values_that_they_take(recipe: dict[str, Any]) -> None:
     named = set()
     for finding in FINDINGS:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import BadInput
-from tui.commands.scan import add_eval_arguments, columns_of
+from tui.commands.scan import add_encoding_argument, add_eval_arguments, columns_of
 
 if TYPE_CHECKING:
     from core.dataset.view.view import CuratedView
@@ -68,6 +68,7 @@ def add_data_arguments(parser: argparse.ArgumentParser, *, held_out: str) -> Non
         metavar="NAME=COLUMN",
         help="Map a field to a column: messages=talk, or b.jsonl:messages=talk for one file of several.",
     )
+    add_encoding_argument(parser)
     add_eval_arguments(parser)
 
 
@@ -116,8 +117,10 @@ def recipe_of(arguments: argparse.Namespace, *, hold_out: bool = True) -> Recipe
         data = replace(data, split_near=arguments.near)
     if arguments.format != "auto":
         data = replace(data, format=arguments.format)
-    if columns := columns_of(arguments.columns):
-        data = replace(data, columns=columns)
+    if columns := columns_of(arguments.columns, encoding=arguments.encoding):
+        # An encoding says nothing of the columns, which stay as the recipe has them.
+        named = {} if arguments.columns else data.columns
+        data = replace(data, columns={**named, **columns})
     if arguments.eval_format != "auto":
         data = replace(data, eval_format=arguments.eval_format)
     if columns := columns_of(arguments.eval_columns, "--eval-columns"):

@@ -198,6 +198,8 @@ def _version(name: str) -> str | None:
 
 def print_facts(facts: dict[str, Any]) -> None:
     """Print what `examine` has found, with the command that fixes it below each finding."""
+    from core.gpu.readings import labels
+
     say(f"tunedeck {facts['tunedeck']} on Python {facts['python']}, {facts['platform']}")
     say(f"  installed in {facts['installed_in']}")
     for name, version in facts["packages"].items():
@@ -206,9 +208,9 @@ def print_facts(facts: dict[str, Any]) -> None:
     inodes = ", but out of inodes" if facts["out_of_inodes"] else ""
     of_ram = f"{gib(ram)} of RAM ({gib(free)} free), " if ram is not None and free is not None else ""
     say(f"  {facts['cpus']} CPUs, {of_ram}{gib(facts['disk_free_bytes'])} of disk free{inodes} in {facts['workspace']}")
-    for gpu in facts["gpus"]:
+    for label, gpu in zip(labels((gpu["index"], gpu.get("uuid")) for gpu in facts["gpus"]), facts["gpus"], strict=True):
         total = gpu.get("memory_total")
-        say(f"  GPU {gpu['index']}: {gpu['name']}{', ' + gib(total) if total else ''}")
+        say(f"  {label}: {gpu['name']}{', ' + gib(total) if total else ''}")
     driver, torch, hub, screen = facts["driver"], facts["torch"], facts["hub"], facts["screen"]
     if driver:
         say(f"  NVIDIA driver {driver['version']}, up to CUDA {driver['cuda']}")

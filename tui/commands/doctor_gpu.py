@@ -8,7 +8,7 @@ from typing import Any
 
 from core.clean import clean_line
 from core.gpu.nvml import DriverVersion
-from core.gpu.readings import GpuSample
+from core.gpu.readings import GpuSample, labels
 from core.gpu.selection import VARIABLE, label_of, visible_gpus
 from core.recipe.torch_reach import TorchReach
 from core.recipe.worker_packages import TorchBuild
@@ -33,7 +33,7 @@ def examine_gpus(
     """
     if torch is None or not gpus:
         return []
-    names = [f"GPU {gpu['index']}" for gpu in gpus]
+    names = labels((gpu["index"], gpu.get("uuid")) for gpu in gpus)
     unable = torch.unable(names, driver)
     if not unable:
         return []

@@ -42,6 +42,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--eval", action="append", default=[], metavar="FILE", help="Separate eval file; can be repeated."
     )
     parser.add_argument("--recipe", metavar="RECIPE.yaml", help="Open this recipe on the Recipe screen.")
+    parser.add_argument(
+        "--encoding", default="", metavar="NAME", help="Encoding of data files that are not UTF-8, such as cp1252."
+    )
     add_screen_options(parser)
 
 
@@ -68,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         [path for path in data if path not in recipes],
         eval_data=[Path(name) for name in arguments.eval],
         recipe=recipe or next(iter(recipes), None),
+        encoding=arguments.encoding,
         theme=arguments.theme,
         low_bandwidth=arguments.low_bandwidth,
         mouse=not arguments.no_mouse,
@@ -80,6 +84,7 @@ def run_app(
     eval_data: list[Path] | None = None,
     recipe: Path | None = None,
     run: Path | None = None,
+    encoding: str = "",
     theme: str | None = None,
     low_bandwidth: bool = False,
     mouse: bool = True,
@@ -92,6 +97,7 @@ def run_app(
         eval_data: separate eval files.
         recipe: a recipe to open on the Recipe screen; its data is opened if none is named.
         run: a run to attach to. Without data, recipe and run, the newest active run of this workspace.
+        encoding: of data files that are not UTF-8.
         theme: a theme's name.
         low_bandwidth: whether to send as few bytes to the terminal as possible.
         mouse: whether the terminal reports the mouse; `mouse = false` in the settings turns it off as well.
@@ -134,6 +140,8 @@ def run_app(
     session.low_bandwidth, session.settings = low_bandwidth, load_settings()
     if recipe is not None:
         _open_recipe(session)
+    if encoding:
+        session.columns = {**session.columns, "encoding": encoding}
     _refuse_missing((*session.data, *session.eval_data))
     session.run = run
     if run is None and not data and recipe is None:
@@ -149,8 +157,10 @@ def run_app(
 
 
 def _refuse_missing(paths: Iterable[Path]) -> None:
+    from core.dataset.files.inside import is_inside
+
     for path in paths:
-        if str(path) != "-" and not path.exists() and not _on_hub(path):
+        if str(path) != "-" and not path.exists() and not _on_hub(path) and not is_inside(path):
             raise _not_found(path)
 
 

@@ -73,17 +73,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=COLUMN",
         help="Map a field to a column: messages=talk, or b.jsonl:messages=talk for one file of several.",
     )
+    add_encoding_argument(parser)
     add_eval_arguments(parser)
     add_model_arguments(parser)
     parser.add_argument(
         "--json",
         action="store_true",
-        help="Print one JSON object: rows, format, bad_lines, flags; with --near also clusters.",
+        help="Print one JSON object: rows, format, unused, bad_lines, flags; with --near also clusters.",
     )
     parser.add_argument(
         "--rows",
         action="store_true",
         help="With --json, also list each flagged row, and with --eval each leak; rows count from 1 in their file.",
+    )
+
+
+def add_encoding_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the encoding of files that are not UTF-8."""
+    parser.add_argument(
+        "--encoding",
+        default="",
+        metavar="NAME",
+        help="Encoding of files that are not UTF-8, such as cp1252; lines that are UTF-8 are read as such.",
     )
 
 
@@ -145,7 +156,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise BadInput("--rows works only with --json", do="Add --json")
     recipe = recipe_to_count(arguments)
     paths = data_paths(arguments.data, Path.cwd(), piped_into=reading_workspace)
-    said = Chosen(arguments.format, columns_of(arguments.columns) or {})
+    said = Chosen(arguments.format, columns_of(arguments.columns, encoding=arguments.encoding) or {})
     opened = Dataset.open_as_said(paths, said, Path.cwd())
     chosen = opened.chosen
     said = Chosen(arguments.eval_format, columns_of(arguments.eval_columns, "--eval-columns") or {})
@@ -195,7 +206,7 @@ def run(arguments: argparse.Namespace) -> int:
         return code
     for line in scan_lines(found):
         say(line)
-    for line in token_lines(tokens) if found.format.known else ():
+    for line in token_lines(tokens, plain_text=found.format.kind == "text") if found.format.known else ():
         say(line)
     if found.near is not None:
         dataset = Dataset.open(paths, chosen.named, chosen.columns)
@@ -218,17 +229,21 @@ def _keep(search: Derived, found: ScanResult) -> None:
         print(clean(f"Not saved for the Duplicates screen: {fault}"), file=sys.stderr)
 
 
-def columns_of(pairs: list[str], option: str = "--columns") -> dict[str, str] | None:
+def columns_of(pairs: list[str], option: str = "--columns", *, encoding: str = "") -> dict[str, str] | None:
     """The column mapping of `--columns NAME=COLUMN` options, None where there is none.
 
     Args:
         pairs: what was given.
         option: what the option is called.
+        encoding: of `--encoding`, which is kept with the mapping.
 
     Raises:
         BadInput: one of them has no `=`.
     """
+    from core.dataset.mapping import ENCODING
+
     wrong = next((pair for pair in pairs if "=" not in pair), None)
     if wrong is not None:
         raise BadInput(f"Expected NAME=COLUMN, got {wrong!r}", where=option, do=f"For example {option} messages=talk")
-    return {name.strip(): column.strip() for name, _, column in (pair.partition("=") for pair in pairs)} or None
+    said = {name.strip(): column.strip() for name, _, column in (pair.partition("=") for pair in pairs)}
+    return ({**said, ENCODING: encoding} if encoding else said) or None

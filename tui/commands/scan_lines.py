@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from core.clean import clean_line
+from core.dataset.sample import KINDS, SampleKind
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
@@ -24,10 +26,13 @@ _HOW_TO_NAME = (
 
 def scan_lines(found: ScanResult) -> list[str]:
     """Rows, format and why; bad lines by number; each flag with its title, its count and a row to look at."""
-    return [*_head(found), *_read_as(found), *_unused(found), *_bad_lines(found), *_flags(found)]
+    return [*_head(found), *_read_as(found), *_unused(found), *_bad_lines(found), *_eval(found), *_flags(found)]
 
 
 def _head(found: ScanResult) -> Iterator[str]:
+    if "'" in found.container:  # what was read inside a workbook or zip
+        more = ". To open another one: FILE:NAME" if ", not '" in found.container else ""
+        yield from _wrapped(f"{found.container}{more}")
     yield from _wrapped(f"{_many(found.rows, 'row')}. {'Format: ' if found.format.known else ''}{found.format.why}")
     if not found.format.known:
         yield from _wrapped(_HOW_TO_NAME, indent="  ")
@@ -44,6 +49,13 @@ def _read_as(found: ScanResult) -> Iterator[str]:
         columns = ", ".join(f"{field}={column}" for field, column in each.form.columns.items() if field != column)
         said = f"{each.form.name}{f' ({columns})' if columns else ''}" if each.form.known else each.form.why
         yield from _wrapped(f"{file}: {_many(each.rows, 'row')} as {said}", indent="  ")
+    kinds: Counter[SampleKind] = Counter()
+    for each in found.read_as:
+        if each.form.kind is not None and each.rows:
+            kinds[each.form.kind] += each.rows
+    if len(kinds) > 1:
+        listed = " and ".join(f"{rows:,} {KINDS[kind]}" for kind, rows in sorted(kinds.items()))
+        yield from _wrapped(f"warning: the rows are of several kinds: {listed}", indent="  ")
 
 
 def _unused(found: ScanResult) -> Iterator[str]:
@@ -53,7 +65,15 @@ def _unused(found: ScanResult) -> Iterator[str]:
         yield from _wrapped(f"warning: {sentence}", indent="  ")
 
 
+def _eval(found: ScanResult) -> Iterator[str]:
+    if missing := found.eval_rows.without_prompt:
+        of = f"{missing:,} of {_many(found.eval_rows.rows, 'row')}"
+        yield from _wrapped(f"warning: {of} of the eval file not compared, no prompt. First: {found.eval_rows.first}")
+
+
 def _bad_lines(found: ScanResult) -> Iterator[str]:
+    from core.dataset.records import encoding_offer
+
     bad = found.bad_lines
     if not bad:
         return
@@ -66,6 +86,8 @@ def _bad_lines(found: ScanResult) -> Iterator[str]:
         yield from _wrapped(f"{file}line {line.line:,}: {line.reason}", indent="  ")
     if len(bad) > _BAD_LINES:
         yield f"  and {len(bad) - _BAD_LINES:,} more (--json lists them all)"
+    if offer := encoding_offer(bad):
+        yield from _wrapped(offer, indent="  ")
 
 
 def _flags(found: ScanResult) -> Iterator[str]:

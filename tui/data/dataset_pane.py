@@ -510,7 +510,7 @@ class DatasetPane(Pane):
             for number, each in (said or {}).items():
                 if number == len(files):
                     eval_chosen = each
-                elif each != dataset.chosen.of_file(files[number]):
+                elif each != dataset.chosen.said_of(files[number]):
                     chosen = chosen.with_file(files[number], files, each)
             changed = chosen != dataset.chosen, eval_chosen != self._eval_chosen
             if changed[0]:

@@ -50,8 +50,8 @@ SHORT_WORDS = {
     "system_prompt": "system",
     "label_imbalance": "label",
     "think_block": "thinking",
-    "not_rendered": "unshown",
-    "control_tokens": "tokens",
+    "not_rendered": "unrendered",
+    "control_tokens": "ctrl token",
     "zero_trained": "no loss",
     "cut": "cut",
 }

@@ -69,7 +69,7 @@ def file_to_map(dataset: Dataset, source: int) -> FileToMap | str:
     rows = first_rows(reader)
     if not rows:
         return f"{name}: no rows to map, every line is malformed."
-    return FileToMap(name, rows, dataset.recognitions.of(source).found, dataset.chosen.of_file(file))
+    return FileToMap(name, rows, dataset.recognitions.of(source).found, dataset.chosen.said_of(file))
 
 
 def first_rows(reader: Reader) -> list[dict[str, Any]]:
@@ -110,7 +110,7 @@ class MappingScreen(ModalScreen[Mapping[int, Chosen] | None]):
         ),
         Command("mapping.cancel", "escape", "leave", "cancel", "Close without changes.", 3, "esc", shared="back"),
         Command("mapping.next_row", "f3", "next_row", "next row", "Preview the next row.", 4),
-        Command("mapping.next_file", "f6", "next_file", "next file", "Map the next file; the eval file comes last.", 4),
+        Command("mapping.next_file", "f6", "next_file", "next file", "Map the next file; the eval file comes last.", 3),
         Command("mapping.toggle_raw", "f4", "raw", "raw", "Switch between sample and raw JSON.", 5),
         Command(
             "mapping.show_help",
@@ -147,8 +147,8 @@ class MappingScreen(ModalScreen[Mapping[int, Chosen] | None]):
         return self._drafts[self._at]
 
     def _title(self) -> str:
-        number = f" ({self._at + 1} of {self._of})" if self._of > 1 else ""
-        return f"mapping of {self._files[self._at].name}{number}"
+        name = self._files[self._at].name
+        return f"mapping of {name}" if self._of == 1 else f"{name}  {self._at + 1} of {self._of}"
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what would work now."""

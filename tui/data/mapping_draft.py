@@ -8,13 +8,16 @@ from typing import Any
 from core.clean import clean_line
 from core.dataset.formats import FORMATS, Recognition, choose, format_named, recognize, to_sample
 from core.dataset.formats.turns import CONTENT_KEY, ROLE_KEY, ROLE_NAMES
-from core.dataset.mapping import AUTO, Chosen, SourceColumn, columns_of, propose, role_names, turns_of
+from core.dataset.formats.unused import UnusedSearch
+from core.dataset.mapping import AUTO, ENCODING, Chosen, SourceColumn, columns_of, propose, role_names, turns_of
 from core.dataset.records import Unreadable
 from core.dataset.sample import Sample
 from core.errors import BadInput
 from tui.widgets.form_field import Fault, FieldState, FormField, Section
 
 NONE = "(none)"
+_UTF8 = "UTF-8"
+_ENCODINGS = (_UTF8, "cp1252", "latin-1", "cp1250", "cp1251", "gbk", "big5", "shift_jis", "euc-kr")
 FORMAT = "format"
 _GOOD = "label.good"
 _USUAL = "(default)"
@@ -40,10 +43,11 @@ class MappingDraft:
         self.columns: list[SourceColumn] = columns_of(rows)
         self._shown = {_written(each.name): each.name for each in self.columns}
         self.format = chosen.format
-        self.said: dict[str, str] = dict(chosen.columns)
+        self._encoding = chosen.columns.get(ENCODING, "")
+        self.said: dict[str, str] = dict(chosen.of_all.columns)
         if recognition.known:
             self.said = {**recognition.columns, **self.said}
-        elif not chosen.said:
+        elif chosen.only_encodings:
             proposed = propose(rows)
             self.format, self.said = proposed.format, dict(proposed.columns)
         self._begun = self.chosen
@@ -65,9 +69,12 @@ class MappingDraft:
     def sections(self) -> tuple[Section, ...]:
         """The form's fields: the format, its columns, and keys and names inside the values where there are any."""
         names = (AUTO, *(each.name for each in FORMATS))
+        encodings = tuple(dict.fromkeys((*_ENCODINGS, self._encoding or _UTF8)))
+        encoding = FormField(ENCODING, "encoding", "choice", encodings)
         found = [Section("rows", (FormField(FORMAT, "format", "choice", names),))]
+        file = Section("file", (encoding,))
         if self.name not in names:
-            return tuple(found)
+            return (*found, file)
         format = format_named(self.name)
         choices = (NONE, *self._shown)
         fields = [FormField(each.name, each.name, "choice", choices) for each in format.fields]
@@ -75,7 +82,7 @@ class MappingDraft:
         inner = self._inner_fields()
         if inner:
             found.append(Section("keys and values", tuple(inner)))
-        return tuple(found)
+        return (*found, file)
 
     def _inner_fields(self) -> list[FormField]:
         titles = {option.name: option.title for option in format_named(self.name).options}
@@ -93,6 +100,8 @@ class MappingDraft:
     def states(self) -> dict[str, FieldState]:
         """What each field shows."""
         states = {FORMAT: FieldState(self.format, self.format != AUTO, self._title())}
+        hint = "lines that are UTF-8 stay so" if self._encoding else ""
+        states[ENCODING] = FieldState(self._encoding or _UTF8, bool(self._encoding), hint)
         if self.name == "unknown":
             return states
         columns = {each.name: each for each in self.columns}
@@ -113,6 +122,9 @@ class MappingDraft:
         """Take what was chosen or typed in a field."""
         if key == FORMAT:
             self._take_format(text)
+            return
+        if key == ENCODING:
+            self._encoding = "" if text == _UTF8 else text
             return
         if self.format == AUTO:
             self.format = self.name
@@ -160,21 +172,22 @@ class MappingDraft:
     @property
     def chosen(self) -> Chosen:
         """What is kept: of an automatic format nothing, else every column and what else was said."""
+        encoding = {ENCODING: self._encoding} if self._encoding else {}
         if self.format == AUTO:
-            return Chosen()
+            return Chosen(columns=encoding)
         format = format_named(self.format)
         named = [*(each.name for each in format.fields), *(each.name for each in format.options)]
         fields = {each.name for each in format.fields}
         return Chosen(
             self.format,
-            {name: self.said.get(name, "") for name in named if self.said.get(name) or name in fields},
+            {name: self.said.get(name, "") for name in named if self.said.get(name) or name in fields} | encoding,
         )
 
     def recognition(self) -> Recognition | str:
         """What the rows are with this mapping, or why they are nothing yet, a sentence."""
         chosen = self.chosen
         try:
-            found = choose(self.rows, chosen.named, chosen.columns)
+            found = choose(self.rows, chosen.named, chosen.of_all.columns)
         except BadInput as fault:
             # What to do on the command line is no help here: the columns stand in the form.
             return clean_line(f"{fault.what[:1].upper()}{fault.what[1:]}. Choose it below with ← and →.", 400)
@@ -196,9 +209,10 @@ class MappingDraft:
         if isinstance(found, str):
             return found, False
         fitting, reason = 0, ""
+        unused = UnusedSearch()
         for row in self.rows:
             try:
-                to_sample(row, found)
+                unused.see(row, found, to_sample(row, found))
                 fitting += 1
             except Unreadable as fault:
                 reason = reason or str(fault)
@@ -206,7 +220,8 @@ class MappingDraft:
         proposed = self._unknown and self.chosen == self._begun
         why = f"{self._unknown} Suggested: {format_named(found.name).title}." if proposed else found.why
         words = f"{why} {share}" + (f"; the others cannot: {reason}." if reason else ".")
-        return clean_line(words, 600), fitting > 0
+        left = unused.found().words
+        return clean_line(f"{words} N{left[1:]}." if left else words, 600), fitting > 0
 
     def _title(self) -> str:
         return "" if self.name == "unknown" else format_named(self.name).title

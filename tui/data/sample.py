@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from core.dataset.audit.decisions import Decision, DecisionState
 
 _DECIDED = {"": "", "keep": " ✓ kept", "drop": " ✗ dropped"}
-_WITHOUT_LINES = ("Parquet", "Arrow")
+_WITHOUT_LINES = ("Parquet", "Arrow", "Excel")
 
 
 def subject(rows: DataRows, entry: int) -> Content:

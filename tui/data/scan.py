@@ -192,7 +192,7 @@ class ScanFollower:
             complete=complete,
             # The summary of a scan that has ended lists bad entries first, faults of whole files after them.
             faults=tuple(map(_bad_line, summary["bad_lines"][self._bad_read :])) if complete else (),
-            unused=str(summary.get("unused_words", "")),
+            unused=_unused(summary),
         )
 
     def _decided_rows(self, reader: ScanReader, rows: int) -> dict[int, DecisionState]:
@@ -246,6 +246,12 @@ def _by_packed_key(standings: Mapping[str, DecisionState]) -> dict[bytes, Decisi
     from core.dataset.scan.keys import packed_key
 
     return {packed: state for key, state in standings.items() if (packed := packed_key(key))}
+
+
+def _unused(summary: Mapping[str, Any]) -> str:
+    """What the format does not read, with the mark of a warning where it looks meaningful."""
+    words = str(summary.get("unused_words", ""))
+    return f"▲ {words}" if words and summary.get("warnings") else words
 
 
 def _bad_line(value: Mapping[str, Any]) -> BadLine:

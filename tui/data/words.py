@@ -122,6 +122,9 @@ def _list_name(listing: Listing, name: str) -> str:
 
 def _why(dataset: Dataset) -> str:
     """Why it is this format; with several, which file is read as what."""
+    container = dataset.reader.container
+    if "'" in container:  # what was read inside a workbook or zip
+        return f"{clean_line(container, 200)}. {dataset.recognition.why}"
     files = dataset.recognitions.at_open()
     if len({(found.name, tuple(found.columns.items())) for each in files for found in each.first}) == 1:
         return dataset.recognition.why

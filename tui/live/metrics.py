@@ -25,6 +25,7 @@ _TITLES = {
     "grad_norm": "gradient norm",
     "tokens_per_second": "tokens/s",
     "num_tokens": "tokens seen",
+    "weights_changed": "weights changed",
     **{metric: title for task in TASKS.values() for metric, title in task.metrics.items()},
 }
 

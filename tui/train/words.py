@@ -44,6 +44,7 @@ _VERDICT_STYLES = {
     VerdictKind.NOT_FINITE: "error",
     VerdictKind.NOT_LEARNING: "error",
     VerdictKind.FAILED: "error",
+    VerdictKind.HARDLY_MOVES: "error",
     VerdictKind.STALLED: "error",
 }
 
@@ -292,7 +293,7 @@ def devices(run: LiveRun, width: int) -> tuple[list[DeviceReading], str]:
     samples = list(zip(labels((sample.index, sample.uuid) for sample in found), found, strict=True))
     mine = [samples[at] for at in record.get("devices") or () if isinstance(at, int) and 0 <= at < len(samples)]
     worker = record.get("worker")
-    shown = mine or samples
+    shown = mine if isinstance(record.get("devices"), list) else samples
     if not shown:
         state = run.update.state if run.update is not None else ""
         used, free = worker_words(record, starting=state in ("queued", "starting", "running"))

@@ -64,6 +64,10 @@ def _heading(message: Message) -> TextLine:
         spans.append((f"  {', '.join(message.media)}", "key"))
     if not message.trained:
         spans.append(("  not trained (the data says so)", "muted"))
+    elif message.untrained:
+        spans.append(("  trained in part (the data says so)", "muted"))
+    if message.weight != 1:
+        spans.append((f"  weight {message.weight:g}, trains as 1", "muted"))
     return TextLine(tuple(spans))
 
 

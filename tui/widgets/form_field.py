@@ -23,9 +23,9 @@ MARKS: dict[str, tuple[str, str]] = {"error": ("✗", "wrong"), "warn": ("!", "c
 
 
 def fault_words(severity: ProblemLevel, text: str, brief: str = "") -> str:
-    """Shape and word for a fault of a value: what is empty and must not be is missing, else in brief what is wrong."""
+    """Shape and word for a fault of a value: in brief what is wrong; what is empty and must not be is missing."""
     mark, word = MARKS[severity]
-    return f"{mark} {'missing' if severity == 'error' and not text else brief or word}"
+    return f"{mark} {brief or ('missing' if severity == 'error' and not text else word)}"
 
 
 CHANGED = "•"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
-from core.dataset.files.blocks import BlockIndex, Paragraphs
+from core.dataset.files.blocks import BlockIndex, Paragraphs, WholeText
 from core.dataset.files.index import LineIndex
 from core.dataset.files.streams import ByteStream
-from core.dataset.records import MAX_ROW_BYTES, BadLine, Row, Unreadable, parse_object
+from core.dataset.records import MAX_ROW_BYTES, BadLine, Row, Unreadable, not_utf8, parse_object
 
 
 class Reader(Protocol):
@@ -126,19 +126,22 @@ def _last_line(reader: JsonlReader | TextReader) -> int:
     return reader.row(reader.count - 1).line if reader.count else 1
 
 
+TextUnit = Literal["paragraph", "line", "file"]
+"""What of a plain text is a row."""
+
+
 class TextReader:
-    """Plain text: one row a paragraph (empty lines between), or one a line.
+    """Plain text: one row a paragraph (empty lines between), one a line that is not empty, or the whole file as one."""
 
-    Args:
-        by_line: each line that is not empty is a row of its own.
-    """
-
-    def __init__(self, path: Path, stream: ByteStream, start: int = 0, *, by_line: bool = False) -> None:
-        self.container = "text lines" if by_line else "text"
+    def __init__(self, path: Path, stream: ByteStream, start: int = 0, *, unit: TextUnit = "paragraph") -> None:
+        self.container = {"paragraph": "text", "line": "text lines", "file": "text file"}[unit]
         self.files: tuple[Path, ...] = (path,)
         self._stream = stream
         self._index: LineIndex | BlockIndex
-        self._index = LineIndex(stream, start) if by_line else BlockIndex(stream, Paragraphs(), start)
+        if unit == "line":
+            self._index = LineIndex(stream, start)
+        else:
+            self._index = BlockIndex(stream, Paragraphs() if unit == "paragraph" else WholeText(), start)
 
     @property
     def count(self) -> int:
@@ -173,7 +176,7 @@ class TextReader:
         try:
             text = raw.decode("utf-8")
         except UnicodeDecodeError as fault:
-            reason = f"not UTF-8: byte 0x{raw[fault.start]:02x}"
+            reason = not_utf8(raw, fault)
             return Row(entry, self.files[0], line + raw.count(b"\n", 0, fault.start), error=reason, raw=raw)
         return Row(entry, self.files[0], line, value={"text": text.replace("\r\n", "\n")}, raw=raw)
 

@@ -213,9 +213,18 @@ class GzipBytes:
 def transcoded(path: Path, encoding: str, stream: ByteStream) -> MemoryBytes:
     """The whole text of a stream as UTF-8 without a BOM.
 
+    Lines that are UTF-8 in a file of another encoding of one byte a character stay as they are: files that were put
+    together from both have such lines, and in other text they hardly occur.
+
+    Args:
+        path: the file.
+        encoding: the name of a text encoding.
+        stream: its bytes.
+
     Raises:
-        BadInput: more than 256 MiB; such a file is better converted once.
+        BadInput: there is no such encoding; more than 256 MiB: such a file is better converted once.
     """
+    kind = _kind(encoding)
     data = stream.read(0, _TRANSCODE_MAX + 1)
     if len(data) > _TRANSCODE_MAX:
         raise BadInput(
@@ -223,5 +232,33 @@ def transcoded(path: Path, encoding: str, stream: ByteStream) -> MemoryBytes:
             where=str(path),
             do=f"Convert it: iconv -f {encoding} -t UTF-8 {path.name} > utf8-{path.name}",
         )
-    text = data.decode(encoding, "replace")
-    return MemoryBytes(text.encode("utf-8", "replace"))
+    if kind == "wide":
+        return MemoryBytes(data.decode(encoding, "replace").encode("utf-8", "replace"))
+    tries = ("utf-8", encoding) if kind == "single" else (encoding, "utf-8")
+    return MemoryBytes(b"\n".join(_recoded(line, tries, encoding) for line in data.split(b"\n")))
+
+
+def _kind(encoding: str) -> str:
+    """How an encoding writes characters: in one byte (`single`), in several, or so that a line end is no byte (`wide`).
+
+    Raises:
+        BadInput: there is no such encoding of text.
+    """
+    try:
+        if "\n".encode(encoding) != b"\n":
+            return "wide"
+        return "single" if len(bytes(range(128, 256)).decode(encoding, "replace")) == 128 else "several"
+    except (LookupError, TypeError, ValueError):
+        do = "Such as cp1252, latin-1, cp1251, gbk or shift_jis"
+        raise BadInput(f"unknown encoding {encoding[:40]!r}", where="encoding", do=do) from None
+
+
+def _recoded(line: bytes, tries: tuple[str, str], otherwise: str) -> bytes:
+    if line.isascii():
+        return line
+    for encoding in tries:
+        try:
+            return line.decode(encoding).encode("utf-8")
+        except UnicodeError:
+            continue
+    return line.decode(otherwise, "replace").encode("utf-8", "replace")

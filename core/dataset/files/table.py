@@ -11,7 +11,7 @@ from pathlib import Path
 
 from core.dataset.files.blocks import BlockIndex, CsvRecords
 from core.dataset.files.streams import ByteStream
-from core.dataset.records import MAX_ROW_BYTES, BadLine, Row
+from core.dataset.records import CP1252, HOW_TO_READ, MAX_ROW_BYTES, BadLine, Row, not_utf8
 from core.errors import BadInput
 
 _DELIMITERS = ",;\t|"
@@ -74,7 +74,7 @@ class TableReader:
         try:
             cells = self._cells(raw)
         except UnicodeDecodeError as fault:
-            reason = f"not UTF-8: byte 0x{raw[fault.start]:02x}"
+            reason = not_utf8(raw, fault)
             return Row(entry, self.files[0], line + raw.count(b"\n", 0, fault.start), error=reason, raw=raw)
         except csv.Error as fault:
             return Row(entry, self.files[0], line, error=f"not valid CSV: {fault}", raw=raw)
@@ -107,7 +107,11 @@ class TableReader:
         start, end, _ = self._index.span(0)
         try:
             names = [name.strip() for name in self._cells(self._stream.read(start, end - start))]
-        except (UnicodeDecodeError, csv.Error) as fault:
+        except UnicodeDecodeError as fault:
+            reason = not_utf8(self._stream.read(start, end - start), fault)
+            do = f"Read it as {CP1252}: {HOW_TO_READ}" if CP1252 in reason else ""
+            raise BadInput(f"the header line is {reason}", where=f"{path}, line 1", do=do) from None
+        except csv.Error as fault:
             raise BadInput(f"the header line cannot be read: {fault}", where=f"{path}, line 1") from None
         twice = [name for name, times in Counter(names).items() if times > 1]
         if twice:

@@ -17,7 +17,10 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 def held(value: Any) -> Any:
     """A cell's value; a text that is a list or an object as Python or NumPy print it is read as such."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{", "a"):
-        found = python_literal(value)
+        try:
+            found = python_literal(value)
+        except Unreadable:  # shortened by NumPy
+            return value
         return value if found is None else found
     return value
 
@@ -74,6 +77,8 @@ def answer_text(row: Mapping[str, Any], columns: Mapping[str, str], name: str) -
     """
     column = columns.get(name)
     value = None if column is None else row.get(column)
+    if isinstance(value, str) and not value.startswith("{"):
+        return value
     if value is None:
         raise Unreadable(missing_words(row, [column or name]))
     found = answer_in(value)

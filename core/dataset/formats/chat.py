@@ -147,7 +147,7 @@ def _says_loss(value: Any) -> bool:
 
 def with_loss(messages: tuple[Message, ...], row: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[Message, ...]:
     """One exchange with the loss that the row says of it: with 0 the answer, the last turn, has none."""
-    said = losses_of(row, columns)
+    said = losses_of(row, columns) if "loss" in columns else None
     if said is None:
         return messages
     weight = said(messages[-1:], [True])[-1].weight

@@ -63,8 +63,11 @@ def python_literal(text: str) -> Any:
 def _with_commas(text: str) -> str | None:
     """The text as a Python literal; None where it nests too deep."""
     pieces: list[str] = []
-    depth, gap, ended = 0, False, False
+    depth, gap, ended, end = 0, False, False, 0
     for match in _PIECES.finditer(text):
+        if match.start() != end:  # a quote that is never closed
+            return None
+        end = match.end()
         kind = match.lastgroup
         if kind == "space":
             gap = True
@@ -91,7 +94,7 @@ def _plain(value: Any) -> Any:
     """Tuples as lists and keys as text, as JSON would have them."""
     if isinstance(value, dict):
         return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, set)):
         return [_plain(each) for each in value]
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")

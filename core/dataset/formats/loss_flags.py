@@ -80,6 +80,8 @@ def turn_loss(turn: Mapping[str, Any], *, mask_trains: bool = False) -> TurnLoss
     Raises:
         Unreadable: a flag that cannot be understood, by name.
     """
+    if FLAG_KEYS.isdisjoint(turn):
+        return TRAINED
     weights = [1.0]
     for key in turn.keys() & FLAG_KEYS:
         value = turn[key]

@@ -9,7 +9,7 @@ from typing import Any
 from core.dataset.formats.calls import call_id, read_calls
 from core.dataset.formats.decode import decoded
 from core.dataset.formats.loss_flags import MASK_KEY, TRAINED, TurnLoss, fitting_spans, mask_trains, turn_loss
-from core.dataset.formats.parts import ToolResult, is_result, media_in, read_content, read_result
+from core.dataset.formats.parts import MEDIA_KEYS, ToolResult, is_result, media_in, read_content, read_result
 from core.dataset.records import Unreadable, json_type
 from core.dataset.sample import Message, Role
 
@@ -28,6 +28,9 @@ ROLE_KEYS = ("role", "from", "speaker")
 CONTENT_KEYS = ("content", "value", "text", "parts")
 REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
 CALL_KEYS = ("tool_calls", "function_call")
+_REASONING = frozenset(REASONING_KEYS)
+_OPEN = ("[", "{", "array(")
+"""How a list or an object begins as text."""
 RESULT_IDS = ("tool_call_id", "tool_use_id", "call_id")
 
 
@@ -72,8 +75,9 @@ USUAL = TurnNames()
 
 def is_turns(value: Any, *, keys: tuple[str, str] | None = None) -> bool:
     """Whether a value is a list of turns; `keys` names the keys of role and content that it must use."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("[", "a"):
-        if value.lstrip()[0] == "a" and not value.lstrip().startswith("array("):
+    if isinstance(value, str):
+        start = value[:40].lstrip()
+        if not start.startswith(("[", "array(")):
             return False
         try:
             value = decoded(value)
@@ -89,7 +93,7 @@ def is_turns(value: Any, *, keys: tuple[str, str] | None = None) -> bool:
 def turns_in(value: Any, names: TurnNames = USUAL) -> Any:
     """The turns that a cell holds: as a list, a single turn, an object around them, or either as text; else None."""
     if isinstance(value, str):
-        if value.lstrip()[:1] not in ("[", "{") and not value.lstrip().startswith("array("):
+        if not (value.lstrip() if value[:1].isspace() else value).startswith(_OPEN):
             return None
         try:
             value = decoded(value)
@@ -139,7 +143,7 @@ def read_turns(
     if not value:
         raise Unreadable("the conversation is empty")
     answers: list[bool] | None = None
-    if losses is not None or any(isinstance(turn, dict) and MASK_KEY in turn for turn in value):
+    if losses is not None or any(MASK_KEY in turn for turn in value if isinstance(turn, dict)):
         answers = [isinstance(turn, dict) and speaker_role(turn, names) in ("assistant", "call") for turn in value]
     trains = answers is not None and mask_trains(value, answers)
     said = losses(value, answers) if losses is not None and answers is not None else None
@@ -187,6 +191,12 @@ def read_turn(turn: Any, names: TurnNames = USUAL, *, mask_trained: bool = False
     """One turn, as `read_turns`; it is several messages where it holds tool results as parts."""
     if not isinstance(turn, dict):
         raise Unreadable(f"expected an object with `role` and `content`, got {json_type(turn)}")
+    if len(turn) == 2 and names is USUAL:  # nearly every turn of nearly every dataset
+        said, text = (
+            (turn.get("role"), turn.get("content")) if "role" in turn else (turn.get("from"), turn.get("value"))
+        )
+        if isinstance(text, str) and isinstance(said, str) and (plain := ROLES.get(said)) is not None:
+            return (Message(plain, text),)
     role_keys = (names.role,) if names.role else ROLE_KEYS
     name = next((turn[key] for key in role_keys if turn.get(key) is not None), None)
     if not isinstance(name, str):
@@ -203,12 +213,14 @@ def read_turn(turn: Any, names: TurnNames = USUAL, *, mask_trained: bool = False
     if spoken is None:
         raise Unreadable(f"unknown role {name!r}")
     inside = read_content(content)
-    said = next((turn[key] for key in REASONING_KEYS if isinstance(turn.get(key), str)), "")
+    said = "" if _REASONING.isdisjoint(turn) else _reasoning(turn)
     calls = inside.calls
-    key = next((key for key in CALL_KEYS if turn.get(key)), None)
-    if key is not None:
-        calls += read_calls(turn[key])
-    media = tuple(dict.fromkeys((*inside.media, *media_in(turn))))
+    called = turn.get("tool_calls") or turn.get("function_call")
+    if called:
+        calls += read_calls(called)
+    media = inside.media
+    if not MEDIA_KEYS.isdisjoint(turn) or "media" in turn:
+        media = tuple(dict.fromkeys((*media, *media_in(turn))))
     if content is None and not calls and not said and not media:
         raise Unreadable("no content")
     results = tuple(map(_result_turn, inside.results))
@@ -227,6 +239,10 @@ def read_turn(turn: Any, names: TurnNames = USUAL, *, mask_trained: bool = False
     return (*results, message)
 
 
+def _reasoning(turn: Mapping[str, Any]) -> str:
+    return next((turn[key] for key in REASONING_KEYS if isinstance(turn.get(key), str)), "")
+
+
 def _tool_turns(turn: Mapping[str, Any], content: Any) -> tuple[Message, ...]:
     parts = content if isinstance(content, list) else [content]
     if any(isinstance(part, dict) and is_result(part) for part in parts):
@@ -237,7 +253,8 @@ def _tool_turns(turn: Mapping[str, Any], content: Any) -> tuple[Message, ...]:
         raise Unreadable("no content")
     said = read_result(content)
     name = next((turn[key] for key in ("name", "tool_name") if isinstance(turn.get(key), str)), "")
-    return (Message("tool", said.text, name=name, media=said.media, tool_call_id=call_id(dict(turn), RESULT_IDS)),)
+    media = tuple(dict.fromkeys((*said.media, *media_in(turn))))
+    return (Message("tool", said.text, name=name, media=media, tool_call_id=call_id(dict(turn), RESULT_IDS)),)
 
 
 def _result_turn(result: ToolResult) -> Message:

@@ -143,11 +143,12 @@ def _summary(out: Path, scanner: Scanner, rows: int, more: Mapping[str, Any], *,
         bad_lines,
         flags=scanner.counts,
         properties=properties,
+        container=dataset.reader.container,
         read_as=read_as,
         unused=unused,
+        eval_rows=scanner.eval_rows,
     )
-    words = {"unused_words": unused.words}
-    write_summary(out, result, dataset.count, {**words, **more}, complete=complete)
+    write_summary(out, result, dataset.count, more, complete=complete)
 
 
 if __name__ == "__main__":

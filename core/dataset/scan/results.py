@@ -52,7 +52,8 @@ def write_summary(
         more: `near`, or how far a scan that can be resumed has come.
         complete: whether this is the last summary.
     """
-    summary = {**replace(result, near=None).to_json(), "entries": entries, "complete": complete, **more}
+    found = {"unused_words": result.unused.words, "entries": entries, "complete": complete}
+    summary = {**replace(result, near=None).to_json(), **found, **more}
     files.replace(os.fspath(out / SUMMARY), files.encode(summary), durable=complete)
 
 
@@ -88,8 +89,9 @@ def write_search(out: Path, result: ScanResult, checks: Collection[str]) -> None
     write_near(out, replace(result.near, leaks=tuple(leaks)), result.shared)
     counts = {name: count for name, count in result.flags.items() if name in checks}
     entries = result.rows + len(result.bad_entries)
+    more = {"unused_words": result.unused.words, "near": result.near.about()}
     visible = replace(result, bad_lines=bad_lines, flags=counts)
-    write_summary(out, visible, entries, {"near": result.near.about()}, complete=True)
+    write_summary(out, visible, entries, more, complete=True)
 
 
 def _line(file: BinaryIO, value: dict[str, Any]) -> None:

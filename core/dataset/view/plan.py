@@ -125,6 +125,8 @@ class ViewPlan:
             "drop_flags": sorted(self._drop_flags),
             "decisions": _decisions_digest(decisions),
         }
+        if how := [each.read_how for each in (dataset, held, *(each for _, each in self._mixed)) if each is not None]:
+            self._inputs.update({"read": how} if any(how) else {})
         if dropped:
             self._inputs["control_tokens"] = [*sorted(tokens), begin, end, *parts]
         if apart := sorted(decisions.apart()):

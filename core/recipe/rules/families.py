@@ -9,10 +9,16 @@ from core.clean import clean_line
 from core.recipe import quantized
 from core.recipe.adapters import adapter_of
 from core.recipe.declare import Problem
+from core.recipe.families import refusal
 from core.recipe.model_shape import ModelShape
 from core.recipe.recipe import Recipe
 
-_INSTEAD = "Choose a model for text generation, such as one of Qwen, Llama or Mistral."
+_BRIEF = {
+    "encoder": "not a causal model",
+    "encoder-decoder": "encoder-decoder",
+    "hears": "a speech model",
+    "other": "not a language model",
+}
 _MANY = 4
 """Names that a sentence lists."""
 
@@ -39,17 +45,8 @@ def _kind(recipe: Recipe, shape: ModelShape) -> Iterator[Problem]:
     name, kind = clean_line(shape.model_type or shape.architecture, 60), shape.family.kind
     if kind == "unknown":
         yield from _unknown(recipe, shape, name)
-    elif kind == "encoder":
-        words = f"{name} is an encoder: it fills in masked words and cannot generate text. {_INSTEAD}"
-        yield Problem("model.path", words, brief="not a causal model")
-    elif kind == "encoder-decoder":
-        words = f"{name} is an encoder-decoder model; only decoder-only language models are trained here. {_INSTEAD}"
-        yield Problem("model.path", words, brief="encoder-decoder")
-    elif kind == "hears":
-        words = f"{name} is a speech model; only models that read text or images are trained here. {_INSTEAD}"
-        yield Problem("model.path", words, brief="a speech model")
-    elif kind == "other":
-        yield Problem("model.path", f"{name} is not a language model. {_INSTEAD}", brief="not a language model")
+    elif words := refusal(shape.family):
+        yield Problem("model.path", words, brief=_BRIEF.get(kind, "not its own loss"))
 
 
 def _unknown(recipe: Recipe, shape: ModelShape, name: str) -> Iterator[Problem]:

@@ -1,0 +1,85 @@
+"""Whether the loss that TRL trains is the model's own: TRL computes it from the last hidden states, by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from core.clean import clean_line
+from core.errors import BadInput
+
+_TEXT = "The quick brown fox jumps over the lazy dog. The dog sleeps on."
+_APART = {torch.float32: 1e-4}
+"""By how much the two may differ, relative to the loss; more in 16 bits."""
+_APART_16 = 0.02
+
+
+def name_experts(model: Any) -> None:
+    """Gives a mixture of experts the names in its configuration that TRL's loss of the routers asks for.
+
+    Args:
+        model: as it was loaded.
+    """
+    config = model.config.get_text_config()
+    if hasattr(config, "router_aux_loss_coef"):
+        if not hasattr(config, "num_experts"):
+            config.num_experts = getattr(config, "num_local_experts", 0) or getattr(config, "n_routed_experts", 0)
+        if not config.num_experts:
+            config.router_aux_loss_coef = 0.0
+    if model.base_model is model and hasattr(model, "model"):
+        model.base_model_prefix = "model"  # Llama 4 names it after its place in the whole
+
+
+def check_loss(model: Any, tokenizer: Any) -> None:
+    """Compares both losses on a short text.
+
+    Args:
+        model: as it was loaded, on its device, and not shared out.
+        tokenizer: of the model.
+
+    Raises:
+        BadInput: they differ, or TRL cannot compute its own: training would teach another model than this one.
+    """
+    from trl.trainer.utils import add_fused_lm_head
+
+    ids = torch.tensor([tokenizer(_TEXT)["input_ids"]], device=model.device)
+    batch: dict[str, Any] = {
+        "input_ids": ids,
+        "labels": ids.clone(),
+        "attention_mask": torch.ones_like(ids),
+        "use_cache": False,
+    }
+    config = model.config.get_text_config()
+    routers = getattr(config, "output_router_logits", None)
+    weight: float = getattr(config, "router_aux_loss_coef", 0.0)
+    training = model.training
+    model.eval()
+    try:
+        if routers:
+            config.output_router_logits = False
+        with torch.no_grad():
+            own = float(model(**batch).loss)
+            add_fused_lm_head(model)
+            fused = float(model(**batch, fused_lm_head=True).loss)
+            if routers is not None and weight:
+                model(**batch, fused_lm_head=True, output_router_logits=True)
+    except (AttributeError, TypeError, ValueError, IndexError, KeyError, NotImplementedError) as error:
+        words = clean_line(f"{type(error).__name__}: {error}", 160)
+        raise BadInput(
+            f"The loss of {type(model).__name__} cannot be computed ({words})",
+            where="model.path",
+            do="Choose another model",
+        ) from error
+    finally:
+        model.__dict__.pop("forward", None)  # the trainer adds its own
+        if routers:
+            config.output_router_logits = routers
+        model.train(training)
+    if abs(own - fused) > _APART.get(model.dtype, _APART_16) * max(abs(own), 1e-3):
+        raise BadInput(
+            f"TRL's loss of {type(model).__name__} is not the model's own ({fused:.3f} and {own:.3f}): part of its "
+            "output layer would be left out of training",
+            where="model.path",
+            do="Choose another model",
+        )

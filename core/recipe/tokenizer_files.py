@@ -1,0 +1,115 @@
+"""What a model's tokenizer says of itself, read from its files in milliseconds: size, tokens, end. No torch.
+
+Of `tokenizer.json` only the list of added tokens and the vocabulary are read, not the merges, which are most of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+_ADDED = re.compile(r'"added_tokens"\s*:\s*(?=\[)')
+_VOCABULARY = re.compile(r'"vocab"\s*:\s*(?=[\[{])')
+_NO_DEFAULTS = frozenset(("PreTrainedTokenizerFast", "TokenizersBackend", "PreTrainedTokenizer"))
+"""Tokenizer classes that have no end token unless a file names one."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerFacts:
+    """A tokenizer.
+
+    Attributes:
+        size: one more than the highest token ID; 0 where the files do not tell.
+        ids: the ID of each added token, and of those in the vocabulary that look like control tokens.
+        end: the end-of-sequence token; "" where there is none, None where the files do not tell.
+        end_known: whether that token is in the vocabulary.
+        fault: what is wrong with the files, or "".
+    """
+
+    size: int = 0
+    ids: Mapping[str, int] | None = None
+    end: str | None = None
+    end_known: bool = True
+    fault: str = ""
+
+
+def read_tokenizer(folder: Path) -> TokenizerFacts:
+    """What the tokenizer in a model's folder says of itself; kept until its files change.
+
+    Args:
+        folder: of the model.
+    """
+    names = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+    return _read(folder, tuple(_stamp(folder / name) for name in names))
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    try:
+        state = os.stat(file)
+    except OSError:
+        return (0, 0)
+    return state.st_mtime_ns, state.st_size
+
+
+@lru_cache(maxsize=16)
+def _read(folder: Path, stamps: tuple[tuple[int, int], ...]) -> TokenizerFacts:
+    if not (folder / "tokenizer.json").is_file():
+        return TokenizerFacts()
+    try:
+        text = (folder / "tokenizer.json").read_text(encoding="utf-8").strip()
+        if text.startswith("version https://git-lfs"):
+            return TokenizerFacts(fault="is a Git LFS pointer")
+        if not (text.startswith("{") and text.endswith("}")):
+            return TokenizerFacts(fault="is truncated or not JSON")
+        added, vocabulary = _part(text, _ADDED), _part(text, _VOCABULARY)
+        ids = {str(token["content"]): int(token["id"]) for token in added or ()}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return TokenizerFacts(fault="cannot be read")
+    if not vocabulary:
+        return TokenizerFacts(fault="" if text == "{}" else "has no vocabulary")
+    if isinstance(vocabulary, list):  # unigram: pieces with their scores, an ID each by its place
+        known = {str(piece[0]): place for place, piece in enumerate(vocabulary) if isinstance(piece, list) and piece}
+    else:
+        known = {token: place for token, place in vocabulary.items() if type(place) is int}
+    size = max((*known.values(), *ids.values()), default=-1) + 1
+    control = {token: place for token, place in known.items() if token[:1] in "<[" and token[-1:] in ">]"}
+    end = _end(folder)
+    return TokenizerFacts(size, {**control, **ids}, end, not end or end in known or end in ids)
+
+
+def _part(text: str, where: re.Pattern[str]) -> Any:
+    match = where.search(text)
+    return json.JSONDecoder().raw_decode(text, match.end())[0] if match else None
+
+
+def _end(folder: Path) -> str | None:
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        try:
+            said = json.loads((folder / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if not isinstance(said, Mapping):
+            continue
+        token = said.get("eos_token")
+        if isinstance(token, Mapping):
+            token = token.get("content")
+        if isinstance(token, str) and token:
+            return token
+        if "eos_token" in said or said.get("tokenizer_class") in _NO_DEFAULTS:
+            found = _end_of_map(folder) if name == "tokenizer_config.json" else None
+            return found or ""
+    return None
+
+
+def _end_of_map(folder: Path) -> str | None:
+    try:
+        token = json.loads((folder / "special_tokens_map.json").read_text(encoding="utf-8")).get("eos_token")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return token.get("content") if isinstance(token, Mapping) else token
