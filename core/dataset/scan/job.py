@@ -146,6 +146,7 @@ def _summary(out: Path, scanner: Scanner, rows: int, more: Mapping[str, Any], *,
         container=dataset.reader.container,
         read_as=read_as,
         unused=unused,
+        eval_rows=scanner.eval_rows,
     )
     write_summary(out, result, dataset.count, more, complete=complete)
 
