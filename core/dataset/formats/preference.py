@@ -50,6 +50,8 @@ _MODELS = re.compile(
     re.I,
 )
 """Names of models and of their places in an arena: who won, not what was said."""
+_NAMED = re.compile(r"[A-Za-z][\w./:+]*[-_/.\d][\w./:+-]*")
+"""One word with a hyphen, a slash or a digit in it, as names of models are."""
 _VERDICTS = frozenset(("winner", "loser", "preferred", "dispreferred"))
 _LETTERS = frozenset(("a", "b", "1", "2"))
 _PLACES = frozenset(("tie", "tie (bothbad)", "both", "both_bad", "left", "right", "none", "neither"))
@@ -276,7 +278,7 @@ def _names_models(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
         places = _PLACES | _LETTERS if arena else _PLACES
         named = sum(text.lower() in places or _MODELS.fullmatch(text[:80]) is not None for text in texts)
         few = len(texts) >= 4 and 2 * len(set(texts)) <= len(texts)
-        if few and all(len(text) <= 80 and not text[1:].count(" ") for text in texts):
+        if few and 2 * sum(_NAMED.fullmatch(text[:80]) is not None for text in texts) > len(texts):
             return True
     return 2 * named > len(texts)
 
