@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from core.dataset.formats import FORMATS, UNKNOWN, Format, Recognition, choose, format_named, recognize, to_sample
-from core.dataset.formats.text import PlainTextLines
 from core.dataset.formats.unused import UnusedNames, unused_names
 from core.dataset.mapping import Chosen
 from core.dataset.records import Row, Unreadable
@@ -272,9 +271,6 @@ class Recognitions:
     def _recognized(self, source: int) -> FileRecognition:
         file = self.files[source]
         own = self._chosen.of_file(file)
-        if own.alone and own.format == PlainTextLines.name:
-            do = f"Choose {own.format} for all files, or convert this one"
-            raise BadInput(f"{own.format} cannot be chosen for one file of several", where=str(file), do=do)
         rows = self._first_rows(source)
         try:
             return recognize_file(file, rows, own)

@@ -230,7 +230,7 @@ def _rows(recipe: Recipe, workspace: Path, trained: Dataset, held: Dataset | Non
     if (known := known_rows(trained, recipe, workspace)) is None:
         return
     for each in (*unreadable(known[0], recipe), *left_out(known[1], recipe)):
-        yield PreflightCheck("rows", each.verdict, each.sentence, each.path)
+        yield PreflightCheck("rows", each.verdict, each.sentence, each.path, each.brief)
 
 
 def _eval(seen: _Seen) -> Iterator[PreflightCheck]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from core.dataset.checks import Context
 from core.dataset.checks.turns import LossWeight
 from core.dataset.formats import recognize, to_sample
 from core.dataset.formats.decode import python_literal
+from core.dataset.formats.unused import unused_names
 from core.dataset.item import Item, content_digest
 from core.dataset.records import Unreadable
 from core.dataset.sample import Message, Sample
@@ -297,6 +300,8 @@ def test_a_question_without_an_answer_or_with_a_choice_that_is_not_there_is_unre
     ):
         with pytest.raises(Unreadable, match=words):
             sample({"question": "q", **more})
+    cut = {"question": "q", "choices": "['x' ... 'y']", "answer": "x"}
+    assert sample(cut).messages == (Q, Message("assistant", "x")), "no choices, which is named as not used"
     several = recognize([{"question": "q", "answers": {"text": ["a", "b"], "answer_start": [0, 1]}}])
     assert "first of several answers" in several.why
 
@@ -382,3 +387,60 @@ def test_rows_that_differ_only_in_a_loss_flag_are_no_exact_duplicates(tmp_path: 
     assert (counts["exact_duplicate"], counts["normalized_duplicate"]) == (0, 0)
     path.write_text("".join(json.dumps(row) + "\n" for row in [rows[1], {"id": 7, **rows[1]}, rows[0]]))
     assert scan(path).flags["exact_duplicate"] == 1
+
+
+NAMES = (
+    "messages", "conversations", "contents", "prompt", "completion", "chosen", "rejected", "label", "question",
+    "answer", "answers", "choices", "context", "history", "system", "tools", "input", "instruction", "output",
+    "instances", "turns", "text", "images", "mask", "loss_mask", "weight", "preferred_output",
+    "non_preferred_output", "rejected_response",
+)  # fmt: skip
+KEYS = (
+    "role", "from", "content", "value", "parts", "type", "text", "tool_calls", "function_call", "name", "id", "weight",
+    "tool_call_id", "train", "mask", "loss", "train_detail", "reasoning_content", "tool_use_id", "input", "arguments",
+    "functionCall", "functionResponse", "inlineData", "title", "sentences", "messages",
+)  # fmt: skip
+CELLS: list[Any] = [
+    "q", "user", "assistant", "tool", "model", "", None, True, False, 0, 1, -1, 0.5, "0", "good", "text", "tool_result",
+    "tool_use", "image", "[]", "{}", "['a' 'b']", "[{'role': 'user', 'content': 'q'}\n {'role': 'assistant'}]", "A",
+    10**30, '{"role": "assistant", "content": "x"}', "['x' ... 'y']", "array(['x'], dtype=object)",
+]  # fmt: skip
+
+
+def test_rows_of_odd_shapes_are_samples_that_survive_an_export_or_say_why_they_are_none() -> None:
+    chance = Random(3)
+
+    def value(depth: int) -> Any:
+        kind = chance.random()
+        if depth <= 0 or kind < 0.45:
+            return chance.choice(CELLS)
+        if kind < 0.7:
+            return [value(depth - 1) for _ in range(chance.randint(0, 3))]
+        return {chance.choice(KEYS): value(depth - 1) for _ in range(chance.randint(0, 4))}
+
+    def turn() -> dict[str, Any]:
+        said = {
+            "role": chance.choice(("user", "assistant", "tool", "system")),
+            "content": chance.choice(("x", value(3))),
+        }
+        return {**said, **{chance.choice(KEYS): value(3) for _ in range(chance.randint(0, 2))}}
+
+    read = 0
+    for _ in range(2_500):
+        row = {
+            chance.choice(NAMES): value(4) if chance.random() < 0.5 else [turn() for _ in range(chance.randint(1, 3))]
+            for _ in range(chance.randint(1, 4))
+        }
+        found = recognize([row])
+        try:
+            made = to_sample(row, found)
+        except Unreadable:
+            continue
+        read += 1
+        Item(0, made, value=row)
+        unused_names([(row, found, made)])
+        assert made.kind == "text" or sample(as_row(made)) == made
+        as_cells(made)
+        with suppress(NotHosted):
+            as_hosted(made)
+    assert read > 50

@@ -168,8 +168,12 @@ def test_what_is_said_of_one_file_is_kept_beside_what_was_said_of_the_others(tmp
     assert said.with_file(files[0], files[:1], Chosen("text")) == Chosen("text")
 
 
-def test_a_format_that_changes_how_the_file_is_cut_is_for_all_files(tmp_path: Path) -> None:
-    a, b = write(tmp_path / "a.jsonl", ASKED), tmp_path / "b.txt"
+def test_how_a_text_is_cut_into_rows_can_be_said_of_one_file(tmp_path: Path) -> None:
+    a, b = write(tmp_path / "a.jsonl", [{"text": "x"}]), tmp_path / "b.txt"
     b.write_text("one\ntwo\n\nthree\n")
-    with pytest.raises(BadInput, match=r"b\.txt.*one file of several"):
-        Dataset.open([a, b], columns={"b.txt:format": "text-lines"})
+    counts = {}
+    for form in ("text", "text-lines", "text-files"):
+        dataset = Dataset.open([a, b], columns={"b.txt:format": form})
+        dataset.reader.extend()
+        counts[form] = dataset.count
+    assert counts == {"text": 3, "text-lines": 4, "text-files": 2}

@@ -8,6 +8,7 @@ import pytest
 
 from core.dataset.dataset import Dataset
 from core.errors import BadInput
+from tui.commands.scan_tokens import token_lines
 
 
 @pytest.mark.parametrize(
@@ -51,3 +52,26 @@ def test_a_folder_says_what_it_has_that_is_not_read(tmp_path: Path) -> None:
         (tmp_path / name).write_text("a: b")
     with pytest.raises(BadInput, match=r"2 \.yaml files, 1 \.xml file"):
         Dataset.open(tmp_path)
+
+
+def test_the_tokens_of_plain_text_that_would_be_used_are_said() -> None:
+    found = {"tokens": 2_048, "trained": 2_048, "lost": 8_192, "context_lost": 0, "model": "m", "max_length": 2_048}
+    (_, line) = token_lines({"tokens": {**found, "chunk_text": False}}, plain_text=True)
+    assert "2,048 of 10,240 tokens (20%)" in line
+    assert "data.chunk_text" in line
+    (_, line) = token_lines({"tokens": {**found, "lost": 0, "chunk_text": True}}, plain_text=True)
+    assert "all tokens" in line
+    assert len(token_lines({"tokens": {**found, "chunk_text": False}})) == 1
+
+
+def test_a_text_is_rows_by_paragraph_by_line_or_whole(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.txt").write_text("\none\ntwo\n\nthree\n")
+    counts = {}
+    for form in (None, "text-lines", "text-files"):
+        dataset = Dataset.open(tmp_path, form)
+        dataset.reader.extend()
+        counts[form] = dataset.count
+        texts = [dataset.sample(entry).text for entry in range(dataset.count)]
+    assert counts == {None: 4, "text-lines": 6, "text-files": 2}
+    assert texts == ["one\ntwo\n\nthree"] * 2

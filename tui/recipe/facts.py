@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.clean import clean_line
@@ -63,6 +63,7 @@ class RecipeFacts:
         problems: what the preflight found at single fields, beyond the recipe's own rules.
         recipe: what was looked at.
         dtype: what `model.dtype: auto` comes to there; "" where it stays.
+        hints: what is said beside single fields, a few words each.
     """
 
     shape: ModelShape | None
@@ -74,6 +75,7 @@ class RecipeFacts:
     problems: tuple[Problem, ...] = ()
     recipe: Recipe | None = None
     dtype: str = ""
+    hints: Mapping[str, str] = field(default_factory=dict)
 
     def as_run(self, recipe: Recipe) -> Recipe:
         """The recipe as a run of it would be, as far as its precision is known."""
@@ -126,7 +128,9 @@ class Surroundings:
             for check in found
             if check.path and check.verdict != "ok" and check.sentence not in own
         )
-        return RecipeFacts(shape, words, room, taken, self._samples(recipe), checks, problems, recipe, choice.dtype)
+        hints = {check.path: check.brief for check in found if check.verdict == "ok" and check.path and check.brief}
+        samples = self._samples(recipe)
+        return RecipeFacts(shape, words, room, taken, samples, checks, problems, recipe, choice.dtype, hints)
 
     @property
     def unsettled(self) -> bool:

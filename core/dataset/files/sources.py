@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core.dataset.files.inside import split_inside
-from core.dataset.files.readers import JsonlReader, Reader, TextReader
+from core.dataset.files.readers import JsonlReader, Reader, TextReader, TextUnit
 from core.dataset.files.streams import ByteStream, GzipBytes, MemoryBytes, PlainBytes, transcoded
 from core.dataset.files.unsupported import refuse_unsupported, unsupported_words
 from core.dataset.records import Unreadable, parse_json
@@ -59,14 +59,14 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 def open_reader(
     paths: Sequence[str | Path],
     *,
-    text_lines: bool = False,
+    unit_of: Callable[[Path], TextUnit] = lambda file: "paragraph",
     encoding_of: Callable[[Path], str] = lambda file: "",
 ) -> Reader:
     """Opens files and folders of shards as one dataset; the first rows are there at once.
 
     Args:
         paths: files or folders, in source order; the files of a folder are taken sorted by name.
-        text_lines: plain text is one row a line, not one a paragraph.
+        unit_of: what of a plain text is a row, for each file.
         encoding_of: the encoding that was named for a file, "" for none.
 
     Raises:
@@ -79,7 +79,7 @@ def open_reader(
 
     def open_source(source: int) -> Reader:
         file, inside = files[source]
-        return open_file(file, inside, text_lines=text_lines, encoding=encoding_of(file))
+        return open_file(file, inside, unit=unit_of(file), encoding=encoding_of(file))
 
     if len(files) == 1:
         return open_source(0)
@@ -89,14 +89,14 @@ def open_reader(
 
 
 def open_file(
-    path: Path, inside: str = "", *, text_lines: bool = False, encoding: str = "", packed: bool = True
+    path: Path, inside: str = "", *, unit: TextUnit = "paragraph", encoding: str = "", packed: bool = True
 ) -> Reader:
     """Opens one file; as `open_reader`.
 
     Args:
         path: the file.
         inside: the sheet or the file in it that is meant, "" for the only one.
-        text_lines: see there.
+        unit: what of a plain text is a row.
         encoding: its encoding where it is not UTF-8, "" for none.
         packed: whether it may be a workbook or a zip.
     """
@@ -109,7 +109,7 @@ def open_file(
         from core.dataset.files.unpacked import open_inside
 
         def open_copy(copy: Path) -> Reader:
-            return open_file(copy, text_lines=text_lines, encoding=encoding, packed=False)
+            return open_file(copy, unit=unit, encoding=encoding, packed=False)
 
         request = {"suffixes": [*DATA_SUFFIXES, *PACKED_SUFFIXES], "other": _OTHER.pattern}
         return open_inside(path, inside, open_copy, request)
@@ -147,9 +147,7 @@ def open_file(
         stream = transcoded(path, encoding, stream)
         head = stream.read(0, _HEAD)
     start = 3 if head.startswith(b"\xef\xbb\xbf") else 0
-    return _with_rows(
-        path, _by_content(path, suffixes[-1] if suffixes else "", stream, head[start:], start, text_lines)
-    )
+    return _with_rows(path, _by_content(path, suffixes[-1] if suffixes else "", stream, head[start:], start, unit))
 
 
 def _with_rows(path: Path, reader: Reader) -> Reader:
@@ -161,7 +159,7 @@ def _with_rows(path: Path, reader: Reader) -> Reader:
     return reader
 
 
-def _by_content(path: Path, suffix: str, stream: ByteStream, head: bytes, start: int, text_lines: bool) -> Reader:
+def _by_content(path: Path, suffix: str, stream: ByteStream, head: bytes, start: int, unit: TextUnit) -> Reader:
     # Names lie: JSON lines come as .csv and .txt, tables as .jsonl and without any suffix.
     is_json = _JSON.match(head) is not None
     refuse_unsupported(path, suffix, head, is_json=is_json)
@@ -171,7 +169,7 @@ def _by_content(path: Path, suffix: str, stream: ByteStream, head: bytes, start:
         return TableReader(path, stream, start, delimiter="\t" if suffix == ".tsv" else None)
     first = head.lstrip()[:1]
     if suffix in (".txt", ".md") and not is_json:
-        return TextReader(path, stream, start, by_line=text_lines)
+        return TextReader(path, stream, start, unit=unit)
     layout = _layout(stream, start, head, suffix) if first in (b"[", b"{") else _LINES
     if layout != _LINES:
         from core.dataset.files.document import ArrayReader
@@ -179,7 +177,7 @@ def _by_content(path: Path, suffix: str, stream: ByteStream, head: bytes, start:
         return ArrayReader(path, stream, start, sequence=layout == _SEQUENCE)
     if first in (b"[", b"{") or suffix in (".jsonl", ".ndjson", ".json"):
         return JsonlReader(path, stream, start)
-    return TextReader(path, stream, start, by_line=text_lines)
+    return TextReader(path, stream, start, unit=unit)
 
 
 def _is_table(head: bytes) -> bool:

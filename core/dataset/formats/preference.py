@@ -67,7 +67,7 @@ def prompt_of(row: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[Messa
     names = TurnNames.of(columns)
     turns = turns_in(row.get(columns["prompt"]), names)
     if turns is not None:
-        return (*history, *read_turns(turns, names))
+        return (*history, *read_turns(turns, names)) if turns else history
     question = text_of(row, columns, "prompt")
     if question.startswith("\n\nHuman:"):
         return (*history, *transcript(question))
