@@ -86,7 +86,7 @@ def _of_overview(recipe: Recipe, workspace: Path) -> _Found | None:
     from core.runs.overview_job import tokens_known
 
     tokens = tokens_known(workspace, recipe)
-    if tokens is None:
+    if tokens is None or "not_rendered" not in tokens.get("train", {}):
         return None
     parts = [tokens["train"]] if recipe.data.eval else [tokens["train"], tokens["eval"]]
     rows = sorted((int(row), str(words)) for part in parts for row, words in part["not_rendered_rows"])
