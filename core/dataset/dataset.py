@@ -11,7 +11,7 @@ from core.dataset.files.readers import Reader
 from core.dataset.files.shards import ShardReader
 from core.dataset.files.sources import open_reader
 from core.dataset.formats import Recognition, format_named
-from core.dataset.formats.text import PlainTextLines
+from core.dataset.formats.text import UNITS
 from core.dataset.mapping import AUTO, Chosen, saved
 from core.dataset.prompts import prompt_alone
 from core.dataset.recognitions import Recognitions
@@ -75,7 +75,11 @@ class Dataset:
         if format is not None:
             format_named(format)
         chosen = Chosen(format or AUTO, dict(columns or {}))
-        reader = open_reader(given, text_lines=format == PlainTextLines.name, encoding_of=chosen.encoding_of)
+        reader = open_reader(
+            given,
+            unit_of=lambda file: UNITS.get(chosen.of_file(file).format, "paragraph"),
+            encoding_of=chosen.encoding_of,
+        )
         return cls(tuple(Path(path) for path in given), reader, chosen)
 
     @classmethod

@@ -29,13 +29,14 @@ class Item:
         encoded: the normalized text as UTF-8 bytes; lone surrogates are taken as they are.
         content: digest of roles, texts, tools and label: equal for samples that train the same, and whose loss flags
             (`core.dataset.formats.loss_flags`) are written the same.
+        loss_flags: the loss flags of the row as they are written, where one takes effect, for a hash; else b"".
         value: the parsed row before any mapping, where it is at hand.
         digest: the hash of that row, where it was worked out.
     """
 
     __slots__ = (
-        "_prompt", "content", "conversation", "digest", "encoded", "ends", "error", "nonstandard", "normalized", "row",
-        "sample", "text", "turns", "value", "words",
+        "_prompt", "content", "conversation", "digest", "encoded", "ends", "error", "loss_flags", "nonstandard",
+        "normalized", "row", "sample", "text", "turns", "value", "words",
     )  # fmt: skip
 
     def __init__(
@@ -58,7 +59,7 @@ class Item:
         self.conversation: tuple[Message, ...] = ()
         self.turns: tuple[Message, ...] = ()
         self.text = self.normalized = ""
-        self.content = self.encoded = b""
+        self.content = self.encoded = self.loss_flags = b""
         self.words: list[str] = []
         self.ends: tuple[int, ...] = ()
         if sample is not None:
@@ -73,7 +74,8 @@ class Item:
             self.encoded = self.normalized.encode("utf-8", "surrogatepass")
             self.content = content_digest(sample)
             if value is not None and any(not turn.trained or turn.untrained or turn.weight != 1 for turn in self.turns):
-                self.content = blake(self.content + _flags_said(value), 16)
+                self.loss_flags = _flags_said(value)
+                self.content = blake(self.content + self.loss_flags, 16)
 
     def _read_turns(self, texts: list[str]) -> None:
         self.text = "\n".join(texts)

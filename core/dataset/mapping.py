@@ -70,6 +70,11 @@ class Chosen:
             return Chosen(format, own, alone=True)
         return self.of_all
 
+    def said_of(self, file: Path) -> Chosen:
+        """As `of_file`, with the encoding that was named for the file."""
+        own, encoding = self.of_file(file), self.encoding_of(file)
+        return Chosen(own.format, {**own.columns, **({ENCODING: encoding} if encoding else {})})
+
     def encoding_of(self, file: Path) -> str:
         """The encoding that was named for a file, "" for none."""
         found = self.columns.get(ENCODING, "")

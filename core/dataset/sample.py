@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 SampleKind = Literal["messages", "text", "preference", "kto"]
@@ -72,6 +72,14 @@ class Message:
         if self.weight != 1:
             message["weight"] = self.weight
         return message
+
+    def muted(self) -> Message:
+        """The message without loss."""
+        return replace(self, trained=False)
+
+    def for_template(self) -> dict[str, Any]:
+        """The message as a chat template gets it: without `MARKS`."""
+        return {key: value for key, value in self.to_json().items() if key not in MARKS}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Message:

@@ -13,10 +13,11 @@ from importlib import import_module
 from typing import Any, Protocol, cast
 
 from core.clean import clean_line
+from core.dataset.rendered import LostPart
 from core.dataset.sample import Sample
 from core.dataset.without import PARTS, REASONING, TOOL_CALLS, TOOLS, think_end, without
 from core.engine.encoded import Encoded, EncodingSettings
-from core.engine.rendered import LostPart, PartsRefused, control_tokens
+from core.engine.rendered import PartsRefused, control_tokens
 from core.errors import BadInput
 
 _FORMS = {

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from core.dataset.flag_names import CONTROL_TOKENS, NOT_RENDERED
-from core.engine.rendered import LostPart
+from core.dataset.rendered import LostPart
 from core.engine.template import Template
 from core.recipe.recipe import Recipe
 from core.recipe.tasks import TASKS

@@ -34,7 +34,7 @@ _STALE = 86_400
 _SLICE = 2**26
 _VERSION = 1
 _PACKAGES = ("transformers", "tokenizers", "jinja2")
-_DATA_CODE = ("sample", "without", "control_text")
+_DATA_CODE = ("sample", "without", "control_text", "rendered")
 _CODE = ("encode", "rendered", "encoded", "talks", "pairs", "samples", "template", "plain_tokenizer", "encode_piece")
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.dataset.rendered import LostPart
 from core.dataset.sample import Sample
 from core.engine.encoded import MASKED, Encoded, EncodingSettings, Sequence
-from core.engine.rendered import LostPart, must_check, renderer, renders_thinking
-from core.engine.rendered import losses as losses_of
+from core.engine.rendered import rendered_check
 from core.engine.template import as_template_turn, tokenize
 from core.errors import BadInput
 
@@ -60,18 +60,11 @@ def _common_prefix(ids: list[int], others: list[int]) -> int:
 def losses(sample: Sample, tokenizer: Any, settings: EncodingSettings) -> tuple[LostPart, ...]:
     """What either conversation holds and its rendered text does not."""
     template: str = tokenizer.get_chat_template(None, list(sample.tools) or None)
+    check = rendered_check(tokenizer, template, marks=False)
+    prompt = len(sample.messages)
     found: list[LostPart] = []
     for answer, turns in zip(_ANSWERS, (sample.chosen, sample.rejected), strict=True):
-        talk = (*sample.messages, *turns)
-        if must_check(talk, sample.tools, tokenizer, template):
-            found += losses_of(
-                talk,
-                sample.tools,
-                renderer(tokenizer, template, marks=False),
-                thinks=lambda: renders_thinking(tokenizer, template),
-                answer_from=len(sample.messages),
-                answer=answer,
-            )
+        found += check.losses((*sample.messages, *turns), sample.tools, answer_from=prompt, answer=answer)
     return tuple(dict.fromkeys(found))
 
 

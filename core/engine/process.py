@@ -8,9 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.gpu.selection import VARIABLE
 from core.recipe.devices import devices_of
 from core.recipe.recipe import Recipe
 from core.units import size
+
+_OF_ROCM = "HIP_VISIBLE_DEVICES"
 
 _QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",  # what is trained here is nobody's business
@@ -42,13 +45,15 @@ def prepare(recipe: Recipe, *, alone: bool = False) -> None:
         sys.modules["bitsandbytes"] = None  # type: ignore[assignment]
     devices = devices_of(recipe)
     if devices.cpu:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        os.environ[VARIABLE] = ""
         return
     if "WORLD_SIZE" in os.environ and not alone:  # torchrun has given each rank its device
         return
     # With several GPUs in sight one process would be refused by the trainer.
-    visible = devices.visible or os.environ.get("CUDA_VISIBLE_DEVICES", "0")
-    os.environ["CUDA_VISIBLE_DEVICES"] = visible.partition(",")[0]
+    visible = devices.visible or os.environ.get(VARIABLE, "0")
+    os.environ[VARIABLE] = visible.partition(",")[0]
+    if _OF_ROCM in os.environ:  # there it counts before the other
+        os.environ[_OF_ROCM] = (devices.visible or os.environ[_OF_ROCM]).partition(",")[0]
 
 
 def _needs_bitsandbytes(recipe: Recipe) -> bool:

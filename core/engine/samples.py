@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from core.dataset.flag_names import CONTROL_TOKENS, NOT_RENDERED
+from core.dataset.rendered import loss_words
 from core.dataset.sample import Sample
 from core.engine.encode import encode
 from core.engine.encoded import Encoded, EncodingSettings
-from core.engine.rendered import PartsRefused, loss_words
+from core.engine.rendered import PartsRefused
 from core.errors import BadInput
 
 _BLOCK = 1_000

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
+from core.dataset.rendered import LostPart
 from core.dataset.sample import Message, Sample
 from core.engine.encoded import MASKED, Encoded, EncodingSettings, Sequence, labels_of
-from core.engine.rendered import LostPart, must_check, renderer, renders_thinking
-from core.engine.rendered import losses as losses_of
+from core.engine.rendered import rendered_check
 from core.engine.template import Template, as_template_turn, tokenize
 from core.errors import BadInput
 
@@ -32,17 +31,9 @@ def losses(sample: Sample, tokenizer: Any, settings: EncodingSettings) -> tuple[
     """What the conversation holds and the rendered text does not."""
     if sample.kind == "text":
         return ()
-    turns, template = supervised_turns(sample), settings.template
-    if not must_check(turns, sample.tools, tokenizer, template.text):
-        return ()
-    everything = settings.loss_on == "everything"
-    return losses_of(
-        turns,
-        sample.tools,
-        renderer(tokenizer, template.text, marks=template.marks_answers and not everything),
-        thinks=lambda: renders_thinking(tokenizer, template.text),
-        everything=everything,
-    )
+    template, everything = settings.template, settings.loss_on == "everything"
+    check = rendered_check(tokenizer, template.text, marks=template.marks_answers and not everything)
+    return check.losses(supervised_turns(sample), sample.tools, everything=everything)
 
 
 def stop_trained(settings: EncodingSettings) -> bool:
@@ -99,7 +90,7 @@ def supervised_turns(sample: Sample) -> tuple[Message, ...]:
         raise BadInput("The answer is marked as bad, so supervised training must not learn it")
     if sample.kind == "messages":
         return sample.messages
-    prompt = tuple(replace(turn, trained=False) for turn in sample.messages)
+    prompt = tuple(turn.muted() for turn in sample.messages)
     return (*prompt, *sample.chosen)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.clean import clean_line
-from core.dataset.sample import MARKS, Message
+from core.dataset.sample import Message
 from core.errors import BadInput
 from core.recipe import templates
 
@@ -60,7 +60,7 @@ class Template:
 
 def as_template_turn(turn: Message) -> dict[str, Any]:
     """A turn in the form of a chat template."""
-    return {key: value for key, value in turn.to_json().items() if key not in MARKS}
+    return turn.for_template()
 
 
 def tokenize(tokenizer: Any, talk: list[dict[str, Any]], tools: Any, **options: Any) -> Any:

@@ -18,7 +18,7 @@ from core.errors import BadInput, TunedeckError
 from core.jobs import files
 from core.recipe.adapters import adapter_of
 from core.recipe.recipe import Recipe, put
-from core.runs.saved import read_weights
+from core.runs.saved import read_weights, refuse_damaged_weights
 
 if TYPE_CHECKING:
     from core.engine.generate import Generated
@@ -158,6 +158,7 @@ def _tuned_folder(worker: Worker, recipe: Recipe) -> Path:
     folder = worker.folder.path / adapter.folder
     if not (folder / adapter.weights).exists():
         raise BadInput("No trained model to compare", where=str(folder), do="Train first")
+    refuse_damaged_weights(folder)
     return folder
 
 

@@ -11,8 +11,11 @@ from typing import Any
 
 from core.gpu.readings import GpuSample
 
+UNREADABLE = "No GPU readings"
+"""How a problem begins where there is a driver: its GPUs may be used although nothing can be read of them."""
+
 _NO_LIBRARY = "No NVIDIA driver (libnvidia-ml.so.1 not found)."
-_NO_PACKAGE = "No GPU readings: the nvidia-ml-py package is not installed (pip install nvidia-ml-py)."
+_NO_PACKAGE = f"{UNREADABLE}: the nvidia-ml-py package is not installed (pip install nvidia-ml-py)."
 _THROTTLE = {  # bits of nvmlDeviceGetCurrentClocksEventReasons; idle clocks and clocks set by hand are no throttling
     0x04: "power limit",
     0x08: "hardware slowdown",
@@ -222,7 +225,7 @@ def _sentence(nvml: ModuleType, error: Any) -> str:
         nvml.NVML_ERROR_NO_PERMISSION: "you have no permission to open /dev/nvidiactl; ask for access to the GPUs",
         nvml.NVML_ERROR_GPU_IS_LOST: "a GPU has fallen off the bus; restart the machine",
     }
-    return f"No GPU readings: {reasons.get(error.value, f'NVML says {str(error)!r}')}."
+    return f"{UNREADABLE}: {reasons.get(error.value, f'NVML says {str(error)!r}')}."
 
 
 def _gpu_sentence(nvml: ModuleType, index: int, error: Any) -> str:

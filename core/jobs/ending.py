@@ -125,7 +125,7 @@ def signal_words(number: int, who: str, oom_kills: int) -> str:
 def _resume(who: str) -> str:
     """What training leaves can be resumed; the other jobs leave nothing to resume from."""
     others = tuple(title for title in TITLES.values() if title != TRAINING)
-    return "" if who.startswith(others) else " Resume from the last checkpoint."
+    return "" if who.startswith(others) else " Resume continues from the last checkpoint, or from step 0 without one."
 
 
 def last_error(log: str) -> str:

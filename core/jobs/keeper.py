@@ -38,6 +38,8 @@ KILL_AFTER = 3.5
 """Seconds after `stop-now` at which it gets SIGKILL."""
 GONE_GRACE = 120.0
 """Seconds that a worker has to notice that its folder was deleted, and to save what it has trained somewhere else."""
+COMPLAIN_EVERY = 3600.0
+"""Seconds after which the same trouble is printed again."""
 LEFTOVER_GRACE = 10.0
 """Seconds that children of a worker that finished may need to end (an uploader, for instance)."""
 
@@ -65,7 +67,7 @@ class Keeper:
         self._gone_since: float | None = None
         self._next_beat = 0.0
         self._children = Children()
-        self._complaint = ""
+        self._complaints: dict[str, float] = {}
         self._backlog = Backlog(self._report_loss)
         self._upkeep = Upkeep(folder)
         self._stall = StallWatch(self._saved, _stopped)
@@ -374,11 +376,11 @@ class Keeper:
         """Writes, or continues without: a full disk or a deleted folder must not end the keeper before its worker."""
         try:
             write()
-            self._complaint = ""
             return True
         except TunedeckError as error:
-            if self._complaint != str(error):  # once a second would fill the disk that has room for nothing else
-                self._complaint = str(error)
+            now = time.monotonic()
+            if now >= self._complaints.get(str(error), now):  # once a second would fill the disk that has no room
+                self._complaints[str(error)] = now + COMPLAIN_EVERY
                 print(f"keeper: {error}", file=sys.stderr, flush=True)
             return False
 

@@ -184,21 +184,21 @@ class ModelShape:
     def whole_modules(self, names: Iterable[str]) -> int:
         """Numbers in the modules of these names, which peft trains whole beside an adapter (`modules_to_save`)."""
         wanted = tuple(names)
-        saved = sum(count for name, count in self.modules.items() if _within(name, wanted))
+        saved = sum(count for name, count in self.modules.items() if _matches(name, wanted))
         # A tied output layer gets weights of its own there.
         return saved + (self.vocabulary * self.hidden if self._tied_head(wanted) else 0)
 
     def missing_modules(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Names of `modules_to_save` that no module of this model has."""
+        """Names of `modules_to_save` that no module with weights of its own has."""
         return tuple(
             name
             for name in names
-            if not self._tied_head((name,)) and not any(_within(module, (name,)) for module in self.modules)
+            if not self._tied_head((name,)) and not any(_matches(module, (name,)) for module in self.modules)
         )
 
     def _tied_head(self, names: Sequence[str]) -> bool:
         """Whether the output layer is named, which has no weights in the files because it is the embedding."""
-        stored = any(_within(module, ("lm_head",)) for module in self.modules)
+        stored = any(_matches(module, ("lm_head",)) for module in self.modules)
         return self.tied and "lm_head" in names and not stored
 
 
@@ -319,12 +319,6 @@ def _by_module(family: Family, tensors: Mapping[str, Tensor]) -> dict[str, int]:
         module = family.loaded_name(name.rpartition(".")[0])
         counts[module] = counts.get(module, 0) + math.prod(tensor.shape)
     return counts
-
-
-def _within(module: str, names: tuple[str, ...]) -> bool:
-    """Whether a module, or one that it is in, has one of these names."""
-    parts = module.split(".")
-    return any(_matches(".".join(parts[:end]), names) for end in range(1, len(parts) + 1))
 
 
 def _numbers(tensors: Mapping[str, Tensor], roles: Mapping[str, str], role: str) -> int:

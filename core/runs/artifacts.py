@@ -10,7 +10,7 @@ from typing import Any
 
 from core.errors import BadInput
 from core.jobs.files import reason
-from core.runs.saved import Weights, read_weights
+from core.runs.saved import Weights, read_weights, refuse_damaged_weights
 from core.units import size
 
 
@@ -120,7 +120,7 @@ def copy_adapter(adapter: SavedAdapter, target: Path) -> Path:
         The folder that was made.
 
     Raises:
-        BadInput: it exists already, or cannot be written.
+        BadInput: it exists already, cannot be written, or the weights are damaged.
     """
     if (target / "adapter_config.json").exists():
         raise BadInput("This folder holds an adapter already; it was not overwritten", where=str(target), do=_ELSEWHERE)
@@ -134,7 +134,11 @@ def copy_adapter(adapter: SavedAdapter, target: Path) -> Path:
         shutil.rmtree(part, ignore_errors=True)
         # Contents alone: some files are written for their owner only, and a copy is for taking away.
         shutil.copytree(adapter.folder, part, copy_function=shutil.copyfile)
+        refuse_damaged_weights(part)  # so the copy is known to be whole as well
         part.rename(target)
+    except BadInput as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise BadInput(error.what, where=str(adapter.folder), do=error.do) from error
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         raise BadInput(f"Cannot copy the adapter: {reason(error, target)}", where=str(target), do=_ELSEWHERE) from error

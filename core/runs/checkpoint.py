@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from core.recipe.devices import ranks_of
 from core.recipe.recipe import KNOBS, Recipe, from_json, get, put, to_json, why_without_effect
 from core.recipe.tasks import task_named
 from core.recipe.values import Value, number_text
+from core.runs.checksums import checksums
 from core.units import count, short_count
 
 NAME = "tunedeck.json"
@@ -28,9 +29,6 @@ NAME = "tunedeck.json"
 at its end the SHA-256 of what stands before it. Checkpoints of earlier versions have sizes alone."""
 
 _SEAL = re.compile(rb',"seal":"([0-9a-f]{64})"\}\s*\Z')
-_HASHED_AT_ONCE = 4
-"""Files that are read at the same time: a checkpoint has two or three large ones."""
-
 FROM_THE_START = "start"
 """In the place of a checkpoint's name in `job.json["payload"]["resume"]`: the run was killed before its first one."""
 EVERY = 1 << 62
@@ -139,7 +137,7 @@ def seal(folder: Path, facts: Mapping[str, Any]) -> None:
     """
     names = _file_names(folder)
     sizes = {name: (folder / name).stat().st_size for name in names}
-    body = files.encode({"version": 1, **facts, "files": sizes, "sha256": _sums(folder, names, sync=True)})
+    body = files.encode({"version": 1, **facts, "files": sizes, "sha256": checksums(folder, names, sync=True)})
     digest = hashlib.sha256(body).hexdigest()
     (folder / NAME).write_bytes(body[:-1] + f',"seal":"{digest}"}}'.encode())
 
@@ -174,7 +172,7 @@ def refuse_damaged(path: Path) -> None:
     if stamp not in _DAMAGED:
         wanted = sums if isinstance(sums, dict) else {}
         try:
-            found = _sums(path, list(wanted))
+            found = checksums(path, list(wanted))
         except OSError as error:
             raise BadInput(
                 f"Skipped {path.name}: it cannot be read ({error.strerror})", where=os.fspath(path)
@@ -188,26 +186,6 @@ def refuse_damaged(path: Path) -> None:
 
 _DAMAGED: dict[tuple[str, int, int], str] = {}
 """Of seals that were compared in this process: the file that is damaged, "" where none is."""
-
-
-def _sums(folder: Path, names: Sequence[str], *, sync: bool = False) -> dict[str, str]:
-    """Name to SHA-256 of files in a folder.
-
-    Args:
-        folder: the folder.
-        names: relative to it.
-        sync: whether the disk must have each file first.
-    """
-    from concurrent.futures import ThreadPoolExecutor  # 10 ms: not for who only lists checkpoints
-
-    def one(name: str) -> str:
-        if sync:
-            files.sync(folder / name)
-        with open(folder / name, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-
-    with ThreadPoolExecutor(_HASHED_AT_ONCE) as pool:
-        return dict(zip(names, pool.map(one, names), strict=True))
 
 
 def newest_first(checkpoints: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.gpu import host
-from core.gpu.nvml import DriverVersion
+from core.gpu.nvml import UNREADABLE, DriverVersion
 from core.gpu.readings import GpuSample
 from core.gpu.selection import label_of
 from core.recipe.devices import RunDevices, run_devices
@@ -60,7 +60,12 @@ class Placement:
 
 
 def placement_of(
-    recipe: Recipe, gpus: Sequence[GpuSample], driver: DriverVersion | None = None, *, wait: bool = True
+    recipe: Recipe,
+    gpus: Sequence[GpuSample],
+    driver: DriverVersion | None = None,
+    *,
+    problem: str = "",
+    wait: bool = True,
 ) -> Placement:
     """Where a run will compute.
 
@@ -68,6 +73,7 @@ def placement_of(
         recipe: the recipe.
         gpus: all devices of this machine, as `core.gpu.nvml.GpuReader.read` lists them.
         driver: NVIDIA's, None where it does not say its version.
+        problem: why there are none to read, or "".
         wait: whether to wait for torch's own answer, for seconds at the first time; else `checking` says that it is
             being asked.
     """
@@ -75,8 +81,8 @@ def placement_of(
     if devices.cpu:
         return _on_cpu(devices)
     build = torch_build()
-    if not gpus and (build is None or not build.rocm):
-        return _on_cpu(devices)  # no driver, or one that does not answer: its sentence is the preflight's
+    if not gpus and (build is None or not (build.rocm or (build.gpu and problem.startswith(UNREADABLE)))):
+        return _on_cpu(devices)  # no driver: its sentence is the preflight's
     names = [label_of(gpu) for gpu in devices.gpus]
     unable = "" if build is None or devices.fault else build.unable(names, driver)
     if unable:

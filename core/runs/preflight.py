@@ -130,8 +130,8 @@ def preflight(
             shape = read_shape(recipe.model.path, recipe.model.revision)
         except BadInput as error:
             fault = error
-    data, kinds = _data(recipe, workspace)
-    place = placement_of(recipe, gpus, driver, wait=wait)
+    data, kinds = _data(recipe, workspace, shape)
+    place = placement_of(recipe, gpus, driver, problem=gpu_problem, wait=wait)
     choice = choose_precision(recipe, shape, place, later=later)
     seen = _Seen(recipe, workspace, shape, fault, place, choice, tuple(gpus), gpu_problem, kinds)
     found = [*_fields(seen), *data, *(check for rule in _RULES for check in rule(seen))]
@@ -169,7 +169,9 @@ def _fields(seen: _Seen) -> Iterator[PreflightCheck]:
         yield PreflightCheck("recipe", "ok", "All fields are valid.")
 
 
-def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozenset[str] | None]:
+def _data(
+    recipe: Recipe, workspace: Path, shape: ModelShape | None
+) -> tuple[list[PreflightCheck], frozenset[str] | None]:
     """Whether the sources open, and the kinds of samples in them."""
     from core.dataset.dataset import Dataset
     from core.dataset.mapping import Chosen
@@ -203,7 +205,7 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozen
     if trained is not None and trained.recognition.kind is not None and recipe.model.path:
         from core.runs.token_checks import token_checks
 
-        lines = token_checks(recipe, workspace, trained)
+        lines = token_checks(recipe, workspace, trained, shape)
         checks += [PreflightCheck("tokens", line.verdict, line.sentence, line.path, line.brief) for line in lines]
     if trained is not None and recipe.data.mix:
         from core.runs.mix_words import mix_words  # orjson: only where data is read
@@ -230,7 +232,7 @@ def _rows(recipe: Recipe, workspace: Path, trained: Dataset, held: Dataset | Non
     if (known := known_rows(trained, recipe, workspace)) is None:
         return
     for each in (*unreadable(known[0], recipe), *left_out(known[1], recipe)):
-        yield PreflightCheck("rows", each.verdict, each.sentence, each.path)
+        yield PreflightCheck("rows", each.verdict, each.sentence, each.path, each.brief)
 
 
 def _eval(seen: _Seen) -> Iterator[PreflightCheck]:
@@ -387,10 +389,10 @@ def _devices(seen: _Seen) -> Iterator[PreflightCheck]:
     elif place.cpu:
         yield PreflightCheck("device", "warn", f"{place.devices.note} The run would train on the CPU.", where)
     else:
-        yield from _on_gpus(place)
+        yield from _on_gpus(place, seen.gpu_fault)
 
 
-def _on_gpus(place: Placement) -> Iterator[PreflightCheck]:
+def _on_gpus(place: Placement, unread: str) -> Iterator[PreflightCheck]:
     where, names = "training.devices", clean_line(", ".join(place.names) or "a GPU", 400)
     if place.checking:
         words = f"Checking that torch can use {names}; this takes a few seconds, once."
@@ -403,6 +405,11 @@ def _on_gpus(place: Placement) -> Iterator[PreflightCheck]:
         rocm = place.torch is not None and place.torch.rocm
         no_gauges = " with ROCm. GPU readings are not available for it" if rocm else ""
         yield PreflightCheck("device", "ok", f"Trains on {names}{no_gauges}.")
+    faults = [gpu.problem for gpu in place.devices.gpus if gpu.problem]
+    if unread and not place.devices.gpus and not (place.torch is not None and place.torch.rocm):
+        faults.append(unread)
+    for fault in faults:
+        yield PreflightCheck("device", "warn", clean_line(fault, 300), where)
     if place.devices.note:
         yield PreflightCheck("device", "warn", place.devices.note, where)
 

@@ -13,6 +13,7 @@ from core.dataset.view.view import CuratedView
 from core.errors import BadInput
 from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.tasks import TASKS, Task
+from core.units import rows_words
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
@@ -35,12 +36,14 @@ class RowFinding:
         sentence: what was found, where, and what to do.
         path: the field to change, or "".
         topic: `rows` where all rows were counted, `data` for what the first rows show.
+        brief: the same in two or three words, for the field's row; may be "".
     """
 
     verdict: FindingLevel
     sentence: str
     path: str = ""
     topic: str = "rows"
+    brief: str = ""
 
 
 def source_words(dataset: Dataset, task: Task, *, training: bool) -> Iterator[RowFinding]:
@@ -107,11 +110,11 @@ def row_findings(view: CuratedView, recipe: Recipe) -> list[RowFinding]:
     return found
 
 
-def refuse_rows(view: CuratedView, recipe: Recipe) -> list[str]:
+def refuse_rows(view: CuratedView, recipe: Recipe) -> list[RowFinding]:
     """Refuses to train on a view of which too much is missing.
 
     Returns:
-        Sentences for the events of the run: on what was left out, and warnings.
+        What the events of the run are to say: what was left out, and warnings.
 
     Raises:
         BadInput: naming the field.
@@ -122,7 +125,7 @@ def refuse_rows(view: CuratedView, recipe: Recipe) -> list[str]:
         more = len(stops) - 1
         words = "" if not more else f"There {'is 1 more problem' if more == 1 else f'are {more} more problems'}"
         raise BadInput(stops[0].sentence.rstrip("."), where=stops[0].path, do=words)
-    return [each.sentence for each in found]
+    return found
 
 
 def unreadable(
@@ -145,10 +148,11 @@ def unreadable(
     words = f"{lead}{many} cannot be read as samples and will not be used: {_reasons(counts)}."
     if share > STOP and not recipe.data.allow_unreadable:
         do = f"Name the columns ({mapping}), fix the file, or set {FIELD} to train without these rows."
-        yield RowFinding("stop", clean_line(f"{words} {do}", 1_000), FIELD)
+        yield RowFinding("stop", clean_line(f"{words} {do}", 1_000), FIELD, brief=f"{shown} unreadable")
     elif share > WARN:
         accepted = f" Accepted by {FIELD}." if share > STOP else ""
-        yield RowFinding("warn", clean_line(f"{words}{accepted}", 1_000), FIELD if share > STOP else mapping)
+        field = FIELD if share > STOP else mapping
+        yield RowFinding("warn", clean_line(f"{words}{accepted}", 1_000), field, brief=f"{shown} unreadable")
     else:
         yield RowFinding("ok", clean_line(words, 1_000))
 
@@ -164,7 +168,8 @@ def left_out(dropped: Mapping[str, int], recipe: Recipe) -> Iterator[RowFinding]
     if found:
         listed = ", ".join(f"{name} {number:,}" for name, number in found)
         many = sum(number for _, number in found)
-        yield RowFinding("ok", f"Flagged rows left out ({many:,}): {listed}.", "data.drop_flags")
+        words = f"Flagged rows left out ({many:,}): {listed}."
+        yield RowFinding("ok", words, "data.drop_flags", brief=f"leaves out {rows_words(many)}")
 
 
 def _reasons(counts: Mapping[str, Any]) -> str:

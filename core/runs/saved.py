@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.errors import BadInput
 from core.jobs import files
 from core.jobs.folder import JobFolder
 from core.jobs.tail import Tail, objects, parser
 from core.recipe.tasks import SFT, Headline, task_named
+from core.runs.checksums import checksums
 from core.units import count, significant
 
 NAME = "weights.json"
@@ -118,12 +120,33 @@ def weights_at(
 
 
 def write_weights(folder: Path, weights: Weights) -> None:
-    """Writes `weights.json` into a folder that is being filled.
+    """Writes `weights.json` into a folder that is otherwise complete, with the SHA-256 of the weights' files.
 
     Raises:
         OSError: it cannot be written.
     """
-    (folder / NAME).write_bytes(files.encode({"version": _VERSIONS[-1], **weights.to_json()}))
+    sums = checksums(folder, sorted(path.name for path in folder.glob("*.safetensors")))
+    (folder / NAME).write_bytes(files.encode({"version": _VERSIONS[-1], **weights.to_json(), "sha256": sums}))
+
+
+def refuse_damaged_weights(folder: Path) -> None:
+    """Compares the files of saved weights with what they were when they were saved; older runs do not say that.
+
+    Raises:
+        BadInput: one of them is not what it was, or not there; the sentence names it.
+    """
+    sums = (files.read_json(os.fspath(folder / NAME)) or {}).get("sha256")
+    for name, digest in sums.items() if isinstance(sums, Mapping) else ():
+        try:
+            same = checksums(folder, [name])[name] == digest
+        except OSError as error:
+            raise BadInput(f"{name} cannot be read: {error.strerror}", where=os.fspath(folder)) from error
+        if not same:
+            raise BadInput(
+                f"The saved weights are damaged: {name} does not match its checksum",
+                where=os.fspath(folder),
+                do="Copy it from a backup, or train again",
+            )
 
 
 def read_weights(folder: Path) -> Weights | None:

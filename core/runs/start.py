@@ -167,7 +167,7 @@ def prepare_run(
         view = curate(resolved, workspace, decisions=decisions, on_progress=on_progress, should_stop=should_stop)
     else:
         view = view_of(resolved)
-    warnings += refuse_rows(view, resolved)
+    rows = refuse_rows(view, resolved)
     resolved = put(resolved, "data.view", view.fingerprint)
     payload = {
         "recipe": to_json(resolved),
@@ -188,6 +188,8 @@ def prepare_run(
     remember(workspace)
     for warning in [*warnings, *view.manifest["notes"]]:
         folder.append_event("alert", warning)
+    for found in rows:
+        folder.append_event("alert" if found.verdict == "warn" else "rows", found.sentence)
     return Prepared(
         folder, stages_of(resolved, folder, view.eval_count), environment_of(resolved, machine.gpus), resolved
     )
@@ -222,7 +224,7 @@ def _precision(recipe: Recipe, machine: GpuInventory, *, elsewhere: bool, later:
         shape = read_shape(recipe.model.path, recipe.model.revision)
     except BadInput:
         shape = None  # it is downloaded when the run starts
-    place = placement_of(recipe, machine.gpus, machine.driver)
+    place = placement_of(recipe, machine.gpus, machine.driver, problem=machine.problem)
     return choose_precision(recipe, shape, place, later=later)
 
 

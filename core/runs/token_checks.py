@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,8 @@ from core.recipe.recipe import Recipe
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
     from core.dataset.records import Row
+    from core.dataset.sample import Sample
+    from core.recipe.model_shape import ModelShape
     from core.runs.token_facts import TokenFacts
 
 WAYS_ON = (
@@ -37,30 +39,31 @@ class TokenCheck:
     brief: str = ""
 
 
-def token_checks(recipe: Recipe, workspace: Path, dataset: Dataset) -> Iterator[TokenCheck]:
-    """The lines; none while no tokens are counted for this recipe.
+def token_checks(recipe: Recipe, workspace: Path, dataset: Dataset, shape: ModelShape | None) -> Iterator[TokenCheck]:
+    """The lines: from counted tokens, else from a look at the rows of a small dataset or the first ones of a large one.
 
     Args:
         recipe: with absolute paths.
         workspace: the folder that holds `.tunedeck`.
         dataset: the training data, opened.
+        shape: of the model, None where it is not on this machine.
     """
     found = _of_overview(recipe, workspace) or _of_rows(recipe, workspace, dataset)
+    if found is None and shape is not None:
+        found = _of_quick_look(recipe, workspace, dataset, shape)
     if found is None:
         return
     if found.not_rendered and NOT_RENDERED in recipe.data.drop_flags:
-        words = f"{_rows(len(found.not_rendered))} that the chat template does not render in full "
+        words = f"{_rows(len(found.not_rendered))}{found.among} that the chat template does not render in full "
         words += f"{'is' if len(found.not_rendered) == 1 else 'are'} left out (flag not_rendered)."
         yield TokenCheck("warn", words, "data.drop_flags")
     elif found.not_rendered:
-        words = f"{_lost_words(found.not_rendered)}. {WAYS_ON}"
+        words = f"{_lost_words(found.not_rendered, found.among)}. {WAYS_ON}"
         yield TokenCheck("stop", words, "data.train_without", f"{len(found.not_rendered):,} not rendered")
     if found.context_lost:
         verb = "loses" if found.context_lost == 1 else "lose"
-        words = (
-            f"{_rows(found.context_lost)} {verb} something from context, such as earlier reasoning, because the chat "
-        )
-        words += "template does not render it. The trained answers are complete."
+        words = f"{_rows(found.context_lost)}{found.among} {verb} something from context, such as earlier reasoning, "
+        words += "because the chat template does not render it. The trained answers are complete."
         yield TokenCheck("warn", words, "model.chat_template")
     if found.control and CONTROL_TOKENS not in recipe.data.drop_flags:
         verb = "contains" if found.control == 1 else "contain"
@@ -75,6 +78,7 @@ class _Found:
     not_rendered: list[tuple[int, str]]
     context_lost: int
     control: int
+    among: str = ""
 
 
 def _of_overview(recipe: Recipe, workspace: Path) -> _Found | None:
@@ -82,7 +86,7 @@ def _of_overview(recipe: Recipe, workspace: Path) -> _Found | None:
     from core.runs.overview_job import tokens_known
 
     tokens = tokens_known(workspace, recipe)
-    if tokens is None:
+    if tokens is None or "not_rendered" not in tokens.get("train", {}):
         return None
     parts = [tokens["train"]] if recipe.data.eval else [tokens["train"], tokens["eval"]]
     rows = sorted((int(row), str(words)) for part in parts for row, words in part["not_rendered_rows"])
@@ -101,12 +105,34 @@ def _of_rows(recipe: Recipe, workspace: Path, dataset: Dataset) -> _Found | None
     if lookup.standing != "known" or not facts.complete:
         return None
     lost = [each.row for each in facts.rows() if each.not_rendered]
-    staying = set(lost).difference(_left_out(recipe, workspace, dataset, facts, lost[:_LOOKED_AT]))
+
+    def has_tokens(row: int, _: Sample) -> bool:
+        found = facts.row(row)
+        return found is not None and found.control
+
+    staying = set(lost).difference(_left_out(recipe, workspace, dataset, has_tokens, lost[:_LOOKED_AT]))
     context = control = 0
     for each in facts.rows():
         context += each.context_lost and not each.not_rendered
         control += each.control
     return _Found([(row, _reason(facts, row)) for row in sorted(staying)], context, control)
+
+
+def _of_quick_look(recipe: Recipe, workspace: Path, dataset: Dataset, shape: ModelShape) -> _Found | None:
+    """What rendering the rows here tells; special tokens in texts are counted by `core.runs.known_rows`."""
+    from core.dataset.control_text import ControlText
+    from core.recipe.special_tokens import special_tokens
+    from core.runs.quick_render import quick_losses
+
+    looked = quick_losses(recipe, shape, dataset)
+    if looked is None:
+        return None
+    special = special_tokens(recipe.model.path, recipe.model.revision)
+    control = ControlText(special.tokens, special.begin, special.end, train_without=recipe.data.train_without)
+    rows = [row for row, _ in looked.rows][:_LOOKED_AT]
+    out = set(_left_out(recipe, workspace, dataset, lambda _, sample: bool(control.of(sample)), rows))
+    among = "" if looked.whole else f" among the first {looked.looked:,} rows"
+    return _Found([each for each in looked.rows if each[0] not in out], looked.context, 0, among)
 
 
 def _reason(facts: TokenFacts, row: int) -> str:
@@ -115,7 +141,9 @@ def _reason(facts: TokenFacts, row: int) -> str:
     return next((flag.reason.partition(": ")[2] for flag in flags if flag.name == NOT_RENDERED), "")
 
 
-def _left_out(recipe: Recipe, workspace: Path, dataset: Dataset, facts: TokenFacts, rows: list[int]) -> Iterator[int]:
+def _left_out(
+    recipe: Recipe, workspace: Path, dataset: Dataset, has_tokens: Callable[[int, Sample], bool], rows: list[int]
+) -> Iterator[int]:
     """Which of some rows the view leaves out: by the user's decision, or for what a look at these rows tells."""
     from core.dataset.audit.store import read_ledger
     from core.dataset.checks import CHECKS, Context
@@ -132,16 +160,16 @@ def _left_out(recipe: Recipe, workspace: Path, dataset: Dataset, facts: TokenFac
         key = row_digest(row.value or {})
         verdict = ledger.standing(key_text(key, occurrences.next(key))).verdict
         try:
-            item = Item(number, dataset.sample_of(row))
+            sample = dataset.sample_of(row)
         except Unreadable:
             continue
-        found = facts.row(number)
+        item = Item(number, sample)
         dropped = verdict == "drop"
         if not dropped and verdict != "keep":
             dropped = (
                 any(check.inspect(item) for check in checks)
                 or ("exact_duplicate" in drops and item.content in seen)
-                or (CONTROL_TOKENS in drops and found is not None and found.control)
+                or (CONTROL_TOKENS in drops and has_tokens(number, sample))
             )
         if dropped:
             yield number
@@ -166,11 +194,11 @@ def _good_rows(dataset: Dataset, rows: list[int]) -> Iterator[tuple[int, Row]]:
             return
 
 
-def _lost_words(rows: list[tuple[int, str]]) -> str:
+def _lost_words(rows: list[tuple[int, str]], among: str) -> str:
     """Which rows lose what, as a sentence without a full stop; rows count from 1 in it."""
     named = "; ".join(f"row {row + 1:,}: {lost}" for row, lost in islice(rows, _NAMED) if row >= 0)
     more = f"; and {len(rows) - _NAMED:,} more" if len(rows) > _NAMED else ""
-    return f"The chat template does not render all of {_rows(len(rows))} ({named}{more})"
+    return f"The chat template does not render all of {_rows(len(rows))}{among} ({named}{more})"
 
 
 def _rows(number: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import peft
 
 from core.engine.load import Hardware
+from core.errors import BadInput
 from core.recipe.adapters import adapter_of
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe
@@ -94,4 +95,33 @@ def adapter_config(recipe: Recipe, model: Any) -> peft.PeftConfig | None:
     plain = adapter_of(recipe).peft_config(recipe)
     if plain is None:
         return None
-    return getattr(peft, plain.name)(**{**plain.arguments, **peft_targets(plain.arguments, model)})
+    chosen = peft_targets(plain.arguments, model)
+    if saved := plain.arguments.get("modules_to_save"):
+        chosen["modules_to_save"] = _whole_modules(saved, model)
+    return getattr(peft, plain.name)(**{**plain.arguments, **chosen})
+
+
+def _whole_modules(names: list[str], model: Any) -> list[str]:
+    """What peft is told to train whole, so that it is what was named.
+
+    Peft takes every module whose name ends in the letters of one that is named (`norm` is `input_layernorm` as well),
+    and ignores a name that no module has: such names are spelled out, and refused.
+
+    Raises:
+        BadInput: no module with weights of its own has the name.
+    """
+    modules = dict(model.named_modules())
+    with_weights = [name for name in modules if next(modules[name].parameters(recurse=False), None) is not None]
+    found: list[str] = []
+    for wanted in names:
+        meant = [name for name in with_weights if name == wanted or name.endswith(f".{wanted}")]
+        if not meant:
+            last = list(dict.fromkeys(name.rpartition(".")[2] for name in with_weights))
+            raise BadInput(
+                f"The model has no module named {wanted!r}",
+                where="lora.modules_to_save",
+                do=f"Use some of {', '.join(last[:12])}, or leave it empty",
+            )
+        taken = [name for name in modules if name.endswith(wanted)]
+        found += [wanted] if taken == meant else meant
+    return found

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import SCHEDULER_NAME
+from transformers.trainer_pt_utils import nested_gather
 
 from core import units
 from core.engine.quantized import base_unchanged, in_four_bits, pack_as_evaluation_does
@@ -57,6 +58,7 @@ class DurableTrainer(Trainer):
         self._resumed: Checkpoint | None = None
         self._over = False
         self._put_off = False
+        self._reported = 0
         self._ranks = RankSaving(worker, recipe)
         self.in_step = InStep(self)
         self.short_in_evaluation = False
@@ -191,13 +193,17 @@ class DurableTrainer(Trainer):
             self.control.should_save = True
         return True
 
-    def _maybe_log_save_evaluate(self, *arguments: Any, **names: Any) -> None:
+    def _maybe_log_save_evaluate(self, tr_loss: Any, grad_norm: Any, *arguments: Any, **names: Any) -> None:
         if self._put_off and self._worker.reachable():
             self.control.should_save = True
         went_on = not self.control.should_training_stop
-        super()._maybe_log_save_evaluate(*arguments, **names)
+        super()._maybe_log_save_evaluate(tr_loss, grad_norm, *arguments, **names)
         if went_on and self.control.should_training_stop and not self._evaluation_due:
-            self._log_rest(*arguments, **names)  # an early stop: nobody had known that this step is the last
+            self._log_rest(
+                tr_loss, grad_norm, *arguments, **names
+            )  # an early stop: nobody knew that this step is the last
+        elif not went_on:
+            self._report_rest(tr_loss, grad_norm)
         if not self.control.should_training_stop:
             self.between_steps(self._save_now)
 
@@ -205,6 +211,21 @@ class DurableTrainer(Trainer):
         """Logs the steps since the last multiple of `log_every`, and nothing else."""
         self.control.should_log, self.control.should_evaluate, self.control.should_save = True, False, False
         super()._maybe_log_save_evaluate(*arguments, **names)
+
+    def _report_rest(self, tr_loss: Any, grad_norm: Any) -> None:
+        """Writes the loss of those steps where the run was asked to stop; a resumed one logs them as if it had not."""
+        step, since = self.state.global_step, self._globalstep_last_logged
+        if step <= max(since, self._reported):
+            return
+        self._reported = step
+        line = {
+            "step": step,
+            LOSS: nested_gather(tr_loss, self.args.parallel_mode).mean().item() / (step - since),
+            "grad_norm": None if grad_norm is None else float(grad_norm),
+            "learning_rate": self._get_learning_rate(),
+            "epoch": self.state.epoch,
+        }
+        self._worker.metric({name: value for name, value in line.items() if value is not None})
 
     def _save_now(self) -> None:
         self._save_checkpoint(self.model_wrapped, None)

@@ -81,8 +81,9 @@ def measure(rows: Iterable[ViewRow], tokenizer: Any, settings: EncodingSettings)
     Raises:
         BadInput: for what no single sample is to blame for, such as a template without marks.
     """
+    from core.dataset.rendered import loss_words
     from core.engine.encode import encode
-    from core.engine.rendered import PartsRefused, loss_words
+    from core.engine.rendered import PartsRefused
 
     for row in rows:
         try:

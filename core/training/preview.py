@@ -47,10 +47,10 @@ class Preview:
         Raises:
             BadInput: model, template or sample cannot be used.
         """
+        from core.dataset.rendered import loss_words
         from core.engine.encode import encode, stop_trained
         from core.engine.encoded import EncodingSettings
         from core.engine.pieces import parts_of
-        from core.engine.rendered import loss_words
 
         recipe = from_json(_part(question, "recipe"))
         try:

@@ -111,7 +111,7 @@ class _Attempt:
         """What has to happen before another try can succeed, as the end of a sentence."""
         place = self.target.parent
         if self._no_inodes:
-            return f"files are deleted on {place}: it needs room for about {max(self._files, 1)}"
+            return f"files are deleted on {place}" + (f": it needs room for {self._files}" if self._files > 1 else "")
         return f"about {units.size(max(self.reached, 1 << 20))} is free on {place}"
 
     def __call__(self) -> bool:

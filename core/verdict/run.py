@@ -11,7 +11,7 @@ from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Update
 from core.jobs.stall import stall_of
-from core.jobs.status import Status
+from core.jobs.status import LOST, Status
 from core.jobs.titles import COMPARING
 from core.recipe.recipe import read
 from core.recipe.schedule import schedule_of
@@ -96,9 +96,9 @@ def _failed(update: Update) -> Finding | None:
     """That a run has ended by an error: whatever its losses say, nobody should read that it is well."""
     if update.state not in ("failed", "lost"):
         return None
-    return Finding(
-        VerdictKind.FAILED, update.status.step or 0, cause=COMPARING if update.status.stage else update.state
-    )
+    killed = LOST if update.status.signal is not None else update.state
+    cause = COMPARING if update.status.stage else killed
+    return Finding(VerdictKind.FAILED, update.status.step or 0, cause=cause)
 
 
 def _steps(recipe: Mapping[str, Any], samples: Any) -> int | None:

@@ -11,9 +11,12 @@ import pytest
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.recipe.recipe import Recipe, to_json
+from core.runs.artifacts import copy_adapter, read_adapter
 from core.runs.checkpoint import EVERY, FROM_THE_START, NAME, is_whole, last_good, read, refuse_damaged, seal
 from core.runs.queueing import _put_back
 from core.runs.resume import plan_resume
+from core.runs.saved import NAME as NAME_OF_WEIGHTS
+from core.runs.saved import Weights, refuse_damaged_weights, write_weights
 from core.training.saving import drop_old
 from tui.commands.pause import how_to_resume
 
@@ -111,3 +114,23 @@ def test_one_whose_checkpoints_are_all_damaged_says_so_instead(tmp_path: Path) -
     flip(checkpoint(folder.checkpoints, 30) / "optimizer.pt")
     with pytest.raises(BadInput, match=r"checkpoint-30.*damaged"):
         plan_resume(folder)
+
+
+def test_weights_that_are_damaged_are_neither_compared_nor_exported(tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "adapter"
+    folder.mkdir(parents=True)
+    (folder / "adapter_model.safetensors").write_bytes(b"w" * 1000)
+    (folder / "adapter_config.json").write_text("{}")
+    write_weights(folder, Weights(3, 3))
+    adapter = read_adapter(folder.parent)
+    assert adapter is not None
+    assert (copy_adapter(adapter, tmp_path / "copy") / NAME_OF_WEIGHTS).exists()
+    flip(folder / "adapter_model.safetensors")
+    with pytest.raises(BadInput, match=r"adapter_model\.safetensors"):
+        refuse_damaged_weights(folder)
+    with pytest.raises(BadInput, match="damaged") as said:
+        copy_adapter(adapter, tmp_path / "other")
+    assert str(folder) in str(said.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "run"]
+    (folder / NAME_OF_WEIGHTS).write_text(json.dumps({"version": 2, **Weights(3, 3).to_json()}))
+    refuse_damaged_weights(folder)

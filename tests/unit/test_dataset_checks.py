@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.dataset.checks import CHECKS, Check, Context, Flag
+from core.dataset.eval_place import EvalPlace
 from core.dataset.item import Item, prompt_digest
 from core.dataset.sample import Message, Sample
 
@@ -173,7 +174,7 @@ def test_lengths_far_outside_the_rest_are_found_both_ways() -> None:
 def test_a_prompt_of_the_eval_set_is_a_leak_whatever_its_answer() -> None:
     prompt = prompt_digest(ask("How  far?", "Very."))
     assert prompt is not None
-    context = Context(eval_prompts={prompt: "eval.jsonl, line 1"})
+    context = Context(eval_prompts={prompt: EvalPlace("eval.jsonl", 1)})
     found = flags("leak_exact", ask("how far?", "5 km"), ask("How near?", "Very."), context=context)
     assert found[0] is not None
     assert "eval.jsonl, line 1" in found[0].reason
@@ -201,6 +202,7 @@ def test_every_check_explains_itself_and_has_its_own_name() -> None:
         ("<think>\nOne.\n</think>\nTwo.\n</think>\n3", "</think> without an opening tag"),
         ("<think>\nFive and five.\n</think>\n\n10", ""),
         ("R1 writes `<think>` first and `</think>` last.", ""),
+        ("<think>Five and five</think>10", ""),
         ("I think so.", ""),
     ],
 )

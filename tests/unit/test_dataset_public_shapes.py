@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from core.dataset.checks import Context
 from core.dataset.checks.turns import LossWeight
 from core.dataset.formats import recognize, to_sample
 from core.dataset.formats.decode import python_literal
+from core.dataset.formats.unused import unused_names
 from core.dataset.item import Item, content_digest
 from core.dataset.records import Unreadable
 from core.dataset.sample import Message, Sample
@@ -244,7 +247,12 @@ def test_winners_that_are_models_are_no_answers() -> None:
     for names in (("gpt-4", "vicuna-13b"), ("model_a", "model_b"), ("tie", "tie"), ("meta/Llama-3-8B", "Qwen2.5")):
         row = {"prompt": "q", "response": "a", "winner": names[0], "loser": names[1]}
         assert sample(row) == Sample("messages", (Q, A))
-    assert sample({"prompt": "q", "winner": "a", "loser": "b"}) == Sample(
+    own = [{"prompt": "q", "winner": ("mine-v1", "mine-v2")[n % 2], "loser": "base", "response": "a"} for n in range(6)]
+    assert recognize(own).name == "prompt-completion"
+    for one, other in (("Right", "Left"), ("Philosophy", "Yield"), ("Tie", "None")):
+        assert sample({"prompt": "q", "chosen": one, "rejected": other}).kind == "preference", "these are answers"
+    assert sample({"prompt": "q", "winner": "a word", "loser": "b word"}).kind == "preference"
+    assert sample({"prompt": "q", "chosen": "a", "rejected": "b"}) == Sample(
         "preference", (Q,), chosen=(A,), rejected=(B,)
     )
 
@@ -259,6 +267,12 @@ def test_verdicts_are_read_in_every_spelling(bad: Any, good: Any) -> None:
     rows = [{"prompt": "q", "completion": "a", "label": label} for label in (bad, good)]
     found = recognize(rows)
     assert [to_sample(row, found).label for row in rows] == [False, True]
+
+
+def test_classes_of_a_text_are_no_verdicts_on_an_answer() -> None:
+    for labels in (("pos", "neg"), ("positive", "negative"), ("up", "down"), (-1, 0, 1)):
+        rows = [{"prompt": "q", "completion": "a", "label": label} for label in labels]
+        assert recognize(rows).name == "prompt-completion"
 
 
 @pytest.mark.parametrize(
@@ -297,6 +311,8 @@ def test_a_question_without_an_answer_or_with_a_choice_that_is_not_there_is_unre
     ):
         with pytest.raises(Unreadable, match=words):
             sample({"question": "q", **more})
+    cut = {"question": "q", "choices": "['x' ... 'y']", "answer": "x"}
+    assert sample(cut).messages == (Q, Message("assistant", "x")), "no choices, which is named as not used"
     several = recognize([{"question": "q", "answers": {"text": ["a", "b"], "answer_start": [0, 1]}}])
     assert "first of several answers" in several.why
 
@@ -378,6 +394,64 @@ def test_rows_that_differ_only_in_a_loss_flag_are_no_exact_duplicates(tmp_path: 
     rows = [talk(**flags) for flags in ({}, *MUTED)]
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert scan(path).flags["exact_duplicate"] == 0
+    counts = scan(path).flags
+    assert (counts["exact_duplicate"], counts["normalized_duplicate"]) == (0, 0)
     path.write_text("".join(json.dumps(row) + "\n" for row in [rows[1], {"id": 7, **rows[1]}, rows[0]]))
     assert scan(path).flags["exact_duplicate"] == 1
+
+
+NAMES = (
+    "messages", "conversations", "contents", "prompt", "completion", "chosen", "rejected", "label", "question",
+    "answer", "answers", "choices", "context", "history", "system", "tools", "input", "instruction", "output",
+    "instances", "turns", "text", "images", "mask", "loss_mask", "weight", "preferred_output",
+    "non_preferred_output", "rejected_response",
+)  # fmt: skip
+KEYS = (
+    "role", "from", "content", "value", "parts", "type", "text", "tool_calls", "function_call", "name", "id", "weight",
+    "tool_call_id", "train", "mask", "loss", "train_detail", "reasoning_content", "tool_use_id", "input", "arguments",
+    "functionCall", "functionResponse", "inlineData", "title", "sentences", "messages",
+)  # fmt: skip
+CELLS: list[Any] = [
+    "q", "user", "assistant", "tool", "model", "", None, True, False, 0, 1, -1, 0.5, "0", "good", "text", "tool_result",
+    "tool_use", "image", "[]", "{}", "['a' 'b']", "[{'role': 'user', 'content': 'q'}\n {'role': 'assistant'}]", "A",
+    10**30, '{"role": "assistant", "content": "x"}', "['x' ... 'y']", "array(['x'], dtype=object)",
+]  # fmt: skip
+
+
+def test_rows_of_odd_shapes_are_samples_that_survive_an_export_or_say_why_they_are_none() -> None:
+    chance = Random(3)
+
+    def value(depth: int) -> Any:
+        kind = chance.random()
+        if depth <= 0 or kind < 0.45:
+            return chance.choice(CELLS)
+        if kind < 0.7:
+            return [value(depth - 1) for _ in range(chance.randint(0, 3))]
+        return {chance.choice(KEYS): value(depth - 1) for _ in range(chance.randint(0, 4))}
+
+    def turn() -> dict[str, Any]:
+        said = {
+            "role": chance.choice(("user", "assistant", "tool", "system")),
+            "content": chance.choice(("x", value(3))),
+        }
+        return {**said, **{chance.choice(KEYS): value(3) for _ in range(chance.randint(0, 2))}}
+
+    read = 0
+    for _ in range(2_500):
+        row = {
+            chance.choice(NAMES): value(4) if chance.random() < 0.5 else [turn() for _ in range(chance.randint(1, 3))]
+            for _ in range(chance.randint(1, 4))
+        }
+        found = recognize([row])
+        try:
+            made = to_sample(row, found)
+        except Unreadable:
+            continue
+        read += 1
+        Item(0, made, value=row)
+        unused_names([(row, found, made)])
+        assert made.kind == "text" or sample(as_row(made)) == made
+        as_cells(made)
+        with suppress(NotHosted):
+            as_hosted(made)
+    assert read > 50

@@ -249,7 +249,10 @@ def test_text_is_rows_by_paragraph_or_by_line(write: Write) -> None:
     path = write("a.txt", b"one\ntwo\n\n\nthree\n")
     assert values(open_reader([path])) == [{"text": "one\ntwo"}, {"text": "three"}]
     assert [row.line for row in rows(open_reader([path]))] == [1, 5]
-    assert values(open_reader([path], text_lines=True)) == [{"text": "one"}, {"text": "two"}, {"text": "three"}]
+    lines = open_reader([path], unit_of=lambda file: "line")
+    assert values(lines) == [{"text": "one"}, {"text": "two"}, {"text": "three"}]
+    whole = open_reader([path], unit_of=lambda file: "file")
+    assert values(whole) == [{"text": "one\ntwo\n\n\nthree"}]
 
 
 def test_parquet_is_read_by_row_groups(tmp_path: Path) -> None:

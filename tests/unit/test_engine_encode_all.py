@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -256,6 +257,36 @@ def test_a_process_that_is_killed_costs_no_sample_and_a_stop_leaves_none_behind(
         encode_all(view, tokenizer, settings, caches=tmp_path / "caches", seen=stop)
     assert len(started) == 4
     assert all(each.returncode is not None for each in started)
+
+
+def test_of_two_ranks_one_encodes_and_the_other_waits_and_opens(
+    tmp_path: Path,
+    tokenizer: Any,
+    settings: EncodingSettings,
+    all_samples: list[Sample],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_SHARED_OUT", 2**40)
+    view, caches = _view(tmp_path, all_samples[:60]), tmp_path / "caches"
+    encodes, waits = threading.Event(), threading.Event()
+    by: list[threading.Thread] = []
+    real = module.encode_piece
+
+    def encode_piece(*given: Any, **options: Any) -> Any:
+        by.append(threading.current_thread())
+        encodes.set()
+        assert waits.wait(60)
+        return real(*given, **options)
+
+    monkeypatch.setattr(module, "encode_piece", encode_piece)
+    found: list[Any] = []
+    first = threading.Thread(target=lambda: found.append(encode_all(view, tokenizer, settings, caches=caches)))
+    first.start()
+    assert encodes.wait(60)
+    second = encode_all(view, tokenizer, settings, caches=caches, seen=lambda _: waits.set())
+    first.join(60)
+    _same(second, found[0])
+    assert set(by) == {first}
 
 
 def test_a_tokenizer_that_works_in_its_own_way_is_asked_itself(

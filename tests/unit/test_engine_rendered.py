@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from core.dataset.formats import recognize, to_sample
+from core.dataset.rendered import loss_words
 from core.dataset.sample import Message, Sample
 from core.dataset.without import without
 from core.engine.encode import encode
 from core.engine.encoded import Encoded, EncodingSettings
 from core.engine.load import load_tokenizer
-from core.engine.rendered import PartsRefused, loss_words
+from core.engine.rendered import PartsRefused
 from core.engine.samples import ViewRow, encode_view, not_rendered_words
 from core.engine.template import use_template
 from core.errors import BadInput

@@ -119,3 +119,19 @@ def test_the_command_line_maps_the_eval_file_and_refuses_what_is_without_one(
     assert "--eval" in capsys.readouterr().err
     assert main(["scan", str(train), "--eval", str(held), "--eval-columns", "prompt"]) == 2
     assert "--eval-columns" in capsys.readouterr().err
+
+
+def test_eval_rows_without_a_prompt_are_counted_with_the_first_ones_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = write(tmp_path / "train.jsonl", ASKED)
+    held = write(tmp_path / "eval.jsonl", [ASKED[0], {"id": 7}, ASKED[1]])
+    held.write_text(held.read_text() + "{torn\n")
+    assert main(["scan", str(train), "--eval", str(held), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["eval"]
+    assert (found["rows"], found["without_prompt"]) == (4, 2)
+    assert found["first"].startswith("eval.jsonl, line 2: ")
+    assert main(["scan", str(train), "--eval", str(held)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "2 of 4 rows of the eval file not compared" in out
+    assert "eval.jsonl, line 2" in out

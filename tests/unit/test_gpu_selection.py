@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from core.engine.process import prepare
 from core.gpu.nvml import DriverVersion
 from core.gpu.readings import GpuSample
 from core.gpu.selection import visible_gpus
@@ -81,8 +82,8 @@ def test_a_beginning_that_two_uuids_share_names_none() -> None:
         ("", "1", "1", ""),
         ("", "2,1", "2", ""),
         ("", "GPU-1", "1", ""),
-        ("", "", None, "hides all"),
-        ("", "7", None, "names no GPU"),
+        ("", "", "", "hides all"),
+        ("", "7", "", "names no GPU"),
         ("2", None, "2", ""),
         ("2", "1", "2", "takes precedence"),
         ("0,1", "1,0", "0,1", ""),
@@ -210,6 +211,41 @@ def test_rocm_is_no_stop_and_its_gauges_are_said_to_be_missing(
     assert "A real card" in words
     assert _device(put(recipe, "training.devices", "0"), [])[0][0] == "ok"
     assert placement_of(recipe, []).device == "cuda"
+
+
+def test_a_driver_that_cannot_be_read_is_no_stop_where_torch_reaches_its_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: Recipe
+) -> None:
+    monkeypatch.setenv("TUNEDECK_PYTHON", python_with_torch(tmp_path))
+    unread = "No GPU readings: the nvidia-ml-py package is not installed."
+    assert placement_of(recipe, [], problem=unread).device == "cuda"
+    assert placement_of(recipe, [], problem="No NVIDIA driver.").cpu
+    said = preflight(recipe, Path("/work-of-nobody"), gpu_problem=unread)
+    assert [check.verdict for check in said if check.name == "device"] == ["ok", "warn"]
+
+
+@pytest.mark.parametrize(
+    ("written", "cuda", "hip", "expected"),
+    [
+        ("", None, None, ("0", None)),
+        ("", "2,1", None, ("2", None)),
+        ("", None, "3,1", ("0", "3")),
+        ("1", None, "3,2", ("1", "1")),
+        ("GPU-1ab-1", "0", None, ("GPU-1ab-1", None)),
+    ],
+)
+def test_a_worker_of_one_process_sees_one_device(
+    monkeypatch: pytest.MonkeyPatch, written: str, cuda: str | None, hip: str | None, expected: tuple[str, str | None]
+) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    for name, value in (("CUDA_VISIBLE_DEVICES", cuda), ("HIP_VISIBLE_DEVICES", hip)):
+        monkeypatch.setenv(name, value or "")
+        if value is None:
+            monkeypatch.delenv(name)
+    monkeypatch.setitem(sys.modules, "bitsandbytes", sys.modules.get("bitsandbytes"))
+    monkeypatch.setattr("core.engine.process._QUIET", {})
+    prepare(put(Recipe(), "training.devices", written))
+    assert (os.environ["CUDA_VISIBLE_DEVICES"], os.environ.get("HIP_VISIBLE_DEVICES")) == expected
 
 
 def test_the_doctor_says_what_the_variable_leaves() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import BadInput
 from core.paths import ROOT
 from core.recipe.adapters import ADAPTERS, adapter_of, lora_scale
 from core.recipe.consequences import consequence
@@ -39,8 +40,9 @@ def test_the_methods_of_the_form_are_the_kinds_there_are() -> None:
         {"lora__variant": "dora"},
         {"lora__variant": "rslora", "lora__targets": ("q_proj", "down_proj")},
         {"lora__modules_to_save": ("lm_head",)},
+        {"lora__modules_to_save": ("norm", "layers.1.mlp.down_proj"), "lora__targets": ("q_proj",)},
     ],
-    ids=["plain", "dora", "rslora", "head"],
+    ids=["plain", "dora", "rslora", "head", "norm"],
 )
 def test_what_lora_says_of_itself_is_what_the_real_peft_does(values: dict[str, Value]) -> None:
     torch = pytest.importorskip("torch", reason="the train extra is not installed")
@@ -48,12 +50,16 @@ def test_what_lora_says_of_itself_is_what_the_real_peft_does(values: dict[str, V
     from peft.tuners.lora import LoraLayer
     from transformers import LlamaConfig, LlamaForCausalLM
 
+    from core.training.configuration import adapter_config
+
     torch.set_num_threads(1)
     recipe = recipe_with(lora__rank=4, lora__alpha=6.0, **values)
     model = LlamaForCausalLM(LlamaConfig(**{key: TINY[key] for key in TINY if key != "architectures"}))
-    plain = adapter_of(recipe).peft_config(recipe)
-    assert plain is not None
-    made = peft.get_peft_model(model, getattr(peft, plain.name)(**plain.arguments))
+    config = adapter_config(recipe, model)
+    assert config is not None
+    with pytest.raises(BadInput, match="no module named 'head'"):
+        adapter_config(put(recipe, "lora.modules_to_save", ("head",)), model)
+    made = peft.get_peft_model(model, config)
     trained = sum(weight.numel() for weight in made.parameters() if weight.requires_grad)
     assert trained == trained_parameters(recipe, shape_from(TINY))
     (scale,) = {module.scaling["default"] for module in made.modules() if isinstance(module, LoraLayer)}

@@ -25,7 +25,7 @@ from core.recipe.recipe import Recipe, from_json, put
 from core.recipe.sections.data import MixSource
 from core.recipe.values import Value
 from core.recipe.yamlfile import load, save
-from core.runs.start import resolve, start_run
+from core.runs.start import prepare_run, resolve, start_run
 from tests.kit.recipe_models import write_model
 from tests.kit.run_folders import make_run
 from tests.kit.waiting import until
@@ -270,3 +270,16 @@ def test_a_setting_without_effect_is_said_in_the_runs_events(workspace: Path) ->
     alerts = [json.loads(line)["message"] for line in folder.events.read_text().splitlines() if '"alert"' in line]
     assert "Rank: no effect because method is full." in alerts
     assert not any("Dropout" in alert for alert in alerts)
+
+
+def test_a_start_is_refused_where_too_many_rows_cannot_be_read_unless_that_is_accepted(workspace: Path) -> None:
+    with (workspace / "tickets.jsonl").open("a") as data:
+        data.write('{"messages": 5}\n' * 10)
+    with pytest.raises(BadInput, match=r"10 of 32 rows.*tickets\.jsonl") as refused:
+        prepare_run(recipe_of(), workspace)
+    assert refused.value.where == "data.allow_unreadable"
+    assert not list((workspace / "runs").glob("*"))
+    run = prepare_run(recipe_of(data__allow_unreadable=True), workspace)
+    events = [json.loads(line) for line in (run.folder.path / "events.jsonl").read_text().splitlines()]
+    assert any(event["kind"] == "alert" and "10 of 32" in event["message"] for event in events)
+    assert any(event["kind"] == "rows" and "empty_answer 1" in event["message"] for event in events)

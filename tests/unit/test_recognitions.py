@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from core.dataset.dataset import Dataset
+from core.dataset.mapping import Chosen
 from core.dataset.records import Unreadable
 from core.errors import BadInput
 
@@ -152,3 +153,53 @@ def test_a_file_that_cannot_be_opened_does_not_stop_the_others(tmp_path: Path) -
     dataset = Dataset.open([b, a, b])
     assert answers(dataset)[0] == "Answer 0."
     assert len(dataset.reader.faults()) == 2
+
+
+def test_what_is_said_of_one_file_is_kept_beside_what_was_said_of_the_others(tmp_path: Path) -> None:
+    files = [tmp_path / "x" / "a.jsonl", tmp_path / "y" / "a.jsonl", tmp_path / "b.jsonl"]
+    said = Chosen("auto", {"prompt": "q", "b.jsonl:prompt": "x", "b.jsonl:encoding": "cp1252"})
+    assert dict(said.said_of(files[2]).columns) == {"prompt": "x", "encoding": "cp1252"}
+    more = said.with_file(files[0], files, Chosen("prompt-completion", {"prompt": "p", "completion": "c"}))
+    assert more.of_file(files[0]) == Chosen("prompt-completion", {"prompt": "p", "completion": "c"})
+    assert more.of_file(files[1]) == Chosen("auto", {"prompt": "q"})
+    assert more.said_of(files[2]) == said.said_of(files[2])
+    back = more.with_file(files[0], files, Chosen())
+    assert back.of_file(files[0]) == Chosen()
+    assert said.with_file(files[0], files[:1], Chosen("text")) == Chosen("text")
+
+
+def test_how_a_text_is_cut_into_rows_can_be_said_of_one_file(tmp_path: Path) -> None:
+    a, b = write(tmp_path / "a.jsonl", [{"text": "x"}]), tmp_path / "b.txt"
+    b.write_text("one\ntwo\n\nthree\n")
+    counts = {}
+    for form in ("text", "text-lines", "text-files"):
+        dataset = Dataset.open([a, b], columns={"b.txt:format": form})
+        dataset.reader.extend()
+        counts[form] = dataset.count
+    assert counts == {"text": 3, "text-lines": 4, "text-files": 2}
+
+
+RATED = [{"prompt": f"Rate {n}", "completion": f"Rated {n}", "label": n % 2 == 0} for n in range(20)]
+
+
+def test_rated_rows_among_plain_ones_are_never_trained_as_good_answers(tmp_path: Path) -> None:
+    """A label or a rejected answer that comes late says that the answer beside it may be a bad one."""
+    late = Dataset.open(write(tmp_path / "late.jsonl", [*ASKED * 2, *RATED]))
+    found = answers(late)
+    assert found[59] == "Answer 29."
+    assert all("rated answers" in each for each in found[60:])
+    early = Dataset.open(write(tmp_path / "early.jsonl", [*ASKED[:20], *RATED]))
+    early.reader.extend()
+    assert [early.sample(entry).kind for entry in (0, 19, 20, 39)] == ["messages", "messages", "kto", "kto"]
+    assert early.sample(21).label is False
+    judged = [{**row, "chosen": "good", "rejected": "bad"} for row in ASKED]
+    assert all(
+        "preference pairs" in each
+        for each in answers(Dataset.open(write(tmp_path / "p.jsonl", [*ASKED * 2, *judged])))[60:]
+    )
+
+
+def test_a_column_that_all_rows_have_tells_nothing_of_single_ones(tmp_path: Path) -> None:
+    """Labels of a classification are none of answers, even where one of them looks like it."""
+    rows = [{**row, "label": ("sports", "good", "politics", "arts")[n % 4]} for n, row in enumerate(ASKED * 2)]
+    assert not [each for each in answers(Dataset.open(write(tmp_path / "a.jsonl", rows))) if each.startswith("! ")]

@@ -32,15 +32,21 @@ from tui.runs.rows import cells, summary
 
 IMPORTS = """
 from pathlib import Path
+import numpy as np
+from safetensors.numpy import save_file
 from core.dataset.audit.store import DecisionStore
 from core.dataset.view.plan import build_view
+from core.dataset.view.view import link_view
+from core.engine.worker import Worker
 from core.errors import BadInput
 from core.jobs import process, requests
 from core.jobs.derived import Derived
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower
 from core.jobs.queue import Queue, QueuedRun
+from core.runs.checkpoint import seal
 from core.runs.token_facts import TokenFactsWriter
+from core.training.saving import write_whole
 from tests.kit.run_folders import make_run
 """
 WRITE = """
@@ -48,7 +54,12 @@ workspace = Path(arguments[0])
 folder = make_run(workspace, state="queued")
 requests.ask(make_run(workspace), "stop")
 Queue(workspace).add(QueuedRun(folder.id, 1.0))
-build_view(workspace, paths=[arguments[1]])
+link_view(build_view(workspace, paths=[arguments[1]]), folder.path)
+def write(place):
+    place.mkdir()
+    save_file({"a": np.zeros(4)}, place / "adapter_model.safetensors")
+    seal(place, {})
+write_whole(Worker(folder), folder.checkpoints / "checkpoint-5", write)
 TokenFactsWriter(workspace / ".tunedeck" / "tokens" / "a-b", {}).close()
 store = DecisionStore(workspace)
 store.decide("key", "drop").result()
@@ -78,11 +89,13 @@ def test_all_that_is_written_follows_the_umask(tmp_path: Path, umask: int) -> No
         for name in (*folders, *names):
             path = Path(where, name)
             mode = stat.S_IMODE(path.stat().st_mode) & 0o777
-            right = (0o777 if path.is_dir() else 0o444 if "views" in path.parts else 0o666) & ~umask
+            right = (0o777 if path.is_dir() else 0o444 if {"views", "data"} & set(path.parts) else 0o666) & ~umask
             if mode != right:
                 wrong[str(path.relative_to(workspace))] = oct(mode)
     assert wrong == {}
     assert (workspace / ".tunedeck" / "decisions.sqlite").exists()
+    assert len(list(workspace.glob("runs/*/data/train.jsonl"))) == 1
+    assert len(list(workspace.glob("runs/*/checkpoints/checkpoint-5/tunedeck.json"))) == 1
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")

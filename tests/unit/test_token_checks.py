@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,69 @@ def test_rows_with_control_tokens_are_counted_before_the_start_as_the_view_leave
     (said,) = [check for check in preflight(recipe, tmp_path) if check.name == "rows" and "left out" in check.sentence]
     assert "control_tokens 1" in said.sentence
     assert curate(recipe, tmp_path).dropped == {"control_tokens": 1}
+
+
+TOOL_TURNS = [
+    {"role": "user", "content": "Weather in Ulm?"},
+    {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"type": "function", "function": {"name": "weather", "arguments": {"town": "Ulm"}}}],
+    },
+    {"role": "tool", "content": '{"t": 4}'},
+    {"role": "assistant", "content": "4 degrees."},
+]
+THINKING = [
+    {"role": "user", "content": "2+2?"},
+    {"role": "assistant", "content": "4", "reasoning_content": "Two and two."},
+    {"role": "user", "content": "3+3?"},
+    {"role": "assistant", "content": "6", "reasoning_content": "Three and three."},
+]
+
+
+def _uncounted(recipe: Recipe, rows: list[dict[str, Any]], template: str = "") -> Recipe:
+    """The recipe with other rows, whose tokens nobody has counted, and another template of the model itself."""
+    data = Path(recipe.data.train[0])
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    if template:
+        write_model(Path(recipe.model.path), template=template)
+    return recipe
+
+
+def test_rows_are_looked_at_where_no_tokens_are_counted(recipe: Recipe, tmp_path: Path) -> None:
+    """The same rows and words as those of the worker (`tests/unit/test_engine_rendered.py`), without a worker."""
+    _uncounted(recipe, [*ROWS[:2], {"messages": TOOL_TURNS}, {"messages": THINKING}])
+    (stop,) = _tokens(recipe, tmp_path)
+    assert stop.verdict == "stop"
+    assert "2 samples (row 3: tool calls (turn 2); row 4: reasoning (turns 2, 4))" in stop.sentence
+    bare = put(recipe, "data.train_without", ("tool_calls", "reasoning"))
+    assert not _tokens(bare, tmp_path)
+    refusing = put(recipe, "model.chat_template", "qwen2.5")
+    assert "row 3: tool calls (turn 2)" in _tokens(refusing, tmp_path)[0].sentence
+    store = DecisionStore(tmp_path)
+    store.decide(key_text(row_digest({"messages": TOOL_TURNS}), 0), "drop").result(PATIENCE)
+    store.close()
+    assert "1 sample (row 4" in _tokens(recipe, tmp_path)[0].sentence
+
+
+def test_the_template_that_trains_is_the_one_that_is_looked_at(recipe: Recipe, tmp_path: Path) -> None:
+    """Qwen3's own template drops earlier thinking; TRL's training form of it, which trains, does not."""
+    folder = Path(next(iter(util.find_spec("trl").submodule_search_locations)), "chat_templates")  # type: ignore[union-attr,arg-type]
+    own = (folder / "qwen3.jinja").read_text()
+    _uncounted(recipe, [{"messages": TOOL_TURNS}, {"messages": THINKING}], own)
+    assert not _tokens(recipe, tmp_path)
+    chosen = tmp_path / "chosen.jinja"
+    chosen.write_text(own)
+    (warn,) = _tokens(put(recipe, "model.chat_template", str(chosen)), tmp_path)
+    assert (warn.verdict, "1 sample" in warn.sentence) == ("warn", True)
+
+
+def test_of_a_large_dataset_the_first_rows_are_looked_at(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.runs.quick_render._MOST", 3)
+    _uncounted(
+        recipe, [ROWS[0], *({"messages": [{"role": "user", "content": f"{n}?"}, *TOOL_TURNS[1:]]} for n in range(9))]
+    )
+    (stop,) = _tokens(recipe, tmp_path)
+    assert "3 samples among the first 4 rows (row 2" in stop.sentence

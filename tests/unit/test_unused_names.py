@@ -77,6 +77,13 @@ def test_a_class_is_offered_as_an_answer_and_a_second_answer_says_which_one_is_u
     assert "completion=target" in words
 
 
+def test_a_flag_on_a_users_turn_and_keys_of_turns_say_what_to_do() -> None:
+    (words,) = unused({"messages": [{**ASKED, "train": True}, {**ANSWERED, "train": False}]}).warnings
+    assert "only answers are trained on" in words
+    (words,) = unused({"messages": [ASKED, {**ANSWERED, "rationale": "r"}]}).warnings
+    assert "`rationale` in turns" in words
+
+
 def test_a_column_that_comes_late_is_named_by_the_scan_in_text_and_json(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     rows: list[dict[str, Any]] = [{"prompt": f"q{n}", "completion": "a"} for n in range(300)]
@@ -93,7 +100,7 @@ def test_a_column_that_comes_late_is_named_by_the_scan_in_text_and_json(tmp_path
 def test_preflight_warns_of_what_is_not_used(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps({"text": f"t{n}", "label": "neg"}) + "\n" for n in range(5)))
-    checks = preflight(Recipe(data=Data(train=(path,))), tmp_path)
+    checks = preflight(Recipe(data=Data(train=(str(path),))), tmp_path)
     assert [check.verdict for check in checks if "`label`" in check.sentence] == ["warn"]
 
 

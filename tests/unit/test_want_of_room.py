@@ -149,7 +149,7 @@ def test_preflight_counts_inodes_and_names_fewer_checkpoints_only_where_that_hel
     assert (few := disk(1 << 40, inodes=90)).verdict == "stop"
     assert "90" in few.sentence
     assert "inodes" in few.sentence
-    monkeypatch.setattr(memory, "checkpoint_bytes", lambda recipe, shape: float(1 << 30))
+    monkeypatch.setattr(memory, "checkpoint_bytes", lambda *_: float(1 << 30))
     assert disk(3 << 30).path == "training.keep_checkpoints"
     full = disk(1 << 30)
     assert (full.verdict, full.path) == ("stop", "")

@@ -100,12 +100,13 @@ def _doubt(recipe: Recipe, folder: Path) -> str:
 
 def _recipe(arguments: argparse.Namespace, folder: Path) -> Recipe:
     """The new recipe, its paths relative to the folder that it is written to."""
+    from core.dataset.files.inside import is_inside
     from core.recipe.command_line import apply_settings
     from core.recipe.paths import absolute, relative
     from core.recipe.recipe import Recipe, put
 
     data = [name for name in arguments.names if Path(name).suffix.lower() not in RECIPE_SUFFIXES]
-    if wrong := next((name for name in data if not Path(name).exists()), None):
+    if wrong := next((name for name in data if not Path(name).exists() and not is_inside(Path(name))), None):
         near = nearest_file(Path(wrong))
         do = f"Did you mean `{near}`?" if near else "Give data files and a recipe to write, ending in .yaml"
         raise BadInput("No such file or folder", where=wrong, do=do)

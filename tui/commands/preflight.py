@@ -95,7 +95,10 @@ def _rows(recipe: Recipe, workspace: Path, checks: Sequence[PreflightCheck]) -> 
         view = curate(recipe, reading_workspace(workspace))
     except TunedeckError as fault:
         return [*known, PreflightCheck("rows", "stop", str(fault), "data.train")]
-    return [PreflightCheck("rows", each.verdict, each.sentence, each.path) for each in row_findings(view, recipe)]
+    return [
+        PreflightCheck("rows", each.verdict, each.sentence, each.path, each.brief)
+        for each in row_findings(view, recipe)
+    ]
 
 
 def say_checks(checks: Sequence[PreflightCheck]) -> None:

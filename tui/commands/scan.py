@@ -206,7 +206,7 @@ def run(arguments: argparse.Namespace) -> int:
         return code
     for line in scan_lines(found):
         say(line)
-    for line in token_lines(tokens) if found.format.known else ():
+    for line in token_lines(tokens, plain_text=found.format.kind == "text") if found.format.known else ():
         say(line)
     if found.near is not None:
         dataset = Dataset.open(paths, chosen.named, chosen.columns)

@@ -26,10 +26,13 @@ _HOW_TO_NAME = (
 
 def scan_lines(found: ScanResult) -> list[str]:
     """Rows, format and why; bad lines by number; each flag with its title, its count and a row to look at."""
-    return [*_head(found), *_read_as(found), *_unused(found), *_bad_lines(found), *_flags(found)]
+    return [*_head(found), *_read_as(found), *_unused(found), *_bad_lines(found), *_eval(found), *_flags(found)]
 
 
 def _head(found: ScanResult) -> Iterator[str]:
+    if "'" in found.container:  # what was read inside a workbook or zip
+        more = ". To open another one: FILE:NAME" if ", not '" in found.container else ""
+        yield from _wrapped(f"{found.container}{more}")
     yield from _wrapped(f"{_many(found.rows, 'row')}. {'Format: ' if found.format.known else ''}{found.format.why}")
     if not found.format.known:
         yield from _wrapped(_HOW_TO_NAME, indent="  ")
@@ -60,6 +63,12 @@ def _unused(found: ScanResult) -> Iterator[str]:
         yield from _wrapped(found.unused.words)
     for sentence in found.unused.warnings:
         yield from _wrapped(f"warning: {sentence}", indent="  ")
+
+
+def _eval(found: ScanResult) -> Iterator[str]:
+    if missing := found.eval_rows.without_prompt:
+        of = f"{missing:,} of {_many(found.eval_rows.rows, 'row')}"
+        yield from _wrapped(f"warning: {of} of the eval file not compared, no prompt. First: {found.eval_rows.first}")
 
 
 def _bad_lines(found: ScanResult) -> Iterator[str]:

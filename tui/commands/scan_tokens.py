@@ -46,7 +46,7 @@ def with_tokens(
         spool.add(row, flags[row])
         for flag in flags[row]:
             examples.setdefault(flag.name, row)
-    about = {name: facts.about.get(name) for name in ("model", "chat_template", "max_length", "loss_on")}
+    about = {name: facts.about.get(name) for name in ("model", "chat_template", "max_length", "loss_on", "chunk_text")}
     whole = replace(
         found,
         flags={**found.flags, **{name: counts[name] for name in TITLES}},
@@ -55,17 +55,34 @@ def with_tokens(
     return whole, {"tokens": {**facts.totals(), "context_lost": facts.context_lost(), **about}}
 
 
-def token_lines(tokens: dict[str, Any]) -> list[str]:
+def token_lines(tokens: dict[str, Any], *, plain_text: bool = False) -> list[str]:
     """What is said of tokens beside the flags, for a terminal.
 
     Args:
         tokens: of `with_tokens`.
+        plain_text: whether the rows are plain text, of which chunks would train all.
     """
     if not tokens:
         return ["not_rendered, control_tokens, cut: - (name a model with --model, or --recipe)"]
     found = tokens["tokens"]
     lines = [f"tokens: {found['tokens']:,}, {found['trained']:,} trained ({clean_line(str(found['model']), 60)})"]
+    if text := _text_words(found) if plain_text else "":
+        lines.append(text)
     if lost := found["context_lost"]:
         rows, verb = (f"{lost:,} rows", "lose") if lost != 1 else ("1 row", "loses")
         lines.append(f"warning: {rows} {verb} context, such as earlier reasoning, to the chat template")
     return lines
+
+
+def _text_words(found: dict[str, Any]) -> str:
+    """How many tokens of plain text would be used, and what would use them all."""
+    longest = f"max length {found['max_length']:,}" if found["max_length"] else "the max length"
+    if found["chunk_text"]:
+        return f"plain text: all tokens are used, in chunks of up to {found['max_length']:,}"
+    if not found["lost"]:
+        return "plain text: all tokens are used"
+    used, whole = found["tokens"], found["tokens"] + found["lost"]
+    return (
+        f"plain text: {used:,} of {whole:,} tokens ({used / whole:.0%}) are used at {longest}; "
+        "data.chunk_text uses all, in chunks"
+    )

@@ -26,11 +26,11 @@ def data_files(folder: Path) -> list[FileChoice]:
     Leaves out runs, and what belongs to a model or an adapter.
     Looks at a few thousand names at most, so that a home directory on a network disk does not take minutes.
     """
-    from core.dataset.files.sources import DATA_SUFFIXES
+    from core.dataset.files.sources import DATA_SUFFIXES, PACKED_SUFFIXES
 
     found: list[FileChoice] = []
     looked_at = 0
-    folders = [folder]
+    folders, suffixes = [folder], (*DATA_SUFFIXES, *PACKED_SUFFIXES)
     for place in folders:
         try:
             entries = sorted(os.scandir(place), key=lambda entry: entry.name)
@@ -51,10 +51,7 @@ def data_files(folder: Path) -> list[FileChoice]:
             try:
                 if place == folder and entry.is_dir(follow_symlinks=False):
                     folders.append(Path(entry.path))
-                elif (
-                    entry.name.lower().removesuffix(".gz").removesuffix(".zst").endswith(DATA_SUFFIXES)
-                    and entry.is_file()
-                ):
+                elif entry.name.lower().removesuffix(".gz").removesuffix(".zst").endswith(suffixes) and entry.is_file():
                     name = os.path.relpath(entry.path, folder)
                     found.append(FileChoice(Path(entry.path), clean_line(name, 200), size(entry.stat().st_size)))
             except OSError:

@@ -69,7 +69,7 @@ def file_to_map(dataset: Dataset, source: int) -> FileToMap | str:
     rows = first_rows(reader)
     if not rows:
         return f"{name}: no rows to map, every line is malformed."
-    return FileToMap(name, rows, dataset.recognitions.of(source).found, dataset.chosen.of_file(file))
+    return FileToMap(name, rows, dataset.recognitions.of(source).found, dataset.chosen.said_of(file))
 
 
 def first_rows(reader: Reader) -> list[dict[str, Any]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.clean import clean_line
 from core.errors import BadInput
 from core.gpu.nvml import GpuReader
 from core.gpu.selection import label_of
+from core.recipe.adapters import adapter_of
 from core.recipe.declare import Problem
 from core.recipe.memory import Forecast, forecast
 from core.recipe.model_files import NotDownloaded
@@ -62,6 +63,7 @@ class RecipeFacts:
         problems: what the preflight found at single fields, beyond the recipe's own rules.
         recipe: what was looked at.
         dtype: what `model.dtype: auto` comes to there; "" where it stays.
+        hints: what is said beside single fields, a few words each.
     """
 
     shape: ModelShape | None
@@ -73,11 +75,14 @@ class RecipeFacts:
     problems: tuple[Problem, ...] = ()
     recipe: Recipe | None = None
     dtype: str = ""
+    hints: Mapping[str, str] = field(default_factory=dict)
 
     def as_run(self, recipe: Recipe) -> Recipe:
         """The recipe as a run of it would be, as far as its precision is known."""
-        same = self.recipe is not None and self.recipe.method == recipe.method and recipe.model.dtype == "auto"
-        return put(recipe, "model.dtype", self.dtype) if self.dtype and same else recipe
+        known = self.recipe is not None and adapter_of(self.recipe) is adapter_of(recipe)
+        if not known or not self.dtype or recipe.model.dtype != "auto":
+            return recipe
+        return put(recipe, "model.dtype", self.dtype)
 
     @property
     def fits(self) -> bool | None:
@@ -102,7 +107,7 @@ class Surroundings:
     def look(self, recipe: Recipe) -> RecipeFacts:
         """The facts for a recipe with absolute paths. Reads headers of files, asks the GPU; never raises for input."""
         machine = self._open_reader().inventory()
-        place = placement_of(recipe, machine.gpus, machine.driver, wait=False)
+        place = placement_of(recipe, machine.gpus, machine.driver, problem=machine.problem, wait=False)
         room = _room(place, machine.problem)
         shape, words = _shape(recipe)
         choice = choose_precision(recipe, shape, place)
@@ -123,7 +128,9 @@ class Surroundings:
             for check in found
             if check.path and check.verdict != "ok" and check.sentence not in own
         )
-        return RecipeFacts(shape, words, room, taken, self._samples(recipe), checks, problems, recipe, choice.dtype)
+        hints = {check.path: check.brief for check in found if check.verdict == "ok" and check.path and check.brief}
+        samples = self._samples(recipe)
+        return RecipeFacts(shape, words, room, taken, samples, checks, problems, recipe, choice.dtype, hints)
 
     @property
     def unsettled(self) -> bool:

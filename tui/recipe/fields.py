@@ -151,6 +151,7 @@ class Entries:
             hint = self._summary(path, facts.shape, facts.samples) or knob.choices.get(text, "")
             if path == "model.path" and text and facts.shape is not None:
                 hint = _size_and_fit(facts)
+            hint = hint or facts.hints.get(path, "")
             states[path] = FieldState(text, value != knob.default or path in self.wrong, hint, faults.get(path))
         return states
 
@@ -214,6 +215,11 @@ def describe(
             words = fault_words(problem.severity, entries.text(knob.path))
             style = _STYLES[problem.severity]
             parts.append(Content.assemble((f"{words}  ", style), clean_line(problem.sentence, 400)))
+    parts += [
+        Content.styled(check.sentence, "$text-muted")
+        for check in facts.checks
+        if check.key == knob.path and check.standing == "ok"
+    ]
     parts.append(Content(knob.help))
     now, usual = entries.text(knob.path), knob.format(knob.default)
     if now != usual:

@@ -239,9 +239,7 @@ def event_lines(run: LiveRun, number: int, width: int = 120) -> list[StyledLine]
     if number <= 0:
         return []
     events = list(run.events)
-    alerts = (
-        [event for event in events[:-number] if event.get("kind") == "alert"][-(number // 2) :] if number > 1 else []
-    )
+    alerts = [event for event in events[:-number] if _is_alert(event)][-(number // 2) :] if number > 1 else []
     shown = [_event_rows(event, width) for event in [*alerts, *events[-(number - len(alerts)) :]]]
     while len(shown) > 1 and sum(map(len, shown)) > number + _most_rows(width) - 1:
         del shown[0]
@@ -250,7 +248,7 @@ def event_lines(run: LiveRun, number: int, width: int = 120) -> list[StyledLine]
 
 def alert_line(run: LiveRun, width: int = 120) -> list[StyledLine]:
     """The last alert, where the log has taken the place of the events; none without any."""
-    alerts = [event for event in run.events if event.get("kind") == "alert"]
+    alerts = [event for event in run.events if _is_alert(event)]
     return [row for event in alerts[-1:] for row in _event_rows(event, width)]
 
 
@@ -264,10 +262,15 @@ def _most_rows(width: int) -> int:
     return _ALERT_ROWS + (width < _NARROW)
 
 
+def _is_alert(event: Mapping[str, Any]) -> bool:
+    """Whether an event must not be missed: an alert, a stall that begins, a folder that was moved."""
+    return event.get("kind") in ("alert", "moved") or event.get("stalled") is True
+
+
 def _event_rows(event: Mapping[str, Any], width: int, *, most: int | None = None) -> list[StyledLine]:
     when = f"{timestamps.text(event.get('t'), '%H:%M:%S'):8}"
     text = clean_line(str(event.get("message", "")), 1_000)
-    if event.get("kind") != "alert":
+    if not _is_alert(event):
         return [[(f"{when}  ", "muted"), (text, "text")]]
     wrapped = textwrap.wrap(text, max(20, width - _WHEN)) or [""]
     most = _most_rows(width) if most is None else most or len(wrapped)

@@ -7,7 +7,7 @@ import re
 from core.dataset.checks.base import Check, Flag
 from core.dataset.item import Item
 
-_TAG = re.compile(r"(?<![`'\"\w])<(/?)(?:think|thinking)>(?!`)", re.IGNORECASE)
+_TAG = re.compile(r"(?<![`'\"])<(/?)(?:think|thinking)>(?!`)", re.IGNORECASE)
 """A tag that is not quoted: an answer may be about think tags."""
 
 

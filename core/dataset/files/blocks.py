@@ -77,6 +77,18 @@ class Paragraphs:
         return not line.strip()
 
 
+class WholeText:
+    """A file of plain text is one document."""
+
+    def feed(self, line: bytes) -> bool:
+        """Never: it ends with the file."""
+        return False
+
+    def skips(self, line: bytes) -> bool:
+        """Empty lines before its first."""
+        return not line.strip()
+
+
 class BlockIndex:
     """Where each entry of several lines begins and ends; 20 bytes an entry. As `LineIndex` otherwise.
 

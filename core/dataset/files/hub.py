@@ -38,11 +38,12 @@ class HubName:
         """The name that a text is; None for what is a path, there or not, or looks like one."""
         if not _NAME.fullmatch(text) or Path(text).exists():
             return None
-        from core.dataset.files.sources import DATA_SUFFIXES  # not for the worker, whose interpreter may have no orjson
+        # Not for the worker, whose interpreter may have no orjson.
+        from core.dataset.files.sources import DATA_SUFFIXES, PACKED_SUFFIXES
 
         repo, *parts = text.split(":")
         folder, name = repo.split("/")
-        if Path(folder).is_dir() or name.lower().endswith((*DATA_SUFFIXES, ".gz", ".zst", ".yaml")):
+        if Path(folder).is_dir() or name.lower().endswith((*DATA_SUFFIXES, *PACKED_SUFFIXES, ".gz", ".zst", ".yaml")):
             return None
         return cls(repo, tuple(parts))
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
-from core.dataset.files.blocks import BlockIndex, Paragraphs
+from core.dataset.files.blocks import BlockIndex, Paragraphs, WholeText
 from core.dataset.files.index import LineIndex
 from core.dataset.files.streams import ByteStream
 from core.dataset.records import MAX_ROW_BYTES, BadLine, Row, Unreadable, not_utf8, parse_object
@@ -126,19 +126,22 @@ def _last_line(reader: JsonlReader | TextReader) -> int:
     return reader.row(reader.count - 1).line if reader.count else 1
 
 
+TextUnit = Literal["paragraph", "line", "file"]
+"""What of a plain text is a row."""
+
+
 class TextReader:
-    """Plain text: one row a paragraph (empty lines between), or one a line.
+    """Plain text: one row a paragraph (empty lines between), one a line that is not empty, or the whole file as one."""
 
-    Args:
-        by_line: each line that is not empty is a row of its own.
-    """
-
-    def __init__(self, path: Path, stream: ByteStream, start: int = 0, *, by_line: bool = False) -> None:
-        self.container = "text lines" if by_line else "text"
+    def __init__(self, path: Path, stream: ByteStream, start: int = 0, *, unit: TextUnit = "paragraph") -> None:
+        self.container = {"paragraph": "text", "line": "text lines", "file": "text file"}[unit]
         self.files: tuple[Path, ...] = (path,)
         self._stream = stream
         self._index: LineIndex | BlockIndex
-        self._index = LineIndex(stream, start) if by_line else BlockIndex(stream, Paragraphs(), start)
+        if unit == "line":
+            self._index = LineIndex(stream, start)
+        else:
+            self._index = BlockIndex(stream, Paragraphs() if unit == "paragraph" else WholeText(), start)
 
     @property
     def count(self) -> int:

@@ -23,12 +23,12 @@ class ShardReader:
 
     Args:
         paths: the files, in source order.
-        open_file: opens one of them.
+        open_source: opens one of them by its number.
     """
 
-    def __init__(self, paths: list[Path], open_file: Callable[[Path], Reader]) -> None:
+    def __init__(self, paths: list[Path], open_source: Callable[[int], Reader]) -> None:
         self.files: tuple[Path, ...] = tuple(paths)
-        self._open_file = open_file
+        self._open_source = open_source
         self._readers: list[Reader] = []
         self._sources: list[int] = []  # file number of each reader
         self._starts: list[int] = []
@@ -108,7 +108,7 @@ class ShardReader:
         found = self._ahead.get(source)
         if found is None:
             try:
-                found = self._open_file(self.files[source])
+                found = self._open_source(source)
             except BadInput as fault:
                 found = fault
             self._ahead[source] = found

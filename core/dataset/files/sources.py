@@ -8,8 +8,10 @@ import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from core.dataset.files.readers import JsonlReader, Reader, TextReader
+from core.dataset.files.inside import split_inside
+from core.dataset.files.readers import JsonlReader, Reader, TextReader, TextUnit
 from core.dataset.files.streams import ByteStream, GzipBytes, MemoryBytes, PlainBytes, transcoded
+from core.dataset.files.unsupported import refuse_unsupported, unsupported_words
 from core.dataset.records import Unreadable, parse_json
 from core.errors import BadInput
 from core.nearest import nearest_file
@@ -20,12 +22,16 @@ from core.nearest import nearest_file
 DATA_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".feather", ".txt")
 """What is taken from a folder, also with `.gz` or `.zst` after it (not Parquet and Arrow)."""
 
+PACKED_SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".zip")
+"""Of files that are unpacked to be read; taken from a folder where nothing else there is data."""
+
+SUPPORTED = f"{', '.join((*DATA_SUFFIXES, *PACKED_SUFFIXES))}, .gz and .zst"
+
 _HEAD = 65_536
 _PROBE = 4 * 2**20
 _LINES, _DOCUMENT, _SEQUENCE = "lines", "document", "sequence"
 _LFS = b"version https://git-lfs.github.com/spec/"
 _MAGIC = {
-    b"PK\x03\x04": "a zip archive",
     b"\xfd7zXZ\x00": "an xz archive",
     b"BZh": "a bzip2 archive",
     b"7z\xbc\xaf": "a 7z archive",
@@ -43,6 +49,9 @@ _OTHER = re.compile(
     r"|special_tokens_map\.json|added_tokens\.json|merges\.txt|.*\.index\.json|trainer_state\.json"
     r"|dataset_infos?\.json|dataset_dict\.json|state\.json|package(-lock)?\.json|requirements.*\.txt|licen[cs]e.*\.txt"
 )
+_PACKED = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+"""How zips, workbooks in zips, and the workbooks of Excel up to 2003 begin."""
+
 _JSON = re.compile(rb'\s*(\[\s*)?\{\s*"([^"\\]|\\.)*+"\s*:', re.S)
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
@@ -50,33 +59,62 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 def open_reader(
     paths: Sequence[str | Path],
     *,
-    text_lines: bool = False,
+    unit_of: Callable[[Path], TextUnit] = lambda file: "paragraph",
     encoding_of: Callable[[Path], str] = lambda file: "",
 ) -> Reader:
     """Opens files and folders of shards as one dataset; the first rows are there at once.
 
     Args:
         paths: files or folders, in source order; the files of a folder are taken sorted by name.
-        text_lines: plain text is one row a line, not one a paragraph.
+        unit_of: what of a plain text is a row, for each file.
         encoding_of: the encoding that was named for a file, "" for none.
 
     Raises:
         BadInput: nothing to read, with the reason: no such file, a folder without data, an empty file, a Git LFS
             pointer, binary data, no permission.
     """
-    files = [file for path in paths for file in _files(Path(path))]
+    files = [split_inside(file) for path in paths for file in _files(Path(path))]
     if not files:
         raise BadInput("no data file given")
+
+    def open_source(source: int) -> Reader:
+        file, inside = files[source]
+        return open_file(file, inside, unit=unit_of(file), encoding=encoding_of(file))
+
     if len(files) == 1:
-        return open_file(files[0], text_lines=text_lines, encoding=encoding_of(files[0]))
+        return open_source(0)
     from core.dataset.files.shards import ShardReader
 
-    return ShardReader(files, lambda file: open_file(file, text_lines=text_lines, encoding=encoding_of(file)))
+    return ShardReader([file for file, _ in files], open_source)
 
 
-def open_file(path: Path, *, text_lines: bool = False, encoding: str = "") -> Reader:
-    """Opens one file; as `open_reader`."""
+def open_file(
+    path: Path, inside: str = "", *, unit: TextUnit = "paragraph", encoding: str = "", packed: bool = True
+) -> Reader:
+    """Opens one file; as `open_reader`.
+
+    Args:
+        path: the file.
+        inside: the sheet or the file in it that is meant, "" for the only one.
+        unit: what of a plain text is a row.
+        encoding: its encoding where it is not UTF-8, "" for none.
+        packed: whether it may be a workbook or a zip.
+    """
     head = _head(path)
+    if head.startswith(_PACKED):
+        if not packed:
+            raise BadInput(
+                "a zip or workbook inside a zip", where=str(path), do="Unpack the outer one and open the inner"
+            )
+        from core.dataset.files.unpacked import open_inside
+
+        def open_copy(copy: Path) -> Reader:
+            return open_file(copy, unit=unit, encoding=encoding, packed=False)
+
+        request = {"suffixes": [*DATA_SUFFIXES, *PACKED_SUFFIXES], "other": _OTHER.pattern}
+        return open_inside(path, inside, open_copy, request)
+    if inside:
+        raise BadInput("only workbooks and zips hold files or sheets", where=f"{path}:{inside}", do=f"Open {path}")
     if head.startswith(b"PAR1"):
         from core.dataset.files.parquet import ParquetReader
 
@@ -109,9 +147,7 @@ def open_file(path: Path, *, text_lines: bool = False, encoding: str = "") -> Re
         stream = transcoded(path, encoding, stream)
         head = stream.read(0, _HEAD)
     start = 3 if head.startswith(b"\xef\xbb\xbf") else 0
-    return _with_rows(
-        path, _by_content(path, suffixes[-1] if suffixes else "", stream, head[start:], start, text_lines)
-    )
+    return _with_rows(path, _by_content(path, suffixes[-1] if suffixes else "", stream, head[start:], start, unit))
 
 
 def _with_rows(path: Path, reader: Reader) -> Reader:
@@ -123,16 +159,17 @@ def _with_rows(path: Path, reader: Reader) -> Reader:
     return reader
 
 
-def _by_content(path: Path, suffix: str, stream: ByteStream, head: bytes, start: int, text_lines: bool) -> Reader:
+def _by_content(path: Path, suffix: str, stream: ByteStream, head: bytes, start: int, unit: TextUnit) -> Reader:
     # Names lie: JSON lines come as .csv and .txt, tables as .jsonl and without any suffix.
     is_json = _JSON.match(head) is not None
+    refuse_unsupported(path, suffix, head, is_json=is_json)
     if not is_json and (suffix in (".csv", ".tsv") or (suffix not in (".txt", ".md") and _is_table(head))):
         from core.dataset.files.table import TableReader
 
         return TableReader(path, stream, start, delimiter="\t" if suffix == ".tsv" else None)
     first = head.lstrip()[:1]
     if suffix in (".txt", ".md") and not is_json:
-        return TextReader(path, stream, start, by_line=text_lines)
+        return TextReader(path, stream, start, unit=unit)
     layout = _layout(stream, start, head, suffix) if first in (b"[", b"{") else _LINES
     if layout != _LINES:
         from core.dataset.files.document import ArrayReader
@@ -140,7 +177,7 @@ def _by_content(path: Path, suffix: str, stream: ByteStream, head: bytes, start:
         return ArrayReader(path, stream, start, sequence=layout == _SEQUENCE)
     if first in (b"[", b"{") or suffix in (".jsonl", ".ndjson", ".json"):
         return JsonlReader(path, stream, start)
-    return TextReader(path, stream, start, by_line=text_lines)
+    return TextReader(path, stream, start, unit=unit)
 
 
 def _is_table(head: bytes) -> bool:
@@ -206,10 +243,12 @@ def _files(path: Path) -> list[Path]:
     try:
         mode = path.stat().st_mode
     except OSError as fault:
+        if split_inside(path)[1]:
+            return [path]
         raise _unopened(path, fault) from None
     if not stat.S_ISDIR(mode):
         return [path]
-    found = []
+    found, packed, others = [], [], []
     for folder, subfolders, names in os.walk(path):
         # Hidden folders are caches and version control; a folder with a job.json is a run of ours.
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
@@ -225,13 +264,16 @@ def _files(path: Path) -> list[Path]:
             found += shards  # what else lies there are caches
         else:
             found += [Path(folder) / name for name in names if _is_data(name)]
+            others += names
+            packed += [Path(folder) / name for name in names if _is_packed(name)]
     # Text beside data is a license or a list of requirements; alone it is the data.
-    found = [file for file in found if not _is_text(file)] or found
+    found = [file for file in found if not _is_text(file)] or packed or found
     if not found:
+        unread = unsupported_words(others)
         raise BadInput(
-            "no data files in this folder",
+            f"no data files in this folder{f'; {unread} are not supported' if unread else ''}",
             where=str(path),
-            do=f"Supported files: {', '.join(DATA_SUFFIXES)}, .gz and .zst",
+            do=f"Supported files: {SUPPORTED}",
         )
     return sorted(found)
 
@@ -248,6 +290,10 @@ def _saved_shards(folder: Path) -> list[Path]:
 def _is_data(name: str) -> bool:
     lower = name.lower().removesuffix(".gz").removesuffix(".zst")
     return lower.endswith(DATA_SUFFIXES) and not lower.startswith((".", "_")) and not _OTHER.fullmatch(lower)
+
+
+def _is_packed(name: str) -> bool:
+    return name.lower().endswith(PACKED_SUFFIXES) and not name.startswith((".", "_", "~"))
 
 
 def _is_text(file: Path) -> bool:
@@ -293,7 +339,8 @@ def _refuse(path: Path, head: bytes) -> None:
         raise BadInput(what, where=str(path), do="Download it: git lfs pull")
     for magic, name in _MAGIC.items():
         if head.startswith(magic):
-            raise BadInput(f"this is {name}, not a data file", where=str(path))
+            do = "Save its text as .txt and open that" if name == "a PDF" else ""
+            raise BadInput(f"this is {name}, not a data file", where=str(path), do=do)
     if _wide_encoding(head):
         return
     sample = head[:4_096]
@@ -301,7 +348,7 @@ def _refuse(path: Path, head: bytes) -> None:
         raise BadInput(
             "this is binary data, not text",
             where=str(path),
-            do=f"Supported files: {', '.join(DATA_SUFFIXES)}, .gz and .zst",
+            do=f"Supported files: {SUPPORTED}",
         )
 
 

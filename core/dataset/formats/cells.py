@@ -17,7 +17,10 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 def held(value: Any) -> Any:
     """A cell's value; a text that is a list or an object as Python or NumPy print it is read as such."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{", "a"):
-        found = python_literal(value)
+        try:
+            found = python_literal(value)
+        except Unreadable:  # shortened by NumPy
+            return value
         return value if found is None else found
     return value
 

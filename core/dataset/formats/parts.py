@@ -144,12 +144,16 @@ def is_result(part: dict[str, Any]) -> bool:
 
 def _is_part(value: Mapping[str, Any]) -> bool:
     kind = value.get("type")
+    if not isinstance(kind, (str, type(None))):
+        return False
     return kind in MEDIA or (kind in _TEXT and isinstance(value.get("text"), str)) or value.keys() == {"text"}
 
 
 def _kind(part: dict[str, Any]) -> tuple[Any, Any]:
     """The type of a part, and what it holds of a call or a result."""
     kind = part.get("type")
+    if kind is not None and not isinstance(kind, str):
+        raise Unreadable(f"the type of a content part should be text, but it is {json_type(kind)}")
     if kind is not None:
         return kind, part.get("value", part.get("tool_call", part)) if kind in _CALLS else part
     for key, named in _GEMINI.items():

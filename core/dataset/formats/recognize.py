@@ -11,7 +11,7 @@ from core.dataset.formats.chat import Gemini, Messages, ShareGpt
 from core.dataset.formats.instruct import Alpaca, Instances, PromptCompletion, QuestionAnswer, UserTurns
 from core.dataset.formats.parts import MEDIA_KEYS, media_in
 from core.dataset.formats.preference import HostedPreference, Kto, Preference
-from core.dataset.formats.text import PlainText, PlainTextLines
+from core.dataset.formats.text import PlainText, PlainTextFiles, PlainTextLines
 from core.dataset.records import Unreadable
 from core.dataset.sample import Sample
 from core.errors import BadInput
@@ -30,6 +30,7 @@ FORMATS: tuple[Format, ...] = (
     UserTurns(),
     PlainText(),
     PlainTextLines(),
+    PlainTextFiles(),
 )
 """Every format, the most telling shape first: the first that matches half of the rows is used."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from core.dataset.formats.base import Format, FormatField, text_of
 from core.dataset.sample import Sample
@@ -35,3 +35,14 @@ class PlainTextLines(PlainText):
 
     name = "text-lines"
     title = "plain text, one row per line"
+
+
+class PlainTextFiles(PlainText):
+    """Plain text files of which each is one row; never detected, the user chooses it."""
+
+    name = "text-files"
+    title = "plain text, one row per file"
+
+
+UNITS: Mapping[str, Literal["line", "file"]] = {PlainTextLines.name: "line", PlainTextFiles.name: "file"}
+"""What of a text file is a row in a format that the user has chosen; a paragraph in all others."""

@@ -253,7 +253,8 @@ def _tool_turns(turn: Mapping[str, Any], content: Any) -> tuple[Message, ...]:
         raise Unreadable("no content")
     said = read_result(content)
     name = next((turn[key] for key in ("name", "tool_name") if isinstance(turn.get(key), str)), "")
-    return (Message("tool", said.text, name=name, media=said.media, tool_call_id=call_id(dict(turn), RESULT_IDS)),)
+    media = tuple(dict.fromkeys((*said.media, *media_in(turn))))
+    return (Message("tool", said.text, name=name, media=media, tool_call_id=call_id(dict(turn), RESULT_IDS)),)
 
 
 def _result_turn(result: ToolResult) -> Message:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,7 @@ _TELLING = frozenset((
     "ground_truth", "gold", "sentiment", "image_url", "image_urls", "image_path", "image_paths", "audio_path",
     "video_path", "feedback", "vote", "verdict", "correct", "is_correct", "accepted", "is_accepted", "approved", "good",
     "bad", "is_bad",
+    "summary", "abstract", "translation",
     "documents", "knowledge", "evidence", "tool_calls", "function_call", "function_calls", "refusal",
 ))  # fmt: skip
 _TELLING_PARTS = re.compile(
@@ -90,6 +91,7 @@ class UnusedSearch:
 
     _columns: dict[str, bool] = field(default_factory=dict)
     _keys: dict[str, bool] = field(default_factory=dict)
+    _asked: set[str] = field(default_factory=set)
     _settled: set[str] = field(default_factory=set)
     _settled_keys: set[str] = field(default_factory=set)
     _readings: dict[int, _Reading] = field(default_factory=dict)
@@ -186,39 +188,43 @@ class UnusedSearch:
             asked = any(number for role, number in said if role not in ("assistant", "call"))
             if asked and any(number == 0 for _, number in said):
                 self._keys[key] = True
+                self._asked.add(key)
         if any(
             turn.get(SPANS_KEY) and speaker_role(turn, reading.names) not in ("assistant", "call") for turn in known
         ):
             self._keys[SPANS_KEY] = True
+            self._asked.add(SPANS_KEY)
 
     def found(self) -> UnusedNames:
         """What was found so far."""
         columns, keys = tuple(self._columns), tuple(self._keys)
         meaningful = tuple(name for names in (self._columns, self._keys) for name, telling in names.items() if telling)
-        return UnusedNames(columns, keys, meaningful, tuple(self._warnings(meaningful)))
+        return UnusedNames(columns, keys, meaningful, tuple(self._warnings()))
 
-    def _warnings(self, meaningful: tuple[str, ...]) -> Iterable[str]:
-        others = []
-        for name in dict.fromkeys(meaningful):
-            said = self._about(name) if name in self._columns else ""
+    def _warnings(self) -> Iterable[str]:
+        columns, keys = [], []
+        for name in (name for name, telling in self._columns.items() if telling):
+            said = self._about(name)
             if said:
                 yield said
             else:
-                others.append(f"`{name[:40]}`{'' if name in self._columns else ' (of turns)'}")
-        if others:
-            one = len(others) == 1
-            more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
-            yield (
-                f"{', '.join(others[:_MOST_NAMED])}{more} {'looks' if one else 'look'} meaningful but "
-                f"{'is' if one else 'are'} not used. To use {'it' if one else 'them'}, map "
-                f"{'it' if one else 'them'} or choose another format."
-            )
+                columns.append(name)
+        for name in (name for name, telling in self._keys.items() if telling):
+            if name in self._asked:
+                yield (
+                    f"`{name}` marks turns of the user or the system for training and is not used there: only answers "
+                    "are trained on, unless data.loss_on is everything."
+                )
+            else:
+                keys.append(name)
+        yield from _together(columns, "", "To use {it}, map {it} or choose another format.")
+        yield from _together(keys, " in turns", "To use {it}, rename {it} to a key that the format reads.")
 
     def _about(self, name: str) -> str:
         """What is to be said of one column, where more is known than its name."""
         (how, value), short = self._first[name], _short(name)
         answer = next((each for each in ("completion", "output", "answer", "chosen") if each in how.columns), "")
-        if how.kind == "text" and (short in _CLASSES or short.endswith("label")) and len(str(value)) <= _MOST_CLASS:
+        if how.kind == "text" and _is_class(short, value):
             return (
                 f"`{name}` is not used; it looks like a class label. For classification, where the model answers with "
                 f"it, read the rows as prompt-completion: prompt={how.columns['text']}, completion={name}."
@@ -280,6 +286,24 @@ def _note(names: dict[str, bool], name: str, value: Any, sample: Sample, *, tell
     telling = telling or _is_telling(name)
     names[name] = names.get(name, False) or (telling and not _said_anyway(value, sample))
     return names[name] or not telling
+
+
+def _is_class(name: str, value: Any) -> bool:
+    named = name in _CLASSES or name.startswith("label_") or name.endswith("label")
+    return named and isinstance(value, (str, int, float)) and len(str(value)) <= _MOST_CLASS
+
+
+def _together(names: list[str], where: str, way: str) -> Iterator[str]:
+    """One sentence on several names, and what to do."""
+    if not names:
+        return
+    one = len(names) == 1
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    listed = ", ".join(f"`{name[:40]}`" for name in names[:_MOST_NAMED])
+    verbs = ("looks", "is") if one else ("look", "are")
+    yield (
+        f"{listed}{more}{where} {verbs[0]} meaningful but {verbs[1]} not used. {way.format(it='it' if one else 'them')}"
+    )
 
 
 def _short(name: str) -> str:

@@ -143,8 +143,10 @@ def _summary(out: Path, scanner: Scanner, rows: int, more: Mapping[str, Any], *,
         bad_lines,
         flags=scanner.counts,
         properties=properties,
+        container=dataset.reader.container,
         read_as=read_as,
         unused=unused,
+        eval_rows=scanner.eval_rows,
     )
     write_summary(out, result, dataset.count, more, complete=complete)
 

@@ -77,6 +77,25 @@ class ScannedRow:
         return key_text(self.digest, self.occurrence)
 
 
+@dataclass(frozen=True, slots=True)
+class EvalRows:
+    """The rows of the eval files, of which a scan compares the prompts.
+
+    Attributes:
+        rows: how many there are, malformed ones included.
+        without_prompt: how many of them have no prompt that could be read.
+        first: the first of these, its place and the reason, or "".
+    """
+
+    rows: int = 0
+    without_prompt: int = 0
+    first: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As `scan --json` prints it."""
+        return {"rows": self.rows, "without_prompt": self.without_prompt, "first": self.first}
+
+
 class Scanner:
     """Reads a dataset from end to end, one row a step.
 
@@ -106,7 +125,11 @@ class Scanner:
         self.dataset = dataset
         self._begun = begun or Begun()
         self._near = near
-        prompts = _eval_prompts(dataset.open_eval(eval_paths, eval_chosen), near) if eval_paths else {}
+        prompts: dict[bytes, EvalPlace] = {}
+        self.eval_rows = EvalRows()
+        """What was found of the eval files."""
+        if eval_paths:
+            prompts, self.eval_rows = _eval_prompts(dataset.open_eval(eval_paths, eval_chosen), near)
         context = Context(prompts, near, synthetic, each_row)
         without_eval = () if eval_paths else (LeakExact, LeakNear)
         without_near = () if near is not None else (NearDuplicate, LeakNear)
@@ -212,6 +235,7 @@ class ScanResult:
         bad_entries: the entry numbers of bad lines, ascending.
         flags: check name to number of rows, 0 included for every check that ran.
         properties: what checks say of the whole set in place of flags on each row.
+        container: what kind of file it is, in words (`core.dataset.files.readers.Reader`).
         row_flags: good row to its flags, for rows that have some.
         keys: packed keys of all good rows (`core.dataset.scan.keys.unpack`).
         near: the near-duplicates, where they were asked for.
@@ -219,6 +243,7 @@ class ScanResult:
         read_as: where files or rows are read in several ways, each with the number of its rows.
         first_rows: the files that have good rows, each with the number of its first one, ascending.
         examples: check name to the first row that it flagged.
+        eval_rows: what was found of the eval files.
         unused: columns and keys of turns that the formats do not read.
     """
 
@@ -228,6 +253,7 @@ class ScanResult:
     bad_entries: tuple[int, ...] = ()
     flags: Mapping[str, int] = field(default_factory=dict)
     properties: tuple[SetProperty, ...] = ()
+    container: str = ""
     row_flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict, repr=False)
     keys: bytes = field(default=b"", repr=False)
     near: NearResult | None = field(default=None, repr=False)
@@ -235,18 +261,21 @@ class ScanResult:
     read_as: tuple[ReadRows, ...] = ()
     first_rows: tuple[tuple[Path, int], ...] = ()
     examples: Mapping[str, int] = field(default_factory=dict)
+    eval_rows: EvalRows = field(default_factory=EvalRows)
     unused: UnusedNames = field(default_factory=UnusedNames, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """As `scan --json` prints it."""
         return {
             "rows": self.rows,
+            "container": self.container,
             "format": self.format.name,
             "why": self.format.why,
             "columns": dict(self.format.columns),
             **({"read_as": [each.to_json() for each in self.read_as]} if self.read_as else {}),
             "unused": self.unused.to_json(),
             "warnings": [*self.unused.warnings, *filter(None, (encoding_offer(self.bad_lines),))],
+            **({"eval": self.eval_rows.to_json()} if self.eval_rows.rows else {}),
             "bad_lines": [line.to_json() for line in self.bad_lines],
             "flags": dict(self.flags),
             "properties": [each.to_json() for each in self.properties],
@@ -322,6 +351,7 @@ def scan(
         bad_entries=tuple(entry for entry, _ in scanner.bad),
         flags=scanner.counts,
         properties=scanner.properties,
+        container=dataset.reader.container,
         row_flags=row_flags,
         keys=bytes(keys),
         near=None if gathered is None else gathered.result,
@@ -329,6 +359,7 @@ def scan(
         read_as=scanner.read_as.rows(),
         first_rows=tuple((dataset.reader.files[source], row) for source, row in scanner.first_rows.items()),
         examples=examples,
+        eval_rows=scanner.eval_rows,
         unused=scanner.unused,
     )
 
@@ -391,19 +422,20 @@ def watched(
         on_progress(done, reader.count)
 
 
-def _eval_prompts(dataset: Dataset, near: Gatherer | None) -> dict[bytes, EvalPlace]:
-    """The digest of each prompt of the eval files, with its place; `near` is given their samples.
+def _eval_prompts(dataset: Dataset, near: Gatherer | None) -> tuple[dict[bytes, EvalPlace], EvalRows]:
+    """The digest of each prompt of the eval files, with its place, and what was counted; `near` is given their samples.
 
     A row without an answer counts as well: only its prompt matters.
     """
     dataset.reader.extend()
     prompts: dict[bytes, EvalPlace] = {}
     occurrences = Occurrences()
-    reason = ""
+    missing, first = 0, ""
     for entry in range(dataset.count):
         row = dataset.row(entry)
         if row.value is None:
-            reason = reason or row.error
+            missing += 1
+            first = first or f"{EvalPlace.of(row).words}: {row.error}"
             continue
         key = ""
         if near is not None:
@@ -412,7 +444,8 @@ def _eval_prompts(dataset: Dataset, near: Gatherer | None) -> dict[bytes, EvalPl
         try:
             sample = dataset.asked(row)
         except Unreadable as fault:
-            reason = reason or str(fault)
+            missing += 1
+            first = first or f"{EvalPlace.of(row).words}: {fault}"
             continue
         place = EvalPlace.of(row)
         asked = prompt_digest(sample)
@@ -422,8 +455,8 @@ def _eval_prompts(dataset: Dataset, near: Gatherer | None) -> dict[bytes, EvalPl
             near.add_eval(sample, place, entry, key)
     if not prompts:
         raise BadInput(
-            f"no row of the eval file has a prompt{f' ({reason})' if reason else ''}",
+            f"no row of the eval file has a prompt{f' ({first})' if first else ''}",
             where=str(dataset.paths[0]),
             do="Name its columns: M on Data, --eval-columns prompt=COLUMN, or data.eval_columns",
         )
-    return prompts
+    return prompts, EvalRows(dataset.count, missing, first)

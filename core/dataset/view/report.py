@@ -341,7 +341,10 @@ def _found(facts: _Facts) -> Iterator[str]:
         for flag in found:
             by_flag.setdefault(flag.name, set()).add(row)
     if not facts.tokens_counted:
-        yield "Tokens were not counted, so rows without trained tokens and rows over the max length are not listed."
+        yield (
+            "Tokens were not counted, so rows that the chat template does not render, with special tokens in their "
+            "text, without trained tokens or over the max length are not listed."
+        )
         yield ""
     yield facts.near or "The current files have not been searched for near-duplicates, so none are listed."
     yield ""

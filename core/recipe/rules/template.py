@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import sys
+import time
 from functools import lru_cache
 from importlib import util
 from pathlib import Path
 from typing import Any
 
 from core.clean import clean_line
+from core.dataset.rendered import RenderTalk
 from core.errors import BadInput
+from core.jobs.launch import worker_python
 from core.recipe import templates
 from core.recipe.model_shape import ModelShape, marks_answers
+from core.recipe.recipe import Recipe
+from core.recipe.tasks import TASKS
 
 
 def _talk(*turns: str) -> list[dict[str, str]]:
@@ -58,8 +65,71 @@ def marked_twin(template: str) -> str:
     return ""
 
 
-def _render(template: str, talk: list[dict[str, str]]) -> str | None:
+def training_template(recipe: Recipe, shape: ModelShape) -> str:
+    """The text of the template that training renders with, as `core.engine.template.use_template` finds it.
+
+    Returns:
+        "" where only the worker can tell.
+
+    Raises:
+        BadInput: as `template_text`.
+    """
+    own = template_text(recipe.model.chat_template, shape)
+    if not own or recipe.model.chat_template or marks_answers(own) or not TASKS[recipe.task].marks:
+        return own
+    if util.find_spec("trl") is None or worker_python() != sys.executable:
+        return ""
+    twin = marked_twin(own)
+    return _training_form(own) or (templates.text(twin) if twin else "")
+
+
+@lru_cache(maxsize=16)
+def _training_form(template: str) -> str:
+    """TRL's training form of a template that it ships, read from its files, or ""."""
+    spec = util.find_spec("trl")
+    for place in (spec.submodule_search_locations or ()) if spec is not None else ():
+        for file in sorted(Path(place, "chat_templates").glob("*.jinja")):
+            trained = file.with_name(f"{file.stem}_training.jinja")
+            try:
+                if trained.exists() and file.read_text(encoding="utf-8") == template:
+                    return trained.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError):
+                continue
+    return ""
+
+
+def talk_renderer(template: str, begin: str = "", end: str = "") -> RenderTalk | None:
+    """How a template renders talks; None where jinja2 is not installed: then only the worker can tell.
+
+    Args:
+        template: its text.
+        begin: the token that begins a text, or "".
+        end: the token that ends one, or "".
+    """
+    if util.find_spec("jinja2") is None:
+        return None
+    named = {"bos_token": begin or _SPECIAL["bos_token"], "eos_token": end or _SPECIAL["eos_token"]}
+
+    def render(talk: list[dict[str, Any]], tools: list[dict[str, Any]] | None) -> tuple[str | None, None]:
+        return _render(template, talk, tools=tools, add_generation_prompt=False, **named), None
+
+    return render
+
+
+def _render(template: str, talk: list[dict[str, Any]], **given: Any) -> str | None:
     """A talk through a template, as transformers sets jinja2 up; None where the template refuses it."""
+    from jinja2 import TemplateError
+
+    values = {**_SPECIAL, "add_generation_prompt": talk[-1]["role"] == "user" if talk else False, **given}
+    try:
+        text: str = _compiled(template).render(messages=talk, **values)
+    except (TemplateError, TypeError, ValueError, ArithmeticError, RecursionError, AttributeError, LookupError):
+        return None
+    return text
+
+
+@lru_cache(maxsize=16)
+def _compiled(template: str) -> Any:
     from jinja2 import TemplateError, nodes
     from jinja2.ext import Extension, loopcontrols
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -77,12 +147,13 @@ def _render(template: str, talk: list[dict[str, str]]) -> str | None:
     def refuse(message: str) -> None:
         raise TemplateError(message)
 
+    def as_json(value: Any, ensure_ascii: bool = False, indent: int | None = None, **_: Any) -> str:
+        return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
+
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]
     )
+    environment.filters["tojson"] = as_json
     environment.globals["raise_exception"] = refuse
-    asked = talk[-1]["role"] == "user"
-    try:
-        return environment.from_string(template).render(messages=talk, add_generation_prompt=asked, **_SPECIAL)
-    except (TemplateError, TypeError, ValueError, ArithmeticError, RecursionError):
-        return None
+    environment.globals["strftime_now"] = time.strftime
+    return environment.from_string(template)

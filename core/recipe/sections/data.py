@@ -18,15 +18,18 @@ _SPLIT = empty("data.eval") & positive("data.eval_fraction")
 _FORMATS = {
     "messages": "a list of messages with role and content",
     "sharegpt": "conversations with from and value",
+    "gemini": "conversations with contents and parts",
     "alpaca": "instruction, input, output",
     "question-answer": "a question and its answer",
     "prompt-completion": "a prompt and its completion",
     "instances": "an instruction with a list of inputs and outputs",
     "turns": "user turns with reference answers",
     "preference": "a prompt with a chosen and a rejected answer",
+    "openai-preference": "a prompt with OpenAI's preferred and non-preferred output",
     "kto": "a prompt, a completion and a label",
     "text": "plain text; every token is trained on",
     "text-lines": "plain text, one sample per line",
+    "text-files": "plain text, one sample per file",
 }
 """Formats that the user can name, each with what its rows hold."""
 
@@ -137,6 +140,7 @@ class Data:
         "auto",
         title="Eval format",
         help="The format of the rows in the separate eval file, where it differs from the training data's.",
+        consequence="An eval file may have another format than the training data.",
         choices={"auto": "detected from its first rows", **_FORMATS},
         advanced=True,
         when=filled("data.eval"),
@@ -171,7 +175,7 @@ class Data:
         "reasoning, media, text (beside a tool call). They are removed from every sample before it is tokenized.",
         consequence="The model learns the answers without these parts: tool calls go with their results, and turns "
         "that held only calls are removed.",
-        when=none_of("data.format", "text", "text-lines"),
+        when=none_of("data.format", "text", "text-lines", "text-files"),
     )
     max_length: int = knob(
         2048,
@@ -202,7 +206,7 @@ class Data:
         help="Splits a plain-text row longer than the max length into chunks of that length, each a separate sample, "
         "instead of truncating it. Chunks do not overlap, and no token is lost.",
         consequence="Trains on all of the text. An epoch has more steps.",
-        when=one_of("data.format", "auto", "text", "text-lines")
+        when=one_of("data.format", "auto", "text", "text-lines", "text-files")
         & one_of("data.packing", "none", "bfd")
         & one_of("task", "sft"),
     )
@@ -215,7 +219,7 @@ class Data:
             "answers": "only the assistant's messages",
             "everything": "every token, prompts included",
         },
-        when=none_of("data.format", "text", "text-lines") & one_of("task", "sft"),
+        when=none_of("data.format", "text", "text-lines", "text-files") & one_of("task", "sft"),
     )
     view: str = knob(
         "",
