@@ -21,7 +21,7 @@ MOST_REASONS = 9
 MOST_LETTERS = 40
 """Characters of a reason or a label."""
 
-DROP_REASONS = ("wrong", "cut off", "off topic", "style", "unsafe", "duplicate")
+DROP_REASONS = ("wrong", "cut off", "off topic", "style", "unsafe")
 """Why rows are dropped, unless the user has a list of their own."""
 
 

@@ -50,7 +50,8 @@ def verdicts(path: Path) -> list[str]:
 @pytest.fixture
 def many(tmp_path: Path) -> Path:
     path = tmp_path / "many.jsonl"
-    path.write_text("".join(chat(f"question {number}") + "\n" for number in range(1, 101)))
+    rows = [chat(f"question {number}", "" if number % 10 == 0 else "An answer.") for number in range(1, 101)]
+    path.write_text("\n".join(rows) + "\n")
     return path
 
 

@@ -149,7 +149,7 @@ class DatasetPane(Pane):
 
     @on(RowShown)
     def _row_shown(self) -> None:
-        self.row_pane.close_choice(unless=self._at_cursor())
+        self.row_pane.leave_choice()
         self._show_row()
 
     @on(ListChanged)
@@ -237,6 +237,8 @@ class DatasetPane(Pane):
         if sentence := self.desk.write_next(self._at_cursor(), lambda press: self.deck.seen.meant(press, self.aim)):
             self.row_pane.close_choice()
             self.line.rest(sentence, wrapped=True)
+        if not self.desk.busy:
+            self.row_pane.drop_came_to_nothing()
 
     @on(DecideAll)
     def _decide_all(self, event: DecideAll) -> None:
@@ -270,8 +272,8 @@ class DatasetPane(Pane):
         # At once, as the next decision that waits is meant for the row that is shown now.
         if shown or self.rows_pane.entry != self.row_pane.entry:
             self._show_row()
-        if event.action == "edit":
-            self.show_message(f"row {row + 1:,} edited and kept; u undoes both", about=self.rows_pane.entry)
+        if said := words.remark(row, event.action, rows.standing(row)):
+            self.show_message(said, about=self.rows_pane.entry)
         self.show_facts()
         self._write_next()
 

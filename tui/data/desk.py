@@ -115,6 +115,8 @@ class OpenDataset:
         self._writing = False
         self._last_drop: tuple[Mapping[int, str], int] | None = None
         """Row to key of what was dropped last, and the step; None once something else was decided."""
+        self._blind: frozenset[int] = frozenset()
+        """Of the rows decided last, those whose reviewer had not seen what others decided."""
         self._settled: set[int] = set()
         self._holds = False
         """Whether rows of a shared queue may be claimed."""
@@ -284,6 +286,11 @@ class OpenDataset:
         rows = self.rows
         return bool(rows.decisions or rows.marks or self._waiting or self._writing)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a decision waits, or is on its way to the disk."""
+        return bool(self._waiting or self._writing)
+
     def ask(
         self,
         action: Action,
@@ -300,7 +307,7 @@ class OpenDataset:
             entry: what it is about; by default the entry that is shown when its turn comes.
             press: the key that it came by.
         """
-        self._waiting.append(_Ask(action, self._given(action, payload), entry, press))
+        self._waiting.append(_Ask(action, payload or {}, entry, press))
 
     def ask_for_all(self, action: Action, payload: Mapping[str, Any], entries: Sequence[int]) -> None:
         """Queue one decision on many entries, which one undo takes back; malformed lines are passed over.
@@ -310,15 +317,11 @@ class OpenDataset:
             payload: as `ask`.
             entries: what it is about.
         """
-        self._waiting.append(_Ask(action, self._given(action, payload), None, NO_KEY, entries))
+        self._waiting.append(_Ask(action, payload, None, NO_KEY, entries))
 
     def ask_reason(self, reason: str) -> None:
         """Queue the reason of the drop that was made last, or is on its way."""
-        self._waiting.append(_Ask("drop", self._given("drop", {"text": reason}), None, NO_KEY, reason=True))
-
-    def _given(self, action: Action, payload: Mapping[str, Any] | None) -> Mapping[str, Any]:
-        blind = self.rows.blind and action in ("keep", "drop", "edit")
-        return {**(payload or {}), "blind": True} if blind else payload or {}
+        self._waiting.append(_Ask("drop", {"text": reason}, None, NO_KEY, reason=True))
 
     def write_next(self, entry: int, meant: Callable[[Press], bool]) -> str:
         """Take the next decision that waits to the disk, unless one is on its way there.
@@ -386,7 +389,13 @@ class OpenDataset:
     def _write(self, rows: Mapping[int, str], ask: _Ask, *, joins: int = 0) -> None:
         assert self._store is not None
         self._writing = True
-        asked: list[DecisionRequest] = [(key, ask.action, ask.payload) for key in rows.values()]
+        if not ask.reason:  # what a reviewer decides again, having seen what others think, is not blind
+            hidden = self.rows.blind and ask.action in ("keep", "drop", "edit")
+            self._blind = frozenset(row for row in rows if not self.rows.shown(row)) if hidden else frozenset()
+        blind = {**ask.payload, "blind": True}
+        asked: list[DecisionRequest] = [
+            (key, ask.action, blind if row in self._blind else ask.payload) for row, key in rows.items()
+        ]
         future = self._store.decide_together(asked, joins=joins)
         future.add_done_callback(lambda done: self._post(Decided(rows, ask.action, done, ask.reason)))
 

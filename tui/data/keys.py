@@ -46,7 +46,9 @@ ROW = (
             str(digit),
             f"pick({digit})",
             "choose",
-            "Choose the reason, rating or label with this number, while they are listed.",
+            "Choose the reason, rating or label with this number, while they are listed."
+            if digit
+            else "Clear the rating, or type other labels, while they are listed.",
             1 if digit == 1 else 0,
             shows="1-9" if digit == 1 else "",
             answers=True,

@@ -18,14 +18,15 @@ class QuickChoice:
     Attributes:
         kind: what is chosen.
         choices: what the digits from 1 on stand for.
-        entry: the entry under the cursor while it is open; another one closes it.
+        entry: the entry under the cursor while it is open, another one closes it; None while the drop that it is about
+            is on its way to the disk.
         title: the question.
         chosen: the choices that are taken already.
     """
 
     kind: Literal["reason", "rating", "label"]
     choices: tuple[str, ...]
-    entry: int
+    entry: int | None
     title: str = ""
     chosen: tuple[str, ...] = ()
 

@@ -269,7 +269,7 @@ class RowPane(Pane):
     def ask_reason(self) -> None:
         """Offer the reasons for the drop that is on its way; the next key may be another one."""
         if self.session.settings.drop_reasons:
-            self.quick = QuickChoice("reason", self.session.settings.drop_reasons, self._at_cursor())
+            self.quick = QuickChoice("reason", self.session.settings.drop_reasons, None)
             self.screen.refresh_bindings()
 
     def dropped(self, rows: Collection[int]) -> None:
@@ -280,16 +280,22 @@ class RowPane(Pane):
             self.quick.entry = self._at_cursor()
             self._offer()
 
-    def close_choice(self, *, unless: int | None = None) -> None:
-        """Offer nothing any more.
-
-        Args:
-            unless: an entry: nothing is done if the choice is open while the cursor is on it.
-        """
-        if self.quick is not None and self.quick.entry != unless:
+    def close_choice(self) -> None:
+        """Offer nothing any more."""
+        if self.quick is not None:
             self.quick = None
             self.line.withdraw()
             self.screen.refresh_bindings()
+
+    def drop_came_to_nothing(self) -> None:
+        """Nothing is on its way to the disk: a drop that has not arrived by now was meant for another row."""
+        if self.quick is not None and self.quick.entry is None:
+            self.close_choice()
+
+    def leave_choice(self) -> None:
+        """Offer nothing any more if the cursor has left the row where it was offered."""
+        if self.quick is not None and self.quick.entry not in (None, self._at_cursor()):
+            self.close_choice()
 
     def _offer(self) -> None:
         if self.quick is not None:
@@ -343,7 +349,8 @@ class RowPane(Pane):
         quick = self.quick
         if quick is None or not quick.takes(digit):
             return
-        entry, row = quick.entry, self._rows.row_of(quick.entry)
+        entry = self._at_cursor() if quick.entry is None else quick.entry
+        row = self._rows.row_of(entry)
         if quick.kind == "reason":
             self._desk.ask_reason(quick.choices[digit - 1])
             self.close_choice()

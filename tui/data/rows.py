@@ -46,7 +46,7 @@ class DataRows:
         bad: entry and place of what could not be read, ascending.
         reasons: for rows that were dropped with a reason, the reason; may quote data.
         reviewer: who decides here.
-        others: for each row on which somebody else has decided, where it stands.
+        others: for each row on which somebody else has decided or noted something, where it stands.
         blind: whether the verdicts of others are hidden until this reviewer has decided.
         version: grows with each decision that is taken in.
     """
@@ -119,7 +119,7 @@ class DataRows:
         if standing.why:
             self.reasons[row] = standing.why
         self.others.pop(row, None)
-        if any(name != self.reviewer for name, _ in standing.verdicts):
+        if any(name != self.reviewer for name in standing.users):
             self.others[row] = standing
 
     def shown(self, row: int) -> Mark:
@@ -128,7 +128,7 @@ class DataRows:
         return self.decisions.get(row, "") if state is None else state.verdict_of(self.reviewer)
 
     def hides(self, row: int) -> bool:
-        """Whether what others have decided and noted about a row is hidden for now."""
+        """Whether what was decided and noted about a row is hidden for now, because some of it is of others."""
         return self.blind and row in self.others and not self.shown(row)
 
     @property

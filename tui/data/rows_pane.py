@@ -64,7 +64,7 @@ _RENEW = 40.0
 """Seconds after which held rows are claimed again."""
 _MOST_FILES = 200
 _MOST_WORDS = 20
-"""Labels and reasons in the menu of lists."""
+"""Labels in the menu of lists."""
 
 _MOST_COUNTED = 5_000
 """Rows of a list up to which it is counted how many of them others hold: more would hold up the keys."""
@@ -389,18 +389,18 @@ class RowsPane(Pane):
         rows = self._rows
         counts = self.listing.counts()
         choices = [(name, name, count(counts[name])) for name in FILTERS]
-        choices.append(
-            ("marked", "marked", f"{count(len(rows.marks))}  edited, noted, flagged, rated or labeled by hand")
-        )
+        choices.append(("marked", "marked", f"{count(len(rows.marks))}  edited, noted, rated or flagged by you"))
         if conflicts := len(rows.conflicts):
             choices.append(("conflicts", "conflicts", f"{count(conflicts)}  decided differently by two reviewers"))
         choices += [
             (LABEL + label, f"label {clean_line(label, 40)}", count(number))
             for label, number in rows.label_counts().most_common(_MOST_WORDS)
         ]
+        reasons = Counter(rows.reasons.values())  # those of near-duplicates are as many as rows
         choices += [
-            (REASON + reason, f"dropped: {clean_line(reason, 40)}", count(number))
-            for reason, number in Counter(rows.reasons.values()).most_common(_MOST_WORDS)
+            (REASON + reason, f"dropped: {clean_line(reason, 40)}", count(reasons[reason]))
+            for reason in self.session.settings.drop_reasons
+            if reasons[reason]
         ]
         choices += [(FLAG + name, TITLES.get(name, name), count(number)) for name, number in rows.flag_counts().items()]
         sources = rows.sources()
@@ -476,7 +476,7 @@ class RowsPane(Pane):
         self._ask_text()
 
     def _ask_text(self, also: tuple[str, ...] = ()) -> None:
-        help = "enter to list matching rows; /re/ or /re/i for a regular expression"
+        help = "enter to search; /re/ or /re/i for a regular expression"
         self.ask_line("search", help, partial(self._search, also=also))
 
     def _search(self, query: str, also: tuple[str, ...]) -> None:
@@ -553,10 +553,10 @@ class RowsPane(Pane):
         if present is not None:
             choices.append(("leave the audit", "keep the decisions and show all rows", self._leave_audit))
         for number in _AUDIT_SIZES:
-            about = "several reviewers share the rows, each read once"
+            about = "shared by all reviewers, each row read once"
             choices.append((f"random {number}", about, partial(self.begin_audit, "random", number)))
         choices.append(("random", "a number you type", self._ask_audit_size))
-        about = "each reviewer reads all of them, without seeing the others' decisions"
+        about = "everyone reads the same rows, blind"
         choices.append((f"agreement {_AGREED}", about, partial(self.begin_audit, "random", _AGREED, overlap=True)))
         choices.append(("worst first", f"{flagged}, errors before warnings", partial(self.begin_audit, "worst")))
         repeats = rows.flags.repeats

@@ -75,6 +75,8 @@ def _others(rows: DataRows, row: int) -> list[tuple[str, str]]:
     """What other reviewers have decided about a row."""
     state, done = rows.others[row], {"keep": "kept", "drop": "dropped"}
     words = [f"{clean_line(name, 60)} {done[verdict]}" for name, verdict in state.verdicts if verdict in done]
+    if not words:
+        return []
     if state.conflict:
         return [("conflict", f"{', '.join(words)}: keep or drop the row to settle it")]
     return [("reviewed", ", ".join(words))]

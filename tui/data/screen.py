@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
     from tui.data.dataset_pane import DatasetPane
 
+_CLOSES = ("data.back", "data.open_row", "list.open")
+"""Commands that close a choice of one digit, and do nothing else then."""
+
 _FIRST_WAIT = 0.15
 """Seconds that the first paint waits for the dataset: with it the rows are in that paint, without it they follow."""
 
@@ -159,7 +162,7 @@ class DataScreen(StepScreen):
             return
         active = self.active_bindings.get(event.key)
         id = active.binding.id or "" if active is not None else ""
-        if not id.startswith("data.pick_") and id != "data.back":
+        if not id.startswith("data.pick_") and id not in _CLOSES:
             self.dataset.row_pane.close_choice()
 
     def action_back(self) -> None:

@@ -132,6 +132,20 @@ def _why(dataset: Dataset) -> str:
     return f"{named}{'; …' if len(files) > 4 else '.'}"
 
 
+def remark(row: int, action: str, state: DecisionState) -> str:
+    """What was said of a row that stays under the cursor; "" for what the list shows."""
+    name = f"row {count(row + 1)}"
+    match action:
+        case "edit":
+            return f"{name} edited and kept; u undoes both"
+        case "rate":
+            return f"{name} rated {state.rating} of 5" if state.rating else f"{name} has no rating now"
+        case "label":
+            labels = clean_line(", ".join(state.labels), 200)
+            return f"{name} labeled: {labels}" if labels else f"{name} has no labels now"
+    return ""
+
+
 def taken_back(row: int, before: DecisionState, after: DecisionState) -> str:
     """What was undone, and the decision on the row now."""
     if before.edit != after.edit:
@@ -184,8 +198,8 @@ def audit_facts(listing: Listing) -> str:
         ]
         if conflicts := len(wanted.intersection(rows.conflicts)):
             words.append(f"{count(conflicts)} conflict{'s' * (conflicts != 1)} (F lists them)")
-    elif listing.taken:
-        words.append(f"also reading: {clean_line(', '.join(sorted(set(listing.taken.values()))), 60)}")
+    elif others := sorted(set(listing.taken.values()) - {rows.reviewer}):
+        words.append(f"also reading: {clean_line(', '.join(others), 60)}")
     return " · ".join(words)
 
 

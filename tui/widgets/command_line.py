@@ -235,9 +235,18 @@ class CommandLine(StillText):
 
 
 def _offered(title: str, choices: Sequence[tuple[str, str, bool]], help: str, width: int) -> Content:
-    """The choices in a line, the chosen ones in reverse; the help where it still fits."""
-    parts: list[tuple[str, str]] = [(f"{title} ", "bold")]
+    """The choices, the chosen ones in reverse, in lines that break between them; the help where it still fits."""
+    parts: list[tuple[str, str]] = [(title, "bold")]
+    used = cell_len(title)
     for key, words, chosen in choices:
-        parts += [(" ", ""), (key, "bold $accent"), (f" {words} " if words else " ", "reverse" if chosen else "")]
-    line = Content.assemble(*parts)
-    return line + f" · {help}" if help and line.cell_length + cell_len(help) + 3 <= width else line
+        cells = 2 + cell_len(key) + (cell_len(words) + 1 if words else 0)
+        if used + cells > width:
+            parts.append(("\n ", ""))
+            used = 1
+        parts += [("  ", ""), (key, "bold $accent"), (f" {words}" if words else "", "reverse" if chosen else "")]
+        if chosen and not words:
+            parts[-2] = (key, "bold reverse $accent")
+        used += cells
+    if used + cell_len(help) + 3 <= width:
+        parts.append((f" · {help}", ""))
+    return Content.assemble(*parts)

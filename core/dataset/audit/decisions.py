@@ -82,6 +82,7 @@ class DecisionState:
         verdicts: each reviewer's own verdict, by name.
         blind: whether some reviewer decided without seeing the verdicts of others.
         conflict: whether reviewers decided differently and nobody has settled it since.
+        users: who has decided or noted anything about the row.
     """
 
     verdict: RowVerdict = ""
@@ -94,6 +95,7 @@ class DecisionState:
     verdicts: tuple[tuple[str, RowVerdict], ...] = field(default=(), compare=False)
     blind: bool = field(default=False, compare=False)
     conflict: bool = field(default=False, compare=False)
+    users: tuple[str, ...] = field(default=(), compare=False)
 
     def verdict_of(self, user: str) -> RowVerdict:
         """One reviewer's own verdict; "" where there is none."""
@@ -206,6 +208,8 @@ class Ledger:
 
 
 def _after(before: DecisionState, made: _Made) -> DecisionState:
+    if made.user not in before.users:
+        before = replace(before, users=(*before.users, made.user))
     payload = made.payload
     text = str(payload.get("text", ""))
     match made.action:

@@ -66,7 +66,7 @@ class Audit:
         what = f"seed {self.seed}" if self.mode == "random" else _WORDS[self.mode]
         if self.mode == "flag" and self.flag:
             what = f"flag {self.flag}"
-        return f"{what}, agreement" if self.overlap else what
+        return f"{what}, blind" if self.overlap else what
 
     @property
     def name(self) -> str:
