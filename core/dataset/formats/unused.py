@@ -207,7 +207,7 @@ class UnusedSearch:
 
     def _warnings(self) -> Iterable[str]:
         if self._weight != 1:
-            yield f"Loss weights other than 0 and 1 (such as {self._weight:g}) are not supported: those turns train as 1."
+            yield f"Loss weights other than 0 and 1 ({self._weight:g}) are not supported: those turns train as 1."
         columns, keys = [], []
         for name in (name for name, telling in self._columns.items() if telling):
             said = self._about(name)
