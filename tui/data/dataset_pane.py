@@ -284,7 +284,7 @@ class DatasetPane(Pane):
         self._show_row()
         if event.reason:
             why = clean_line(self.desk.rows.reasons.get(next(iter(event.rows)), ""), 60)
-            self.show_message(f"{what} dropped: {why}", about=self.rows_pane.entry)
+            self.show_message(f"{what} dropped: {why} · u undoes both", about=self.rows_pane.entry)
         else:
             if event.action == "drop":
                 self.row_pane.dropped(event.rows)

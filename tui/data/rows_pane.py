@@ -596,7 +596,7 @@ class RowsPane(Pane):
         """
         dataset = self._rows.dataset
         if not dataset.reader.complete or (mode != "everything" and not self._rows.judged):
-            self.show_message("The scan is not done yet. Try again in a moment.", failed=True)
+            self._say_not_scanned()
             return
         from core.dataset.audit.queue import Audit
 
@@ -612,9 +612,13 @@ class RowsPane(Pane):
 
     def _audit(self, audit: Audit) -> None:
         if audit.needs_keys and not self._rows.judged:
-            self.show_message("The scan is not done yet, and the sample goes by its rows. Try again in a moment.")
+            self._say_not_scanned()
             return
         self._order(audit)
+
+    def _say_not_scanned(self) -> None:
+        what = "was stopped: press C to resume it, then A" if self._desk.stopped else "is not done yet: try again then"
+        self.show_message(f"An audit needs the scan of all rows, which {what}.", failed=True)
 
     @work(thread=True, group="audit", exclusive=True)
     def _order(self, audit: Audit) -> None:
