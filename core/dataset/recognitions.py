@@ -28,6 +28,8 @@ AT_OPEN = 16
 
 _MOST_SCHEMAS = 8
 _LEAST_SHARE = 0.25
+_JUDGED = ("preference", "kto")
+NEITHER = -1
 _MOST_REMEMBERED = 4_096
 _BY_NAME = {each.name: each for each in FORMATS}
 
@@ -51,6 +53,7 @@ class FileRecognition:
     known: int = 1
     fixed: bool = False
     _formats: tuple[Format, ...] = FORMATS
+    _common: frozenset[str] = frozenset()
     _by_keys: dict[tuple[str, ...], int] = field(default_factory=dict)
     _other_kinds: dict[tuple[str, ...], list[tuple[Format, dict[str, str]]]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -71,7 +74,7 @@ class FileRecognition:
         return tuple(dict.fromkeys(each.kind for each in self.first if each.kind is not None))
 
     def which(self, value: Mapping[str, Any]) -> int:
-        """The number in `readings` of what reads a row."""
+        """The number in `readings` of what reads a row; `NEITHER` where it is another kind of sample than these."""
         if self.fixed or not self.readings[0].known:
             return 0
         keys = _filled(value)
@@ -90,6 +93,10 @@ class FileRecognition:
             Unreadable: with the reason.
         """
         number = self.which(value)
+        if number == NEITHER:
+            told, _ = _told_otherwise(self.found, _filled(value), value, self._common)
+            kind = "another kind of sample" if told is None or told.kind is None else KINDS[told.kind]
+            raise Unreadable(f"by its columns this row looks like {kind}, unlike the first rows of this file")
         try:
             return to_sample(value, self.readings[number])
         except Unreadable as fault:
@@ -112,7 +119,12 @@ class FileRecognition:
         """What reads a row, and whether that follows from the names of its filled columns alone."""
         for each in self.readings[: self.known]:
             if _is_complete(each, keys):
-                return self._number(_with_own(each, keys)), True
+                told, lasting = (
+                    (None, True) if self._formats is not FORMATS else _told_otherwise(each, keys, value, self._common)
+                )
+                if told is not None:
+                    return self._number(told) if told.kind in self.kinds else NEITHER, False
+                return self._number(_with_own(each, keys)), lasting
         kinds = self.kinds
         fitting = [each for each in self._formats if each.kind in kinds]
         candidates = [(each, columns) for each in fitting if (columns := each.map_columns(keys, {})) is not None]
@@ -224,7 +236,7 @@ class Recognitions:
         """What a good row is read as."""
         assert row.value is not None
         found = self._found.get(row.source) or self.of(row.source)
-        return found.readings[found.which(row.value)]
+        return found.readings[max(0, found.which(row.value))]
 
     def unused(self) -> UnusedNames:
         """What the formats do not read in the first rows of the files that were looked at."""
@@ -239,7 +251,7 @@ class Recognitions:
                 sample = None
                 with suppress(Unreadable):
                     sample = each.sample(value)
-                yield value, each.readings[each.which(value)], sample
+                yield value, each.readings[max(0, each.which(value))], sample
 
     @property
     def uniform(self) -> bool:
@@ -318,15 +330,57 @@ def recognize_file(file: Path, rows: Rows, chosen: Chosen) -> FileRecognition:
     if not found.known:
         # No format has half of the rows: that of a quarter with the same columns, where there is one.
         found = next((each for each in map(recognize, _groups(rows)) if each.known and named is None), found)
-    readings = [found]
+    readings, common = [found], _common(rows)
     if found.known and named is None:
-        readings += _others(rows, found)
-    return FileRecognition(file, readings, len(readings), _formats=formats)
+        readings += _others(rows, found, common)
+    return FileRecognition(file, readings, len(readings), _formats=formats, _common=common)
 
 
-def _others(rows: Rows, found: Recognition) -> Iterator[Recognition]:
+def _common(rows: Rows) -> frozenset[str]:
+    """The columns that more than half of some rows have filled."""
+    counts = Counter(name for row in rows for name in _filled(row))
+    return frozenset(name for name, count in counts.items() if 2 * count > len(rows))
+
+
+def _told_otherwise(
+    found: Recognition, keys: Sequence[str], value: Mapping[str, Any], common: frozenset[str]
+) -> tuple[Recognition | None, bool]:
+    """What a row is by columns that most first rows lack, where that says that its answer may be a bad one.
+
+    A row with a label or a rejected answer among rows without is no answer to learn like theirs.
+
+    Returns:
+        The recognition, or None; and whether None follows from the names of the columns alone.
+    """
+    rare = set(keys).difference(common, found.columns.values())
+    if not rare:
+        return None, True
+    lasting = True
+    for form in FORMATS:
+        if form.name == found.name:
+            break
+        if form.kind not in _JUDGED or form.kind == found.kind:
+            continue
+        named = form.map_columns(keys, {})
+        if named is None or not rare.intersection(named.values()):
+            continue
+        lasting = False
+        columns = form.refine([value], named)
+        if rare.intersection(columns.values()) and form.fitting([value], columns):
+            return Recognition(
+                form.name, f"{form.title}; {form.reason(columns)}.", columns, form.kind, tuple(keys)
+            ), False
+    return None, lasting
+
+
+def _others(rows: Rows, found: Recognition, common: frozenset[str]) -> Iterator[Recognition]:
     """The further schemas among some rows."""
-    rest = [row for row in rows if not _is_complete(found, _filled(row))]
+
+    def is_other(row: Mapping[str, Any]) -> bool:
+        keys = _filled(row)
+        return not _is_complete(found, keys) or _told_otherwise(found, keys, row, common)[0] is not None
+
+    rest = [row for row in rows if is_other(row)]
     for _ in range(_MOST_SCHEMAS):
         if not rest:
             return

@@ -120,14 +120,15 @@ class RenderedCheck:
     ) -> tuple[LostPart, ...]:
         found = _Found(self._render, turns, tools)
         last = max((number for number, turn in enumerate(turns, 1) if turn.role == "assistant"), default=0)
+        teaches = everything or any(turn.role == "assistant" and turn.trained for turn in turns)
         lost = [
-            LostPart(MEDIA, number, True, _of(number, answer_from, answer))
+            LostPart(MEDIA, number, teaches, _of(number, answer_from, answer))
             for number, turn in enumerate(turns, 1)
             if turn.media
         ]
         for part in found.parts:
             turn = turns[part.turn - 1] if part.turn else None
-            learned = everything or turn is None or (turn.role == "assistant" and turn.trained)
+            learned = teaches and (everything or turn is None or (turn.role == "assistant" and turn.trained))
             if answer_from is not None and turn is not None and part.turn <= answer_from:
                 learned = False
             if part in found.missing:

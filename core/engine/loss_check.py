@@ -31,6 +31,25 @@ def name_experts(model: Any) -> None:
         model.base_model_prefix = "model"  # Llama 4 names it after its place in the whole
 
 
+def check_vocabulary(model: Any, tokenizer: Any) -> None:
+    """Makes sure that the embedding has a row for each token.
+
+    Args:
+        model: as it was loaded.
+        tokenizer: of the model.
+
+    Raises:
+        BadInput: it has fewer.
+    """
+    highest, rows = max(tokenizer.get_vocab().values()), model.get_input_embeddings().weight.shape[0]
+    if highest >= rows:
+        raise BadInput(
+            f"The tokenizer has {highest + 1:,} tokens, the embedding {rows:,} rows: a token beyond them ends the run",
+            where="model.path",
+            do="Use the tokenizer that came with these weights, or weights whose embedding was resized",
+        )
+
+
 def check_loss(model: Any, tokenizer: Any) -> None:
     """Compares both losses on a short text.
 

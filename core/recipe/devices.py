@@ -123,7 +123,7 @@ def run_devices(recipe: Recipe, samples: Sequence[GpuSample], *, visible: str | 
         return _named(named, samples, shown)
     seen = visible_gpus(samples, shown)
     if not seen.gpus:
-        return RunDevices(True, (), None, note=seen.note)
+        return RunDevices(True, (), "", note=seen.note)
     first = seen.gpus[0]
     note = seen.note or _sliced(first, samples, "") or _order(samples)
     return RunDevices(False, (first,), first.name_for_cuda, note=note)

@@ -65,8 +65,10 @@ class Family:
 
     def role(self, weight: str) -> str:
         """What a weight is, by its name without `.weight`; "" for a linear layer of the language model."""
-        dotted = f".{weight}."
-        if any(f".{start}." in dotted for start in self.outside) or (not self.outside and _OUTSIDE.search(weight)):
+        bare = f"{pattern(weight).removeprefix('model.')}."
+        if any(bare.startswith(f"{start.removeprefix('model.')}.") for start in self.outside):
+            return "outside"
+        if not self.outside and _OUTSIDE.search(weight):
             return "outside"
         if role := self._told(weight, self.roles):
             return role

@@ -79,6 +79,7 @@ class ModelShape:
         family: what kind of model it is.
         fused: its experts, where peft can adapt them.
         expert_parameters: numbers in its experts.
+        experts_packed: whether the experts are stored in 4 or 8 bits.
         routers: names of the layers that choose experts.
         outside_parameters: numbers in parts that see or hear.
         layers_stored: layers in the weight files, 0 where their names do not tell.
@@ -115,6 +116,7 @@ class ModelShape:
     family: Family
     fused: tuple[FusedExperts, ...]
     expert_parameters: int
+    experts_packed: bool
     routers: tuple[str, ...]
     outside_parameters: int
     layers_stored: int
@@ -298,6 +300,9 @@ def shape_of(
         family=family,
         fused=_fused(family, tensors, roles),
         expert_parameters=_numbers(tensors, roles, "experts"),
+        experts_packed=any(
+            tensor.dtype in ("NF4", "FP4", "I8") for name, tensor in tensors.items() if roles[name] == "experts"
+        ),
         routers=tuple(by_role["router"]),
         outside_parameters=_numbers(tensors, roles, "outside"),
         layers_stored=_layers_stored(name for name in tensors if roles[name] != "outside"),

@@ -47,6 +47,12 @@ _OWNERS = frozenset(
 ) | frozenset(("huggingfacetb", "nvidia", "zai-org", "thudm", "openbmb", "internlm", "lgai-exaone", "coherelabs"))
 """Publishers that release the 16-bit weights under the same name without the method's suffix."""
 
+_CONVERTED = {
+    "openai/gpt-oss-20b": "unsloth/gpt-oss-20b-BF16",
+    "openai/gpt-oss-120b": "unsloth/gpt-oss-120b-BF16",
+}
+"""Models that were only published quantized, and a 16-bit copy of each."""
+
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _CACHED = re.compile(r"models--([^/]+?)--([^/]+)")
 _BASE = re.compile(r"^base_model:[ \t]*(?:\n[ \t]*-[ \t]*)?[\"']?([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)", re.MULTILINE)
@@ -83,7 +89,7 @@ def refusal(method: str, base: str) -> str:
         base: the 16-bit model that they were made from, or "" where it is not known.
     """
     title, needs = _NEEDS.get(method, (method, "a loader that this program does not have"))
-    instead = f"Use the 16-bit model {base}" if base else "Use the 16-bit model that it was made from"
+    instead = f"Use the 16-bit model {base}" if base else "Use 16-bit weights of the same model"
     return (
         f"The weights are quantized with {title} and cannot be trained here: loading them needs {needs}. {instead}, "
         "with quantization nf4 if memory is short."
@@ -110,6 +116,8 @@ def base_of(folder: Path, config: Mapping[str, Any]) -> str:
         named = str(config.get("base_model") or config.get("_name_or_path") or "")
     if _HUB_ID.fullmatch(named) and named != own and not _SUFFIX.search(named):
         return named
+    if own.lower() in _CONVERTED:
+        return _CONVERTED[own.lower()]
     shorter = _without_suffix(own)
     return shorter if shorter != own and own.split("/")[0].lower() in _OWNERS else ""
 

@@ -25,10 +25,12 @@ from core.recipe import memory
 from core.recipe.adapters import adapter_of
 from core.recipe.asks import FIELD_OF, asks_of
 from core.recipe.devices import ranks_of
+from core.recipe.families import refusal
 from core.recipe.mapped import with_mapping
 from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, marks_answers, read_shape
 from core.recipe.precision import precision_of
+from core.recipe.quantized import can_be_trained_on
 from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.rules import tokens
 from core.recipe.rules.template import marked_twin, template_text
@@ -250,15 +252,29 @@ def _model(seen: _Seen) -> Iterator[PreflightCheck]:
         missing = isinstance(seen.model_fault, NotDownloaded)
         brief = "not downloaded" if missing else "cannot be read"
         yield PreflightCheck("model", "warn" if missing else "stop", str(seen.model_fault), "model.path", brief)
-    if seen.shape is not None:
+    if seen.shape is not None and can_be_trained_on(seen.shape.quantized) and not refusal(seen.shape.family):
         shape = seen.shape
         trained = memory.trained_parameters(seen.recipe, shape)
         yield PreflightCheck(
             "model",
             "ok",
             f"{shape.architecture or shape.model_type}, {units.short_count(shape.parameters)} parameters, "
-            f"{units.short_count(trained)} trainable.",
+            f"{'about ' * shape.family.inexact}{units.short_count(trained)} trainable.{_of_parts(seen.recipe, shape)}",
         )
+
+
+def _of_parts(recipe: Recipe, shape: ModelShape) -> str:
+    """What is not adapted or not loaded of a model that is more than a dense language model."""
+    found = ""
+    if shape.family.text_only:
+        found += " Only its language model is loaded."
+    elif shape.outside_parameters:
+        found += f" Only its language model learns; the other {units.short_count(shape.outside_parameters)} are frozen."
+    if shape.expert_parameters and not adapter_of(recipe).whole:
+        adapted = shape.targeted_experts(recipe.lora.targets)
+        how = "adapted" if adapted else "without an adapter"
+        found += f" The experts ({units.short_count(shape.expert_parameters)}) are {how}; routers are left out."
+    return found
 
 
 def _tokenizer(seen: _Seen) -> Iterator[PreflightCheck]:
@@ -404,8 +420,14 @@ def _precision(seen: _Seen) -> Iterator[PreflightCheck]:
         words = f"{choice.sentence} You must confirm this when the run starts." if choice.confirm else choice.sentence
         path = "" if choice.level == "ok" else PRECISION
         yield PreflightCheck("precision", choice.level, words, path, "pure bfloat16" if choice.confirm else "")
+    held = precision_of(recipe.model.dtype, place.device, whole=adapter_of(recipe).whole)
+    if place.cpu and not recipe.training.devices.strip().startswith("cpu"):  # else a rule of the recipe says so
+        if held.mixed == "fp16":
+            yield PreflightCheck("precision", "stop", "float16 cannot train on a CPU. Use float32 or auto.", PRECISION)
+        if recipe.model.attention == "flash_attention_2":
+            words = "flash_attention_2 needs a GPU. Use auto."
+            yield PreflightCheck("precision", "stop", words, "model.attention")
     if place.device == "cuda_fp16":
-        held = precision_of(recipe.model.dtype, place.device, whole=adapter_of(recipe).whole)
         names = clean_line(", ".join(place.names), 200)
         if held.mixed == "bf16":
             words = f"{names} has no bfloat16. Use auto, float16, mixed_float16 or float32."

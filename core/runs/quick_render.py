@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _SMALL = 2**20
 """Bytes up to which all rows are looked at."""
 
-_MOST = 300
+_MOST = 200
 """Samples that are rendered, some tenths of a second: only those that hold more than plain turns."""
 
 

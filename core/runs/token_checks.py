@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -86,7 +85,7 @@ def _of_overview(recipe: Recipe, workspace: Path) -> _Found | None:
     from core.runs.overview_job import tokens_known
 
     tokens = tokens_known(workspace, recipe)
-    if tokens is None:
+    if tokens is None or "not_rendered" not in tokens.get("train", {}):
         return None
     parts = [tokens["train"]] if recipe.data.eval else [tokens["train"], tokens["eval"]]
     rows = sorted((int(row), str(words)) for part in parts for row, words in part["not_rendered_rows"])
@@ -196,9 +195,9 @@ def _good_rows(dataset: Dataset, rows: list[int]) -> Iterator[tuple[int, Row]]:
 
 def _lost_words(rows: list[tuple[int, str]], among: str) -> str:
     """Which rows lose what, as a sentence without a full stop; rows count from 1 in it."""
-    named = "; ".join(f"row {row + 1:,}: {lost}" for row, lost in islice(rows, _NAMED) if row >= 0)
-    more = f"; and {len(rows) - _NAMED:,} more" if len(rows) > _NAMED else ""
-    return f"The chat template does not render all of {_rows(len(rows))}{among} ({named}{more})"
+    named = [f"row {row + 1:,}: {lost}" for row, lost in rows[:_NAMED] if row >= 0]
+    more = [f"and {len(rows) - len(named):,} more"] if len(rows) > len(named) else []
+    return f"The chat template does not render all of {_rows(len(rows))}{among} ({'; '.join(named + more)})"
 
 
 def _rows(number: int) -> str:

@@ -157,7 +157,7 @@ def _train(
 ) -> Shortage | None:
     """Trains to the end, or until the memory is short."""
     from core.engine.load import load_base
-    from core.engine.loss_check import check_loss
+    from core.engine.loss_check import check_loss, check_vocabulary
     from core.engine.quantized import in_four_bits, is_quantized
     from core.engine.ranks import check
     from core.training.rescue import rescued
@@ -180,6 +180,7 @@ def _train(
         raise BadInput("A quantized model cannot be trained with method full", where="method", do="Use lora")
     worker.stop_if_asked("Stopped on request before the first step. There was nothing to save.")
     tokenizer, template = text
+    check_vocabulary(model, tokenizer)
     if not is_sharded(recipe) and not in_four_bits(model):  # these are packed for evaluation at the first chance
         check_loss(model, tokenizer)
     try:
@@ -380,16 +381,12 @@ def _sampling(
 
 
 def _report_parameters(worker: Worker, model: Any) -> None:
-    trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    if trained == 0:
+    from core.training.adapted import count
+
+    counted = count(model)
+    if counted.trained_parameters == 0:
         raise BadInput("Nothing would be trained: no weight has a gradient", where="lora.targets")
-    whole = model.num_parameters() if hasattr(model, "num_parameters") else trained
-    worker.event(
-        "model",
-        f"{units.short_count(trained)} of {units.short_count(whole)} parameters are trainable.",
-        trained_parameters=trained,
-        parameters=whole,
-    )
+    worker.event("model", counted.words(), **counted.fields())
 
 
 def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: Any, began: float) -> None:

@@ -37,8 +37,12 @@ def _ask(warm: WarmPython, *questions: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_the_preview_shows_the_trained_text_and_what_the_cut_takes(warm_python: WarmPython) -> None:
-    whole, cut, missing = _ask(
+    thinking = {**talk(1), "messages": [dict(turn) for turn in talk(1)["messages"]]}
+    thinking["messages"][0]["content"] += "<|im_end|>"
+    thinking["messages"][1]["reasoning_content"] = "Where was it again?"
+    lost, whole, cut, missing = _ask(
         warm_python,
+        {"recipe": to_json(recipe(model__chat_template="chatml")), "sample": thinking},
         {"recipe": to_json(recipe()), "sample": talk(1)},
         {"recipe": to_json(recipe(data__max_length=30)), "sample": talk(1)},
         {"recipe": to_json(recipe(model__path="./no/such/model")), "sample": talk(1)},
@@ -55,6 +59,9 @@ def test_the_preview_shows_the_trained_text_and_what_the_cut_takes(warm_python: 
     assert cut["answer"]["lost"] == shown["total"] - 30
     assert cut["answer"]["trained"] + cut["answer"]["lost_trained"] == shown["trained"]
     assert "./no/such/model" in missing["error"]
+    assert lost["answer"]["not_rendered"] == "reasoning (turn 2)"
+    assert lost["answer"]["control_tokens"] == ["<|im_end|>"]
+    assert not shown["not_rendered"]
 
 
 def test_the_preview_of_a_pair_shows_its_prompt_once_and_both_answers(warm_python: WarmPython) -> None:

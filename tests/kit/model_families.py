@@ -44,10 +44,7 @@ LAYERS = 4
 
 CAUSAL = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 PICTURES = modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
-_TO_TEXT = (
-    modeling_auto.MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES,
-    modeling_auto.MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES,
-)
+_TO_TEXT = modeling_auto.MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES
 _RECURRENT = re.compile(
     r"Mamba|SSM|Delta(Net|Attention|Rule)|RecurrentBlock|Rwkv|xLSTM|ShortConv|Lightning|LinearAttention"
 )
@@ -182,8 +179,11 @@ def language_prefix(model: Any) -> str:
 
 def kind_of(model_type: str, config: Any) -> str:
     """`causal`, `multimodal`, `encoder`, `encoder-decoder` or `other`."""
+    both = bool(getattr(config, "is_encoder_decoder", False))
+    if model_type in _TO_TEXT.keys() - CAUSAL.keys() - PICTURES.keys() and not both:
+        return "hears"
     if model_type in CAUSAL or model_type in PICTURES:
-        if getattr(config, "is_encoder_decoder", False) or model_type in _SEQ2SEQ:
+        if both or model_type in _SEQ2SEQ:
             return "encoder-decoder"
         masked = model_type in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES or model_type == "bert-generation"
         if (masked and getattr(config, "is_decoder", False) is False) or getattr(config, "attn_type", "") == "bi":
@@ -192,11 +192,9 @@ def kind_of(model_type: str, config: Any) -> str:
             return "encoder"
         sees = any(isinstance(getattr(config, name, None), object) and getattr(config, name, None) for name in _SENSES)
         return "multimodal" if sees or model_type not in CAUSAL else "causal"
-    if model_type in _SEQ2SEQ or getattr(config, "is_encoder_decoder", False):
+    if model_type in _SEQ2SEQ or both:
         return "encoder-decoder"
-    if model_type in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
-        return "encoder"
-    return "hears" if any(model_type in names for names in _TO_TEXT) else "other"
+    return "encoder" if model_type in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES else "other"
 
 
 _SENSE = re.compile(r"vision|visual|image|audio|img|video")
@@ -228,12 +226,12 @@ def layout(model: Any) -> dict[str, Any]:
         found = linear.get(module)
         if weight.dim() in (2, 3) and found is None and ".experts." in f".{at or name}":
             role = "experts"
+        elif inside and found is not head and not _is_inside(at, name, inside):
+            role = "outside"
         elif not name.endswith(".weight") or weight.dim() != 2:
             continue
         elif found is head:
             role = "head"
-        elif inside and not module.startswith(f"{inside}."):
-            role = "outside"
         elif experts and min(weight.shape) == experts and _ROUTER.search(module):
             role = "router"
         elif found is None:
@@ -259,6 +257,11 @@ def layout(model: Any) -> dict[str, Any]:
     if refused := sorted({_leaf(name) for name in linear if _refused(model, _leaf(name))}):
         told["refused"] = refused
     return dict(sorted(told.items()))
+
+
+def _is_inside(at: str, name: str, inside: str) -> bool:
+    """Whether a weight is in the language model: by its name in memory, or on disk where it was put together."""
+    return at.startswith(f"{inside}.") if at else not _SENSE.search(name)
 
 
 def _refused(model: Any, leaf: str) -> bool:

@@ -215,6 +215,26 @@ def test_tokens_come_to_totals_a_histogram_with_the_cut_and_a_cost(tmp_path: Pat
     assert hourly["cost_of_hours"] == pytest.approx(total / 500 / 3600 * 4)
 
 
+def test_samples_that_the_template_does_not_render_are_named_and_those_left_out_are_not_counted(tmp_path: Path) -> None:
+    view = build_view(
+        tmp_path, paths=[write(tmp_path / "own.jsonl", rows_of(random.Random(3), 6, "own"))], eval_fraction=0
+    )
+    plain = {"tokens": 10, "trained": 4, "lost": 0, "lost_trained": 0, "longest": 10, "parts": {}}
+    facts = [{"key": str(row), "row": row, **plain} for row in range(6)]
+    facts[1]["not_rendered"] = "tool calls (turn 2)"
+    facts[2]["context_lost"] = "reasoning (turn 2)"
+    facts[3]["left_out"] = "control_tokens"
+    tokens = tokens_of(Recipe(), view, write(tmp_path / "measured.jsonl", facts))
+    train = tokens["train"]
+    assert (train["samples"], train["tokens"], tokens["sources"][0]["tokens"]) == (5, 50, 50)
+    assert (train["not_rendered"], train["not_rendered_rows"]) == (1, [[1, "tool calls (turn 2)"]])
+    assert (train["context_lost"], train["left_out"]) == (1, {"control_tokens": 1})
+    said = ["".join(text for text, _ in line) for line in words._not_rendered(train, "")]
+    assert any("row 2" in line and "tool calls (turn 2)" in line for line in said)
+    assert any("data.train_without" in line for line in said)
+    assert any("control tokens" in line and "1 more sample" in line for line in said)
+
+
 def test_the_price_of_tokens_is_the_users_and_mistakes_are_said(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text('price_per_million_tokens = 2\ncurrency = "CHF"\n')

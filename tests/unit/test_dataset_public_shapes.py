@@ -247,7 +247,13 @@ def test_winners_that_are_models_are_no_answers() -> None:
     for names in (("gpt-4", "vicuna-13b"), ("model_a", "model_b"), ("tie", "tie"), ("meta/Llama-3-8B", "Qwen2.5")):
         row = {"prompt": "q", "response": "a", "winner": names[0], "loser": names[1]}
         assert sample(row) == Sample("messages", (Q, A))
-    assert sample({"prompt": "q", "winner": "a", "loser": "b"}) == Sample(
+    own = [{"prompt": "q", "winner": ("mine-v1", "mine-v2")[n % 2], "loser": "base", "response": "a"} for n in range(6)]
+    assert recognize(own).name == "prompt-completion"
+    for one, other in (("Right", "Left"), ("Philosophy", "Yield"), ("Tie", "None")):
+        assert sample({"prompt": "q", "chosen": one, "rejected": other}).kind == "preference", "these are answers"
+    assert sample({"prompt": "q", "winner": "a", "loser": "b"}).kind == "preference"
+    assert not recognize([{"prompt": "q", "response_a": "x", "response_b": "y", "winner": "a", "loser": "b"}]).known
+    assert sample({"prompt": "q", "chosen": "a", "rejected": "b"}) == Sample(
         "preference", (Q,), chosen=(A,), rejected=(B,)
     )
 
@@ -262,6 +268,12 @@ def test_verdicts_are_read_in_every_spelling(bad: Any, good: Any) -> None:
     rows = [{"prompt": "q", "completion": "a", "label": label} for label in (bad, good)]
     found = recognize(rows)
     assert [to_sample(row, found).label for row in rows] == [False, True]
+
+
+def test_classes_of_a_text_are_no_verdicts_on_an_answer() -> None:
+    for labels in (("pos", "neg"), ("positive", "negative"), ("up", "down"), (-1, 0, 1)):
+        rows = [{"prompt": "q", "completion": "a", "label": label} for label in labels]
+        assert recognize(rows).name == "prompt-completion"
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,8 @@ def test_what_carries_no_loss_is_context_unless_everything_is_trained(tmp: Path)
     found = lost(tmp, TOOL_CALL, no_results)
     assert (trained_words(found), loss_words(found.context_lost)) == ("", "text (turn 3)")
     assert trained_words(lost(tmp, TOOL_CALL, no_results, loss_on="everything")) == "text (turn 3)"
+    mute = [{**turn, "train": False} if turn["role"] == "assistant" else turn for turn in IMAGE["messages"]]
+    assert not lost(tmp, {"messages": mute}, "chatml").not_rendered, "nothing of it is trained"
 
 
 def test_a_system_prompt_that_the_template_drops_is_told(tmp: Path) -> None:

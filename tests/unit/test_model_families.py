@@ -256,3 +256,30 @@ def test_parts_that_see_are_no_targets() -> None:
     assert llava.outside_parameters == 512
     assert _found(llava) == []
     assert family_of({"model_type": "llava"}).kind == "multimodal"
+
+
+def test_experts_that_are_stored_in_4_bits_one_by_one_are_refused() -> None:
+    stored = {name: Tensor("NF4" if "experts" in name else "BF16", (32, _WIDE)) for name in _expert_names()}
+    config = {**TINY, "model_type": "qwen3_moe", "quantization_config": {"quant_method": "bitsandbytes"}}
+    shape = shape_of(config, tensors_of(TINY) | stored, base="org/base")
+    ((path, severity, sentence),) = _found(shape)
+    assert (path, severity) == ("model.path", "error")
+    assert "org/base" in sentence
+
+
+def _expert_names() -> list[str]:
+    return [f"model.layers.0.mlp.experts.{number}.up_proj.weight" for number in range(2)]
+
+
+def test_a_config_without_a_model_type_and_speech_models_are_stops() -> None:
+    ((_, severity, sentence),) = _kind("")
+    assert severity == "error"
+    assert "model_type" in sentence
+    assert "speech" in _kind("voxtral")[0][2]
+    assert "speech" in _kind("qwen2_audio")[0][2]
+
+
+def test_a_model_whose_loss_trl_does_not_compute_whole_is_a_stop() -> None:
+    ((path, severity, sentence),) = _kind("modernbert-decoder")
+    assert (path, severity) == ("model.path", "error")
+    assert "output layer" in sentence

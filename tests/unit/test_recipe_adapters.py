@@ -160,3 +160,52 @@ def test_every_family_is_counted_as_peft_counts_it() -> None:
 
     named = [name for name, told in families().items() if told["kind"] in ("causal", "multimodal")]
     assert [name for name in named if inexact(name)] == [name for name in named if families()[name].get("inexact")]
+
+
+def test_only_the_language_model_of_one_that_sees_is_trained() -> None:
+    from peft import get_peft_model
+
+    from core.recipe.families import families
+    from core.training.configuration import adapter_config
+    from core.training.targets import freeze_outside
+    from tests.kit.model_families import built
+
+    inside = f"{families()['gemma3']['language']}."
+    model = built("gemma3")
+    freeze_outside(model)
+    trained = [name for name, weight in model.named_parameters() if weight.requires_grad]
+    assert trained
+    assert all(name.startswith(inside) for name in trained)
+    for changes in ({"lora.targets": ("all-linear",)}, {"lora.targets": ("q_proj", "v_proj")}):
+        model = built("gemma3")
+        recipe = Recipe()
+        for path, value in changes.items():
+            recipe = put(recipe, path, value)
+        adapted = get_peft_model(model, adapter_config(recipe, model), low_cpu_mem_usage=True)
+        trained = [name for name, weight in adapted.named_parameters() if weight.requires_grad]
+        assert len(trained) > 4
+        assert all(inside in name for name in trained)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "target", "word"),
+    [
+        ("llama4_text", "router", "router"),
+        ("qwen3_moe", "gate", "router"),
+        ("jetmoe", "layer", "router"),
+        ("mamba", "out_proj", "Use"),
+        ("gemma3", "fc1", "no linear layer"),
+        ("gpt2", "q_proj", "c_attn"),
+        ("llama", "lm_head", "output layer"),
+    ],
+)
+def test_a_target_that_cannot_be_adapted_is_refused_by_the_worker_as_well(
+    model_type: str, target: str, word: str
+) -> None:
+    from core.errors import BadInput
+    from core.training.configuration import adapter_config
+    from tests.kit.model_families import built
+
+    with pytest.raises(BadInput, match=word) as refused:
+        adapter_config(put(Recipe(), "lora.targets", (target,)), built(model_type))
+    assert "lora.targets" in str(refused.value)

@@ -177,3 +177,29 @@ def test_how_a_text_is_cut_into_rows_can_be_said_of_one_file(tmp_path: Path) -> 
         dataset.reader.extend()
         counts[form] = dataset.count
     assert counts == {"text": 3, "text-lines": 4, "text-files": 2}
+
+
+RATED = [{"prompt": f"Rate {n}", "completion": f"Rated {n}", "label": n % 2 == 0} for n in range(20)]
+
+
+def test_rated_rows_among_plain_ones_are_never_trained_as_good_answers(tmp_path: Path) -> None:
+    """A label or a rejected answer that comes late says that the answer beside it may be a bad one."""
+    late = Dataset.open(write(tmp_path / "late.jsonl", [*ASKED * 2, *RATED]))
+    found = answers(late)
+    assert found[59] == "Answer 29."
+    assert all("rated answers" in each for each in found[60:])
+    early = Dataset.open(write(tmp_path / "early.jsonl", [*ASKED[:20], *RATED]))
+    early.reader.extend()
+    assert [early.sample(entry).kind for entry in (0, 19, 20, 39)] == ["messages", "messages", "kto", "kto"]
+    assert early.sample(21).label is False
+    judged = [{**row, "chosen": "good", "rejected": "bad"} for row in ASKED]
+    assert all(
+        "preference pairs" in each
+        for each in answers(Dataset.open(write(tmp_path / "p.jsonl", [*ASKED * 2, *judged])))[60:]
+    )
+
+
+def test_a_column_that_all_rows_have_tells_nothing_of_single_ones(tmp_path: Path) -> None:
+    """Labels of a classification are none of answers, even where one of them looks like it."""
+    rows = [{**row, "label": ("sports", "good", "politics", "arts")[n % 4]} for n, row in enumerate(ASKED * 2)]
+    assert not [each for each in answers(Dataset.open(write(tmp_path / "a.jsonl", rows))) if each.startswith("! ")]

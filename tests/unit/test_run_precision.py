@@ -17,6 +17,7 @@ from core.recipe.precision import DeviceType, Precision, precision_of
 from core.recipe.recipe import Recipe, put
 from core.recipe.rules.validate import validate
 from core.recipe.values import Value
+from core.recipe.yamlfile import dumps
 from core.runs import start
 from core.runs.commands import own_recipe
 from core.runs.placement import Placement
@@ -24,6 +25,7 @@ from core.runs.precision import NotConfirmed, choose_precision, with_precision
 from core.runs.preflight import preflight
 from tests.kit.recipe_models import LLAMA_3_1_8B, shape_from
 from tests.kit.training_python import python_with_torch
+from tui.cli import main
 
 GIB = 2**30
 FULL = put(Recipe(), "method", "full")
@@ -157,7 +159,7 @@ def card(free: float, capability: tuple[int, int] = (8, 0)) -> GpuInventory:
 
 
 def test_the_answer_stands_in_the_runs_recipe_and_pure_bfloat16_needs_a_yes(
-    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     workspace = tmp_path / "workspace"
     workspace.mkdir()
@@ -170,10 +172,18 @@ def test_the_answer_stands_in_the_runs_recipe_and_pure_bfloat16_needs_a_yes(
         return run.recipe.model.dtype
 
     assert begun(40) == "mixed_bfloat16"
+    monkeypatch.chdir(workspace)
+    (workspace / "recipe.yaml").write_text(dumps(recipe))
+    monkeypatch.setattr(start, "read_gpus", lambda: card(0.5))
+    assert main(["train", "recipe.yaml", "--detach"]) == 2
+    assert "--pure-bf16" in capsys.readouterr().err
     with pytest.raises(NotConfirmed, match="--pure-bf16"):
         begun(0.5)
     assert begun(0.5, pure_bf16=True) == "bfloat16"
     assert begun(0.5, later=True) == "mixed_bfloat16"
+    recipe = put(recipe, "training.devices", "cpu")
+    assert start.prepare_run(recipe, workspace).recipe.model.dtype == "float32"
+    assert start.prepare_run(put(recipe, "method", "lora"), workspace).recipe.model.dtype == "auto"
 
 
 def test_the_preflight_says_what_will_be_trained_and_that_old_gpus_have_no_bfloat16(
@@ -192,6 +202,16 @@ def test_the_preflight_says_what_will_be_trained_and_that_old_gpus_have_no_bfloa
     assert "float16" in said(recipe, old)[0][1]
     assert said(put(recipe, "model.dtype", "bfloat16"), old)[0][0] == "stop"
     assert said(card_flash(recipe), old)[-1][0] == "stop"
+
+
+def test_what_only_a_gpu_can_do_stops_a_run_that_would_be_on_the_cpu(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was found out by the worker, after the start."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    for path, value in (("model.dtype", "mixed_float16"), ("model.attention", "flash_attention_2")):
+        checks = preflight(put(recipe, path, value), tmp_path, gpus=card(40).gpus)
+        assert [check.path for check in checks if check.verdict == "stop"] == [path]
 
 
 def card_flash(recipe: Recipe) -> Recipe:

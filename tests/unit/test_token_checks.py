@@ -12,9 +12,11 @@ import pytest
 from core.dataset.audit.store import DecisionStore
 from core.dataset.dataset import Dataset
 from core.dataset.scan.keys import key_text, row_digest
+from core.jobs.folder import JobFolder
 from core.recipe import templates
 from core.recipe.recipe import Recipe, put
 from core.runs.curate import curate
+from core.runs.overview_job import job_of
 from core.runs.preflight import PreflightCheck, preflight
 from core.runs.token_facts import RowTokens, TokenFacts, TokenFactsWriter
 from core.runs.token_job import key_of
@@ -180,3 +182,18 @@ def test_of_a_large_dataset_the_first_rows_are_looked_at(
     )
     (stop,) = _tokens(recipe, tmp_path)
     assert "3 samples among the first 4 rows (row 2" in stop.sentence
+
+
+def test_an_overview_of_just_this_recipe_knows_exactly_the_rows_that_train(recipe: Recipe, tmp_path: Path) -> None:
+    part = {"not_rendered": 0, "not_rendered_rows": [], "context_lost": 0, "control": 0}
+    train = {**part, "not_rendered": 7, "not_rendered_rows": [[3, "media (turn 1)"]]}
+
+    def write(folder: JobFolder) -> None:
+        out = folder.path / "overview"
+        out.mkdir()
+        (out / "facts.json").write_text("{}")
+        (out / "tokens.json").write_text(json.dumps({"tokens": {"train": train, "eval": part, "sources": []}}))
+
+    job_of(tmp_path, recipe).keep(write)
+    (stop,) = _tokens(recipe, tmp_path)
+    assert "7 samples (row 4: media (turn 1); and 6 more)" in stop.sentence

@@ -24,7 +24,7 @@ _LABELS = {
     **dict.fromkeys(
         (
             "true", "t", "1", "1.0", "+1", "yes", "y", "good", "great", "desirable", "desired", "chosen", "preferred",
-            "positive", "pos", "like", "liked", "up", "upvote", "upvoted", "thumb_up", "thumbs_up", "thumbsup",
+            "like", "liked", "upvote", "upvoted", "thumb_up", "thumbs_up", "thumbsup",
             "accept", "accepted", "approve", "approved", "correct", "right", "pass", "win", "helpful",
             "\N{THUMBS UP SIGN}", "\N{WHITE HEAVY CHECK MARK}", "+",
         ),
@@ -33,7 +33,7 @@ _LABELS = {
     **dict.fromkeys(
         (
             "false", "f", "0", "0.0", "-1", "-1.0", "no", "n", "bad", "undesirable", "undesired", "rejected",
-            "dispreferred", "negative", "neg", "dislike", "disliked", "down", "downvote", "downvoted", "thumb_down",
+            "dispreferred", "dislike", "disliked", "downvote", "downvoted", "thumb_down",
             "thumbs_down", "thumbsdown", "reject", "disapprove", "disapproved", "incorrect", "wrong", "fail", "lose",
             "unhelpful", "\N{THUMBS DOWN SIGN}", "\N{CROSS MARK}", "-",
         ),
@@ -42,13 +42,20 @@ _LABELS = {
 }  # fmt: skip
 """Labels as text, in lower case, with `_` for spaces and hyphens inside; numbers count by their text."""
 _MODELS = re.compile(
-    r"(?:model|assistant|answer|response|conversation)[ _-]?[ab12]|tie(?: \(bothbad\))?|both|left|right|none|"
-    r"(?:.*[/-])?(?:gpt|claude|llama|vicuna|mi[sx]tral|ministral|qwen|gemini|gemma|palm|koala|alpaca|dolly|oasst|chatglm|glm|"
+    r"(?:model|assistant|answer|response|conversation)[ _-]?[ab12]|"
+    r"(?:.*/)?(?:gpt|claude|llama|vicuna|mi[sx]tral|ministral|qwen|gemini|gemma|palm|koala|alpaca|dolly|oasst|chatglm|glm|"
     r"stablelm|fastchat|rwkv|falcon|command|yi|phi|deepseek|wizardlm|zephyr|olmo|tulu|nemotron|grok|baichuan|internlm|"
-    r"chatgpt|text-davinci|bard|pythia|mpt|starling|openchat|solar|dbrx|jamba|granite|smollm|kimi|o[134])[\w.:+-]*",
+    r"chatgpt|text-davinci|bard|pythia|mpt|starling|openchat|solar|dbrx|jamba|granite|smollm|kimi|o(?=[134]))"
+    r"(?:[-_.:/\d][\w.:+-]*)?",
     re.I,
 )
 """Names of models and of their places in an arena: who won, not what was said."""
+_NAMED = re.compile(r"[A-Za-z][\w./:+]*[-_/.\d][\w./:+-]*")
+"""One word with a hyphen, a slash or a digit in it, as names of models are."""
+_VERDICTS = frozenset(("winner", "loser", "preferred", "dispreferred"))
+_LETTERS = frozenset(("a", "b", "1", "2"))
+_PLACES = frozenset(("tie", "tie (bothbad)", "both", "both_bad", "left", "right", "none", "neither"))
+"""What a column of verdicts holds beside names; letters, where there are columns such as `response_a`."""
 _PLAIN_ANSWERS = ("response", "output", "completion", "answer")
 """Columns that hold the chosen answer where there is a rejected one beside them."""
 _SKIN = re.compile("[\U0001f3fb-\U0001f3ff\ufe0f]")
@@ -258,10 +265,22 @@ def _ends_in_answer(value: Any, columns: Mapping[str, str]) -> bool:
 
 
 def _names_models(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
-    """Whether most texts of a column are names of models."""
-    texts = [text for row in rows if isinstance(text := row.get(column), str) and text.strip()]
-    named = sum(len(text) <= 80 and _MODELS.fullmatch(text.strip()) is not None for text in texts)
-    return bool(texts) and 2 * named > len(texts)
+    """Whether most texts of a column are names of models.
+
+    A column of verdicts (`winner`) holds names, too, where a few short words come again and again.
+    """
+    texts = [text.strip() for row in rows if isinstance(text := row.get(column), str) and text.strip()]
+    if not texts:
+        return False
+    named = sum(len(text) <= 80 and _MODELS.fullmatch(text) is not None for text in texts)
+    if column.lower().strip() in _VERDICTS:
+        arena = any(name.lower().endswith(("_a", "_b", "_1", "_2")) for row in rows for name in row)
+        places = _PLACES | _LETTERS if arena else _PLACES
+        named = sum(text.lower() in places or _MODELS.fullmatch(text[:80]) is not None for text in texts)
+        few = len(texts) >= 4 and 2 * len(set(texts)) <= len(texts)
+        if few and 2 * sum(_NAMED.fullmatch(text[:80]) is not None for text in texts) > len(texts):
+            return True
+    return 2 * named > len(texts)
 
 
 def _ends_with(longer: tuple[Message, ...], shorter: tuple[Message, ...]) -> bool:

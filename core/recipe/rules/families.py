@@ -43,7 +43,10 @@ def check(recipe: Recipe, shape: ModelShape) -> Iterator[Problem]:
 
 def _kind(recipe: Recipe, shape: ModelShape) -> Iterator[Problem]:
     name, kind = clean_line(shape.model_type or shape.architecture, 60), shape.family.kind
-    if kind == "unknown":
+    if not shape.model_type:
+        words = "config.json has no model_type, so transformers cannot load the model. Use the original config.json."
+        yield Problem("model.path", words, brief="no model_type")
+    elif kind == "unknown":
         yield from _unknown(recipe, shape, name)
     elif words := refusal(shape.family):
         yield Problem("model.path", words, brief=_BRIEF.get(kind, "not its own loss"))
@@ -68,6 +71,16 @@ def _stored(shape: ModelShape) -> Iterator[Problem]:
     if not quantized.can_be_trained_on(shape.quantized):
         words = quantized.refusal(shape.quantized, clean_line(shape.base, 100))
         yield Problem("model.path", words, brief=f"{quantized.title_of(shape.quantized)} weights")
+        return
+    if shape.experts_packed:
+        instead = (
+            f"the 16-bit model {clean_line(shape.base, 100)}" if shape.base else "16-bit weights of the same model"
+        )
+        words = (
+            "The experts are stored in 4 or 8 bits, one by one, but transformers keeps the experts of a layer in one "
+            f"16-bit weight and cannot load them. Use {instead}."
+        )
+        yield Problem("model.path", words, brief="quantized experts")
         return
     if shape.headless:
         words = (

@@ -14,6 +14,7 @@ from core.recipe import templates
 from core.recipe.adapters import adapter_of
 from core.recipe.declare import Problem, ProblemLevel
 from core.recipe.devices import is_sharded
+from core.recipe.families import refusal
 from core.recipe.model_shape import ModelShape
 from core.recipe.quantized import can_be_trained_on
 from core.recipe.recipe import KNOBS, Recipe, get, why_without_effect
@@ -139,7 +140,7 @@ def _lora(seen: _Seen) -> Iterator[Problem]:
 
 def _lora_fits(seen: _Seen) -> Iterator[Problem]:
     shape, lora = seen.shape, seen.recipe.lora
-    if shape is None or not can_be_trained_on(shape.quantized):
+    if shape is None or not can_be_trained_on(shape.quantized) or refusal(shape.family):
         return
     missing = [name for name in shape.missing_targets(lora.targets) if name != "lm_head"]
     if missing:
