@@ -54,7 +54,6 @@ SHORT_WORDS = {
     "rendered_chat": "rendered",
     "same_answers": "same pair",
     "conflicting_answers": "conflict",
-    "loss_weight": "weight",
     "not_rendered": "unrendered",
     "control_tokens": "ctrl token",
     "zero_trained": "no loss",
