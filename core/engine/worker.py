@@ -91,6 +91,7 @@ class Worker:
         self._phase = ""
         self._unsent: dict[str, int] = {}
         self._activity = ""
+        self._signs = 0
         self._terminations = 0
         self._lock = threading.RLock()
         self.job: Mapping[str, Any] = {}
@@ -163,12 +164,13 @@ class Worker:
     def progress(self, step: int, of: int, message: str = "") -> None:
         """Says how far it is; written about once a second, so it may be called every step."""
         now = time.monotonic()
+        self._signs += 1
         if now < self._next_status:
             self._unsent = {"step": step, "of": of}
             return
         self._next_status = now + STATUS_EVERY
         self._unsent = {}
-        self._status(step=step, of=of, message=message or self._backlog.problem)
+        self._status(step=step, of=of, message=message or self._backlog.problem, signs=self._signs)
 
     def event(self, kind: str, message: str, **fields: Any) -> None:
         """Appends an event."""

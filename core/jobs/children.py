@@ -68,10 +68,12 @@ class Children:
 
     Attributes:
         terminations: how many SIGTERM or SIGINT have come.
+        terminated_by: the name of the last one.
     """
 
     def __init__(self) -> None:
         self.terminations = 0
+        self.terminated_by = ""
         self._adopted: Identity | None = None
         self._below: dict[int, Identity] = {}
         self._aside: set[int] = set()
@@ -142,3 +144,4 @@ class Children:
 
     def _count(self, number: int, frame: FrameType | None) -> None:
         self.terminations += 1
+        self.terminated_by = signal.Signals(number).name

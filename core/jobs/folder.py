@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -49,6 +50,7 @@ class JobFolder:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.former: list[Path] = []
         self._held: _Held | None = None
+        self._moving = threading.Lock()
         self._lies(Path(path).absolute())
         self._progress_written = -PROGRESS_PERIOD
         self._known: dict[str, Any] = {}
@@ -75,12 +77,16 @@ class JobFolder:
 
     def moved(self) -> bool:
         """Whether it lies somewhere else than a moment ago; `path` is that place then."""
-        now = None if self._held is None else self._held.place(self.path)
-        if now is None:
-            return False
-        self.former.append(self.path)
-        self._lies(now)
-        return True
+        known = self.path
+        with self._moving:  # the threads of a worker and of a keeper share this object
+            if self.path != known:
+                return True
+            now = None if self._held is None else self._held.place(known)
+            if now is None:
+                return False
+            self.former.append(known)
+            self._lies(now)
+            return True
 
     def __repr__(self) -> str:
         return f"JobFolder({os.fspath(self.path)!r})"

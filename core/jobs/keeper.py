@@ -260,7 +260,7 @@ class Keeper:
         if self._children.terminations > self._terminations:
             self._terminations = self._children.terminations
             name = requests.STOP if self._terminations == 1 else requests.STOP_NOW
-            self._event("request", "Received SIGTERM: stopping the run.", request=name)
+            self._event("request", f"Received {self._children.terminated_by}: stopping the run.", request=name)
             self._pass_on(name)
         try:
             urgent = requests.STOP_NOW in requests.pending(self._folder)
@@ -277,7 +277,9 @@ class Keeper:
         try:
             path = os.fspath(self._folder.requests)
             files.make_folder(path)
-            files.replace(f"{path}/{name}", files.encode({"t": time.time(), "by": "SIGTERM"}), durable=False)
+            files.replace(
+                f"{path}/{name}", files.encode({"t": time.time(), "by": self._children.terminated_by}), durable=False
+            )
         except TunedeckError as error:
             print(f"keeper: {error}", file=sys.stderr, flush=True)
             self._children.signal(signal.SIGTERM)  # the worker understands that too

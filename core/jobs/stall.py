@@ -161,7 +161,7 @@ class StallWatch:
         self._quiet += passed
         step = status.step or 0
         activity = _activity(status)
-        mark = (status.stage, status.phase, activity, step, *((status.message,) if activity else ()))
+        mark = (status.stage, status.phase, activity, step, *(_signs(status) if activity else ()))
         if mark != self._mark:
             self._count(step, activity)
             self._mark, self._bytes = mark, 0
@@ -217,6 +217,11 @@ def _activity(status: Status) -> str:
     if isinstance(named, str) and named:
         return named
     return "" if status.phase == TRAINING and status.stage == 0 else status.phase
+
+
+def _signs(status: Status) -> tuple[object, ...]:
+    """What changes while something that is no step makes progress: an answer of many tokens leaves the counts alone."""
+    return status.message, status.fields.get("signs")
 
 
 def _short(seconds: float) -> str:

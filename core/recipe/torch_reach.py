@@ -43,8 +43,10 @@ try:
         torch.cuda.init()
     try:
         torch.zeros(8, device="cuda").add_(1).sum().item()  # a kernel must run: a wheel may have none for this GPU
-    except torch.OutOfMemoryError:
-        pass  # it is full, not out of reach
+    except Exception as error:
+        from core.engine.short_memory import short_of
+        if not short_of(error):
+            raise  # else it is full, not out of reach
     found["name"] = torch.cuda.get_device_name(0)
     found["capability"] = list(torch.cuda.get_device_capability(0))
     found["memory"] = torch.cuda.get_device_properties(0).total_memory

@@ -420,8 +420,14 @@ def _precision(seen: _Seen) -> Iterator[PreflightCheck]:
         words = f"{choice.sentence} You must confirm this when the run starts." if choice.confirm else choice.sentence
         path = "" if choice.level == "ok" else PRECISION
         yield PreflightCheck("precision", choice.level, words, path, "pure bfloat16" if choice.confirm else "")
+    held = precision_of(recipe.model.dtype, place.device, whole=adapter_of(recipe).whole)
+    if place.cpu and not recipe.training.devices.strip().startswith("cpu"):  # else a rule of the recipe says so
+        if held.mixed == "fp16":
+            yield PreflightCheck("precision", "stop", "float16 cannot train on a CPU. Use float32 or auto.", PRECISION)
+        if recipe.model.attention == "flash_attention_2":
+            words = "flash_attention_2 needs a GPU. Use auto."
+            yield PreflightCheck("precision", "stop", words, "model.attention")
     if place.device == "cuda_fp16":
-        held = precision_of(recipe.model.dtype, place.device, whole=adapter_of(recipe).whole)
         names = clean_line(", ".join(place.names), 200)
         if held.mixed == "bf16":
             words = f"{names} has no bfloat16. Use auto, float16, mixed_float16 or float32."

@@ -20,6 +20,12 @@ from tests.kit.waiting import until
 from tests.kit.warm.process import WarmPython
 
 _SAME = ("step", "epoch", "loss", "eval_loss", "grad_norm", "learning_rate", "entropy", "mean_token_accuracy")
+_WHOLE: dict[str, Any] = {
+    "method": "full",
+    "model__dtype": "mixed_bfloat16",
+    "training__learning_rate": 1e-3,
+    "training__max_steps": 10,
+}
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -44,11 +50,11 @@ def _long(number: int) -> dict[str, Any]:
     return sample
 
 
-def _assert_equal(folder: JobFolder, plain: Path) -> None:
+def _assert_equal(folder: JobFolder, plain: Path, steps: int = 20) -> None:
     ours = [line for line in lines(folder.metrics) if "loss" in line or "eval_loss" in line]
     theirs = [line for line in json.loads(plain.read_text()) if "loss" in line or "eval_loss" in line]
-    assert [line["step"] for line in theirs if "loss" in line] == list(range(1, 21))
-    assert [line["step"] for line in theirs if "eval_loss" in line] == [0, 5, 10, 15, 20]
+    assert [line["step"] for line in theirs if "loss" in line] == list(range(1, steps + 1))
+    assert [line["step"] for line in theirs if "eval_loss" in line] == list(range(0, steps + 1, 5))
     assert [{key: line.get(key) for key in _SAME} for line in ours] == [
         {key: line.get(key) for key in _SAME} for line in theirs
     ]
@@ -111,23 +117,26 @@ def test_other_losses_equal_plain_trl(warm_python: WarmPython, tmp_path: Path, q
     _assert_equal(folder, plain)
 
 
-def test_float32_weights_under_bfloat16_autocast_equal_plain_trl_and_are_compared(
+def test_float32_weights_under_bfloat16_autocast_equal_plain_trl_and_all_move(
     warm_python: WarmPython, tmp_path: Path
 ) -> None:
     """`bf16=True` on a float32 model is the reference for training every weight."""
-    whole = {"method": "full", "model__dtype": "mixed_bfloat16", "training__learning_rate": 1e-3}
-    folder, plain = (
-        _run(tmp_path, **whole, evaluation__prompts=1, evaluation__max_new_tokens=4),
-        tmp_path / "plain.json",
-    )
+    folder, plain = _run(tmp_path, **_WHOLE), tmp_path / "plain.json"
     assert work(warm_python, "core.training", folder.path).returncode == 0
     theirs = work(warm_python, "tests.kit.plain_trl", folder.data, BASE, plain, "whole-bf16", "answers")
     assert theirs.returncode == 0, theirs.stderr
-    _assert_equal(folder, plain)
-    changed = [line["weights_changed"] for line in lines(folder.metrics) if "weights_changed" in line]
-    assert changed
-    assert min(changed) > 0.95
-    assert work(warm_python, "core.evaluation", folder.path).returncode == 0
+    _assert_equal(folder, plain, steps=10)
+    (changed,) = [line["weights_changed"] for line in lines(folder.metrics) if "weights_changed" in line]
+    assert changed > 0.95
+
+
+@pytest.mark.slow
+def test_the_comparison_of_float32_weights_has_the_eval_loss_of_their_training(
+    warm_python: WarmPython, tmp_path: Path
+) -> None:
+    folder = _run(tmp_path, **_WHOLE, evaluation__prompts=1, evaluation__max_new_tokens=4)
+    for stage in ("core.training", "core.evaluation"):
+        assert work(warm_python, stage, folder.path).returncode == 0
     summary = json.loads((folder.evaluation / "summary.json").read_text())
     last = [line["eval_loss"] for line in lines(folder.metrics) if "eval_loss" in line][-1]
     assert summary["tuned_loss"] == pytest.approx(last, rel=1e-3)

@@ -12,6 +12,7 @@ import pytest
 from textual.pilot import Pilot
 
 from core.dataset.audit.store import DecisionStore, read_ledger
+from core.dataset.near.result import RESULT_VERSION
 from core.dataset.scan.keys import key_text, row_digest
 from core.paths import SAMPLE_DATA
 from tests.kit.app_waiting import until
@@ -199,7 +200,7 @@ async def test_a_mark_on_a_wrong_eval_row_is_dropped_with_a_note_and_old_results
         await until(pilot, lambda: "eval.jsonl, line 2" in text_of(found_in(app).pair.diff), "the eval row")
     (job,) = (tmp_path / ".tunedeck" / "jobs").glob("*-near-*")
     reported = json.loads((job / "job.json").read_text())
-    assert reported["payload"].pop("near_version") == 2
+    assert reported["payload"].pop("near_version") == RESULT_VERSION
     (job / "job.json").write_text(json.dumps(reported))
     again = make_app(data=(tmp_path / "train.jsonl",), eval_data=(tmp_path / "eval.jsonl",))
     async with again.run_test(size=(80, 24)) as pilot:

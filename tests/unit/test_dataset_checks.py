@@ -6,6 +6,7 @@ import pytest
 
 from core.dataset.checks import CHECKS, Check, Context, Flag
 from core.dataset.eval_place import EvalPlace
+from core.dataset.formats import recognize, to_sample
 from core.dataset.item import Item, prompt_digest
 from core.dataset.sample import Message, Sample
 
@@ -223,3 +224,17 @@ def test_media_name_their_kinds_and_the_turn() -> None:
     assert "image" in said
     assert "turn 1" in said
     assert not reason("media", ask("What is on [image]?", "Nothing that I see."))
+
+
+def test_rows_with_images_in_parts_or_in_columns_are_flagged() -> None:
+    part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    answer = {"role": "assistant", "content": "A cat."}
+    rows = [
+        {"messages": [{"role": "user", "content": [part, {"type": "text", "text": "What is on it?"}]}, answer]},
+        {"images": ["a.png"], "messages": [{"role": "user", "content": "<image>What is on it?"}, answer]},
+        {"image": "b.jpg", "messages": [{"role": "user", "content": "Describe."}, answer]},
+        {"images": [], "messages": [{"role": "user", "content": "Describe a house."}, answer]},
+    ]
+    samples = [to_sample(row, recognize([row])) for row in rows]
+    assert [bool(flag) for flag in flags("media", *samples)] == [True, True, True, False]
+    assert "[image]" not in "".join(turn.content for sample in samples for turn in sample.messages)

@@ -251,7 +251,8 @@ def test_winners_that_are_models_are_no_answers() -> None:
     assert recognize(own).name == "prompt-completion"
     for one, other in (("Right", "Left"), ("Philosophy", "Yield"), ("Tie", "None")):
         assert sample({"prompt": "q", "chosen": one, "rejected": other}).kind == "preference", "these are answers"
-    assert sample({"prompt": "q", "winner": "a word", "loser": "b word"}).kind == "preference"
+    assert sample({"prompt": "q", "winner": "a", "loser": "b"}).kind == "preference"
+    assert not recognize([{"prompt": "q", "response_a": "x", "response_b": "y", "winner": "a", "loser": "b"}]).known
     assert sample({"prompt": "q", "chosen": "a", "rejected": "b"}) == Sample(
         "preference", (Q,), chosen=(A,), rejected=(B,)
     )

@@ -135,3 +135,18 @@ def test_eval_rows_without_a_prompt_are_counted_with_the_first_ones_place(
     out = " ".join(capsys.readouterr().out.split())
     assert "2 of 4 rows of the eval file not compared" in out
     assert "eval.jsonl, line 2" in out
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"messages": [{"role": "user", "content": "Only asked?"}]},
+        {"prompt": "Only asked?", "completion": ""},
+        {"prompt": "Only asked?", "completion": None},
+    ],
+)
+def test_eval_rows_without_an_answer_are_never_evaluated_on(tmp_path: Path, row: dict[str, Any]) -> None:
+    train = write(tmp_path / "train.jsonl", ASKED)
+    held = write(tmp_path / "eval.jsonl", [{"prompt": "Who?", "completion": "Me."}, row])
+    view = build_view(tmp_path, paths=[train], eval_paths=[held])
+    assert (view.eval_count, view.dropped["unreadable in eval"]) == (1, 1)

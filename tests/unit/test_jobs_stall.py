@@ -120,6 +120,10 @@ def test_what_is_no_step_counts_by_its_own_progress() -> None:
     run.status |= {"activity": ""}
     run.passes(1.0)
     assert [one.stall is None for one in run.news] == [False, True]
+    run.status |= {"activity": "generating"}
+    for sign in range(4):  # one long answer: a token is a sign
+        run.status["signs"] = sign
+        run.passes(OTHERS - 10)
     run.status |= {"activity": "saving"}
     for _ in range(60):  # a large checkpoint on a slow disk says nothing, and grows
         run.written += 1 << 30

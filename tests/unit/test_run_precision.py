@@ -204,5 +204,15 @@ def test_the_preflight_says_what_will_be_trained_and_that_old_gpus_have_no_bfloa
     assert said(card_flash(recipe), old)[-1][0] == "stop"
 
 
+def test_what_only_a_gpu_can_do_stops_a_run_that_would_be_on_the_cpu(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was found out by the worker, after the start."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    for path, value in (("model.dtype", "mixed_float16"), ("model.attention", "flash_attention_2")):
+        checks = preflight(put(recipe, path, value), tmp_path, gpus=card(40).gpus)
+        assert [check.path for check in checks if check.verdict == "stop"] == [path]
+
+
 def card_flash(recipe: Recipe) -> Recipe:
     return with_values(recipe, method="lora", model__attention="flash_attention_2")

@@ -84,6 +84,13 @@ def test_a_flag_on_a_users_turn_and_keys_of_turns_say_what_to_do() -> None:
     assert "`rationale` in turns" in words
 
 
+def test_a_weight_that_is_not_supported_is_a_warning_before_a_run_starts() -> None:
+    found = unused({"messages": [ASKED, {**ANSWERED, "weight": 0.3}]})
+    assert (found.words, len(found.warnings)) == ("", 1)
+    assert "0.3" in found.warnings[0]
+    assert unused({"messages": [ASKED, {**ANSWERED, "weight": 0}]}).warnings == ()
+
+
 def test_a_column_that_comes_late_is_named_by_the_scan_in_text_and_json(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     rows: list[dict[str, Any]] = [{"prompt": f"q{n}", "completion": "a"} for n in range(300)]

@@ -35,6 +35,7 @@ SHORT_WORDS = {
     "leak_near": "leak",
     "near_duplicate": "near",
     "empty_answer": "empty",
+    "loss_weight": "weight",
     "role_order": "roles",
     "missing_turn": "no turn",
     "exact_duplicate": "dup",

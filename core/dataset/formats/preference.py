@@ -50,11 +50,12 @@ _MODELS = re.compile(
     re.I,
 )
 """Names of models and of their places in an arena: who won, not what was said."""
+_NAMED = re.compile(r"[A-Za-z][\w./:+]*[-_/.\d][\w./:+-]*")
+"""One word with a hyphen, a slash or a digit in it, as names of models are."""
 _VERDICTS = frozenset(("winner", "loser", "preferred", "dispreferred"))
-_PLACES = frozenset(
-    ("a", "b", "1", "2", "tie", "tie (bothbad)", "both", "both_bad", "left", "right", "none", "neither")
-)
-"""What a column of verdicts holds beside names."""
+_LETTERS = frozenset(("a", "b", "1", "2"))
+_PLACES = frozenset(("tie", "tie (bothbad)", "both", "both_bad", "left", "right", "none", "neither"))
+"""What a column of verdicts holds beside names; letters, where there are columns such as `response_a`."""
 _PLAIN_ANSWERS = ("response", "output", "completion", "answer")
 """Columns that hold the chosen answer where there is a rejected one beside them."""
 _SKIN = re.compile("[\U0001f3fb-\U0001f3ff\ufe0f]")
@@ -273,9 +274,11 @@ def _names_models(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
         return False
     named = sum(len(text) <= 80 and _MODELS.fullmatch(text) is not None for text in texts)
     if column.lower().strip() in _VERDICTS:
-        named = sum(text.lower() in _PLACES or _MODELS.fullmatch(text[:80]) is not None for text in texts)
+        arena = any(name.lower().endswith(("_a", "_b", "_1", "_2")) for row in rows for name in row)
+        places = _PLACES | _LETTERS if arena else _PLACES
+        named = sum(text.lower() in places or _MODELS.fullmatch(text[:80]) is not None for text in texts)
         few = len(texts) >= 4 and 2 * len(set(texts)) <= len(texts)
-        if few and all(len(text) <= 80 and not text[1:].count(" ") for text in texts):
+        if few and 2 * sum(_NAMED.fullmatch(text[:80]) is not None for text in texts) > len(texts):
             return True
     return 2 * named > len(texts)
 

@@ -64,7 +64,7 @@ class UnusedNames:
         columns: columns that hold something in some row, in the order in which they were met.
         turn_keys: keys of turns, likewise; keys inside an object are written `chosen.score`.
         meaningful: those of both that look meaningful.
-        warnings: a sentence for each of these, or one for several.
+        warnings: a sentence for each of these, or one for several; also one on loss weights that are not supported.
     """
 
     columns: tuple[str, ...] = ()
@@ -92,6 +92,7 @@ class UnusedSearch:
     _columns: dict[str, bool] = field(default_factory=dict)
     _keys: dict[str, bool] = field(default_factory=dict)
     _asked: set[str] = field(default_factory=set)
+    _weight: float = 1.0
     _settled: set[str] = field(default_factory=set)
     _settled_keys: set[str] = field(default_factory=set)
     _readings: dict[int, _Reading] = field(default_factory=dict)
@@ -119,6 +120,9 @@ class UnusedSearch:
                     self._first.setdefault(name, (recognition, row[name]))
                     if _note(self._columns, name, row[name], sample):
                         self._settled.add(name)
+        if self._weight == 1 and sample.kind != "text":
+            turns = (*sample.messages, *sample.chosen, *sample.rejected)
+            self._weight = next((turn.weight for turn in turns if turn.weight != 1), 1.0)
         for column in reading.turns:
             value = row.get(column)
             if isinstance(value, (list, dict, str)):
@@ -202,6 +206,8 @@ class UnusedSearch:
         return UnusedNames(columns, keys, meaningful, tuple(self._warnings()))
 
     def _warnings(self) -> Iterable[str]:
+        if self._weight != 1:
+            yield f"Loss weights other than 0 and 1 ({self._weight:g}) are not supported: those turns train as 1."
         columns, keys = [], []
         for name in (name for name, telling in self._columns.items() if telling):
             said = self._about(name)

@@ -53,6 +53,17 @@ class _Mixed:
     kept: Selection
 
 
+def _not_evaluable(scanned: ScannedRow) -> str:
+    """Why an eval row has no loss to measure, or ""."""
+    sample = scanned.sample
+    if sample is None:
+        return scanned.item.error or "not a sample"
+    if sample.kind == "text":
+        return "" if sample.text.strip() else "the text is empty"
+    answers = (turn for turn in scanned.item.turns if turn.role == "assistant")
+    return "" if any(turn.content.strip() or turn.tool_calls or turn.media for turn in answers) else "no answer"
+
+
 class Curator:
     """Builds the files of one view. Use it as a context manager; the methods are called in their order here.
 
@@ -162,8 +173,9 @@ class Curator:
                 if scanned is None:
                     continue
                 self._add_to_searches(dataset, entry, scanned)
-                counts.row(scanned.row.source, "" if scanned.sample is not None else scanned.item.error)
-                if scanned.sample is None:
+                why = _not_evaluable(scanned)
+                counts.row(scanned.row.source, why)
+                if why or scanned.sample is None:
                     self._kept.dropped[UNREADABLE_IN_EVAL] += 1
                     continue
                 source = first_source + scanned.row.source
