@@ -8,7 +8,6 @@ Not exercised on a GPU yet.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -145,6 +144,8 @@ PROBE = ReachProbe()
 
 
 def _key(build: TorchBuild, driver: DriverVersion | None, visible: str | None) -> str:
+    import hashlib  # OpenSSL: only where there is a GPU
+
     said = [worker_python(), build.version, build.gpu, "" if driver is None else driver.version, visible]
     said += [os.environ.get(name) for name in (VARIABLE, "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]

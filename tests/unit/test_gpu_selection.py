@@ -14,6 +14,7 @@ from core.engine.process import prepare
 from core.gpu.nvml import DriverVersion
 from core.gpu.readings import GpuSample
 from core.gpu.selection import visible_gpus
+from core.jobs.launch import clean_environment
 from core.jobs.queue import QueuedRun
 from core.jobs.queue_rules import decide
 from core.paths import ROOT, SAMPLE_DATA
@@ -106,6 +107,14 @@ def test_a_run_gets_what_the_recipe_names_else_the_first_that_the_environment_sh
     assert found.visible == visible
     assert says in found.fault + found.note
     assert bool(says) == bool(found.fault + found.note)
+
+
+def test_another_order_of_cuda_is_overruled_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "FASTEST_FIRST")
+    assert "FASTEST_FIRST is ignored" in run_devices(Recipe(), CARDS).note
+    assert run_devices(Recipe(), CARDS[:1]).note == ""
+    assert clean_environment()["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
 
 
 def test_mig_slices_are_named_by_uuid_and_a_run_has_one_of_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -283,3 +283,9 @@ def test_a_model_whose_loss_trl_does_not_compute_whole_is_a_stop() -> None:
     ((path, severity, sentence),) = _kind("modernbert-decoder")
     assert (path, severity) == ("model.path", "error")
     assert "output layer" in sentence
+
+
+def test_a_model_that_computes_nothing_without_images_is_a_stop() -> None:
+    ((path, severity, sentence),) = _kind("kosmos-2")
+    assert (path, severity) == ("model.path", "error")
+    assert "image" in sentence
