@@ -146,9 +146,11 @@ def test_preflight_counts_inodes_and_names_fewer_checkpoints_only_where_that_hel
         return check
 
     assert disk(1 << 40).verdict == "ok"
-    assert (few := disk(1 << 40, inodes=90)).verdict == "stop"
-    assert "90" in few.sentence
+    assert (few := disk(1 << 40, inodes=60)).verdict == "stop"
+    assert "60" in few.sentence
     assert "inodes" in few.sentence
+    assert few.path == ""
+    assert disk(1 << 40, inodes=140, keep=50).path == "training.keep_checkpoints"
     monkeypatch.setattr(memory, "checkpoint_bytes", lambda *_: float(1 << 30))
     assert disk(3 << 30).path == "training.keep_checkpoints"
     full = disk(1 << 30)
