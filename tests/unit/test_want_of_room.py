@@ -104,6 +104,19 @@ def test_whatever_the_writer_calls_it(tmp_path: Path, error: Exception) -> None:
     assert "disk is full" in worker.waited[0]
 
 
+def test_a_small_file_that_the_run_needs_waits_too(tmp_path: Path) -> None:
+    worker, tries = _Waiting(JobFolder.create(tmp_path, "x", "training")), []
+
+    def write() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise DiskFull("The disk is full")
+
+    worker.write_with_room(write, "the comparison could not be written")
+    assert len(tries) == 3
+    assert "comparison" in worker.waited[0]
+
+
 def test_an_error_without_a_reason_is_the_disk_where_that_has_no_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
