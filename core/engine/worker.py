@@ -342,6 +342,31 @@ class Worker:
             except Unreachable:
                 raise Unreachable(words, where=error.where) from error
 
+    def write_with_room(self, write: Callable[[], None], what: str) -> None:
+        """Writes something small that the run needs; where the disk has no room, when it has some.
+
+        Args:
+            write: may be called again.
+            what: what could not be done, such as "the comparison could not be written".
+
+        Raises:
+            Stopped: somebody asked to stop during such a pause.
+            JobGone: the run's folder was deleted.
+        """
+        lacks = ""
+
+        def written() -> bool:
+            nonlocal lacks
+            try:
+                write()
+            except DiskFull as error:
+                lacks = error.what
+                return False
+            return True
+
+        if not written():
+            self.pause_until(written, f"{lacks}: {what}. The run waits until there is room on {self.folder.path}.")
+
     def pause_until(
         self, ready: Callable[[], bool], message: str, *, every: float = 2.0, patience: float | None = None
     ) -> None:

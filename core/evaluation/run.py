@@ -329,7 +329,7 @@ def _write(
     }
     results = {"answers.jsonl": b"".join(line + b"\n" for line in lines), "summary.json": files.encode(summary)}
     worker.reach("the comparison could not be written")
-    _write_results(worker, results)
+    worker.write_with_room(lambda: _write_results(worker, results), "the comparison could not be written")
     for sentence in (*measure.findings(scores), *findings(base_answers, tuned_answers)):
         worker.event("alert", sentence)
     words = f"{differs} of {len(prompts)} answers differ from the base model's"
@@ -339,22 +339,8 @@ def _write(
 
 
 def _write_results(worker: Worker, results: Mapping[str, bytes]) -> None:
-    """Writes files of the comparison; where the disk has no room, when it has some."""
+    """Writes files of the comparison."""
     folder = worker.folder.evaluation
-
-    def write() -> bool:
-        try:
-            files.make_folder(os.fspath(folder))
-            for name, data in results.items():
-                files.replace(os.fspath(folder / name), data, durable=True)
-        except files.DiskFull as error:
-            lacks.append(error.what)
-            return False
-        return True
-
-    lacks: list[str] = []
-    if not write():
-        words = (
-            f"{lacks[0]}: the comparison could not be written. The run waits until there is room on {folder.parent}."
-        )
-        worker.pause_until(write, words)
+    files.make_folder(os.fspath(folder))
+    for name, data in results.items():
+        files.replace(os.fspath(folder / name), data, durable=True)

@@ -49,6 +49,7 @@ class Family:
         renamed: names of layers that are called otherwise once loaded.
         inexact: whether counts from the stored names are not those of the loaded model, as where layers are shared.
         misses_loss: whether TRL's loss is not the model's own, because it leaves out part of the output layer.
+        needs_images: whether it computes nothing from text alone.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Family:
     renamed: Mapping[str, str] = field(default_factory=dict)
     inexact: bool = False
     misses_loss: bool = False
+    needs_images: bool = False
 
     def role(self, weight: str) -> str:
         """What a weight is, by its name without `.weight`; "" for a linear layer of the language model."""
@@ -78,7 +80,7 @@ class Family:
 
     def loaded_name(self, weight: str) -> str:
         """The name of a layer once it is loaded."""
-        leaf = self._told(weight, self.renamed)
+        leaf = self._told(weight, self.renamed) if self.renamed else ""
         return f"{weight.rpartition('.')[0]}.{leaf}" if leaf else weight
 
     @staticmethod
@@ -129,6 +131,8 @@ def refusal(family: Family) -> str:
             f"TRL computes the loss of {name} models without part of their output layer, so training would teach "
             f"another model. {_INSTEAD}"
         )
+    if family.needs_images:
+        return f"{name} models cannot be trained on text alone: each sample needs an image. {_INSTEAD}"
     return {
         "encoder": f"{name} is an encoder: it fills in masked words and cannot generate text. {_INSTEAD}",
         "encoder-decoder": f"{name} is an encoder-decoder model; only decoder-only language models are trained here. "
@@ -155,4 +159,5 @@ def _family(name: str) -> Family:
         renamed=told.get("renamed", {}),
         inexact=bool(told.get("inexact")),
         misses_loss=bool(told.get("misses_loss")),
+        needs_images=bool(told.get("needs_images")),
     )

@@ -109,7 +109,8 @@ def forecast(recipe: Recipe, shape: ModelShape, device: DeviceType, *, longest: 
     # Inputs of the layers; final norm and embedding.
     edges = tokens * shape.hidden * (shape.layers * held.width + 6.3)
     checkpointed = recipe.training.activation_checkpointing
-    saved = edges if checkpointed else shape.layers * layer + edges
+    experts = _merged_experts(recipe, shape, held)
+    saved = edges if checkpointed else shape.layers * (layer + experts) + edges
     head = (
         31.0 * min(shape.vocabulary, _HEAD_COLUMNS) * min(tokens, _HEAD_TOKENS)
         + 6 * shape.hidden * tokens
@@ -117,6 +118,7 @@ def forecast(recipe: Recipe, shape: ModelShape, device: DeviceType, *, longest: 
     )
     # The way back holds 1.42 layers where they were forgotten, 0.42 where they are among what was saved.
     back = (1.42 if checkpointed else 0.42) * layer + _unpacked(recipe, shape)
+    back += (2 if checkpointed else 1) * experts  # those of one layer, and their gradient
     step = 2.0 * shape.vocabulary * shape.hidden * held.width / parts if adapter.whole else 0.0
     forward_copies, back_copies = _copies(recipe, shape, held, parts)
     moments = (
@@ -126,6 +128,13 @@ def forecast(recipe: Recipe, shape: ModelShape, device: DeviceType, *, longest: 
     )
     at_peak, activations, buffers, copies = max(moments, key=sum)
     return Forecast(weights, beside, at_peak + reducing, optimizer, activations, buffers, _CONTEXT[device], copies)
+
+
+def _merged_experts(recipe: Recipe, shape: ModelShape, held: Precision) -> float:
+    """The fused experts of one layer with their adapters added, which peft makes for each forward pass."""
+    if adapter_of(recipe).whole or not shape.targeted_experts(recipe.lora.targets):
+        return 0.0
+    return held.width * shape.expert_parameters / max(1, shape.layers)
 
 
 def _terms(recipe: Recipe, shape: ModelShape, held: Precision) -> MemoryTerms:

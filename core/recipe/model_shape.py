@@ -6,12 +6,12 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from core.recipe import model_files, quantized
-from core.recipe.families import Family, family_of
+from core.recipe.families import Family, family_of, pattern
 from core.recipe.model_files import Tensor
 
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "NF4": 0.5, "FP4": 0.5}
@@ -179,7 +179,11 @@ class ModelShape:
 
     def _for_experts(self, module: str) -> bool:
         """Whether peft takes the name of this layer for that of experts, which it adapts in its place."""
-        return any(_matches(module, layers) for layers in self.family.fused.values())
+        return module.rpartition(".")[2] in self._expert_layers
+
+    @cached_property
+    def _expert_layers(self) -> frozenset[str]:
+        return frozenset(layer for layers in self.family.fused.values() for layer in layers)
 
     def whole_modules(self, names: Iterable[str]) -> int:
         """Numbers in the modules of these names, which peft trains whole beside an adapter (`modules_to_save`)."""
@@ -252,7 +256,7 @@ def shape_of(
     sizes = config["text_config"] if isinstance(config.get("text_config"), dict) else config
     hidden = _size(sizes, "hidden_size", "n_embd", "d_model")
     heads = _size(sizes, "num_attention_heads", "n_head") or 1
-    roles = {name: family.role(name.removesuffix(".weight")) for name in tensors}
+    roles = _roles(family, tensors)
     unloaded = {"buffer", "outside"} if family.text_only else {"buffer"}
     tensors = {name: tensor for name, tensor in tensors.items() if roles[name] not in unloaded}
     matrices = {
@@ -319,6 +323,18 @@ def _by_module(family: Family, tensors: Mapping[str, Tensor]) -> dict[str, int]:
         module = family.loaded_name(name.rpartition(".")[0])
         counts[module] = counts.get(module, 0) + math.prod(tensor.shape)
     return counts
+
+
+def _roles(family: Family, names: Iterable[str]) -> dict[str, str]:
+    """What each weight is; looked up once for all layers and experts that share a name."""
+    found: dict[str, str] = {}
+    roles: dict[str, str] = {}
+    for name in names:
+        shared = pattern(name.removesuffix(".weight"))
+        if shared not in found:
+            found[shared] = family.role(shared)
+        roles[name] = found[shared]
+    return roles
 
 
 def _numbers(tensors: Mapping[str, Tensor], roles: Mapping[str, str], role: str) -> int:

@@ -45,7 +45,7 @@ def read_tokenizer(folder: Path) -> TokenizerFacts:
     Args:
         folder: of the model.
     """
-    names = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+    names = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
     return _read(folder, tuple(_stamp(folder / name) for name in names))
 
 
@@ -68,7 +68,7 @@ def _read(folder: Path, stamps: tuple[tuple[int, int], ...]) -> TokenizerFacts:
         if not (text.startswith("{") and text.endswith("}")):
             return TokenizerFacts(fault="is truncated or not JSON")
         added, vocabulary = _part(text, _ADDED), _part(text, _VOCABULARY)
-        ids = {str(token["content"]): int(token["id"]) for token in added or ()}
+        ids = {str(token["content"]): int(token["id"]) for token in added or ()} | _beside(folder)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return TokenizerFacts(fault="cannot be read")
     if not vocabulary:
@@ -83,6 +83,25 @@ def _read(folder: Path, stamps: tuple[tuple[int, int], ...]) -> TokenizerFacts:
     return TokenizerFacts(size, {**control, **ids}, end, not end or end in known or end in ids)
 
 
+def _beside(folder: Path) -> dict[str, int]:
+    """Added tokens that other files name: transformers adds them as well."""
+    told = _object(folder / "added_tokens.json")
+    found = {token: place for token, place in told.items() if type(place) is int}
+    decoder = _object(folder / "tokenizer_config.json").get("added_tokens_decoder")
+    for place, token in decoder.items() if isinstance(decoder, Mapping) else ():
+        if isinstance(token, Mapping) and str(place).isdigit():
+            found[str(token.get("content"))] = int(place)
+    return found
+
+
+def _object(file: Path) -> Mapping[str, Any]:
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, Mapping) else {}
+
+
 def _part(text: str, where: re.Pattern[str]) -> Any:
     match = where.search(text)
     return json.JSONDecoder().raw_decode(text, match.end())[0] if match else None
@@ -90,12 +109,7 @@ def _part(text: str, where: re.Pattern[str]) -> Any:
 
 def _end(folder: Path) -> str | None:
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
-        try:
-            said = json.loads((folder / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if not isinstance(said, Mapping):
-            continue
+        said = _object(folder / name)
         token = said.get("eos_token")
         if isinstance(token, Mapping):
             token = token.get("content")
@@ -108,8 +122,5 @@ def _end(folder: Path) -> str | None:
 
 
 def _end_of_map(folder: Path) -> str | None:
-    try:
-        token = json.loads((folder / "special_tokens_map.json").read_text(encoding="utf-8")).get("eos_token")
-    except (OSError, ValueError, AttributeError):
-        return None
+    token = _object(folder / "special_tokens_map.json").get("eos_token")
     return token.get("content") if isinstance(token, Mapping) else token

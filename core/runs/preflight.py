@@ -191,6 +191,8 @@ def _data(
             else:
                 dataset = held = trained.open_eval(list(paths), said)
         except BadInput as error:
+            if error.where == "columns":  # it is the mapping that names what the data has not
+                error, path = BadInput(error.what, do=error.do), "data.columns"
             checks.append(PreflightCheck("data", "stop", str(error), path))
             continue
         for words in source_words(dataset, TASKS[recipe.task], training=dataset is trained):
@@ -334,7 +336,8 @@ def _installed(seen: _Seen) -> Iterator[PreflightCheck]:
     stored = "" if seen.shape is None else seen.shape.quantized
     if recipe.model.quantization != "none" or stored == "bitsandbytes" or recipe.training.optimizer.endswith("8bit"):
         wanted.append("bitsandbytes")
-    if recipe.model.attention == "flash_attention_2" and util.find_spec("flash_attn") is None:
+    able = seen.place.device == "cuda"  # elsewhere it is the device that is the reason
+    if able and recipe.model.attention == "flash_attention_2" and util.find_spec("flash_attn") is None:
         words = "flash_attn is not installed here. Install it with `pip install flash-attn`, or set attention to auto."
         yield PreflightCheck("packages", "stop", words, "model.attention")
     missing = [name for name in wanted if util.find_spec(name) is None]
@@ -469,12 +472,10 @@ def _disk(seen: _Seen) -> Iterator[PreflightCheck]:
     elif full := no_more_files(place):
         yield PreflightCheck("disk", "stop", f"{full}. Delete some files in {place}.")
     elif (inodes := free_inodes(place)) is not None and inodes < names:
-        yield PreflightCheck(
-            "disk",
-            "stop",
-            f"A run writes about {names:,} files, and the disk has inodes for {inodes:,} more. "
-            f"Delete some files in {place}.",
-        )
+        helps = fewest * _CHECKPOINT_FILES + _REST_FILES <= inodes and training.keep_checkpoints > 1
+        advice = "Keep fewer checkpoints." if helps else f"Delete some files in {place}."
+        words = f"A run writes about {names:,} files, and the disk has inodes for {inodes:,} more. {advice}"
+        yield PreflightCheck("disk", "stop", words, "training.keep_checkpoints" if helps else "")
     elif need > free and training.keep_checkpoints > 1 and fewest * each + _REST_BYTES <= free:
         yield PreflightCheck(
             "disk",

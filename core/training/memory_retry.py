@@ -89,7 +89,7 @@ def shrink(worker: Worker, recipe: Recipe, shortage: Shortage) -> Recipe:
     )
     if now is None:
         raise no_room(recipe, shortage.memory)
-    keep_batches(worker.folder.path, now)
+    worker.write_with_room(lambda: keep_batches(worker.folder.path, now), "the smaller batch could not be written")
     return now
 
 

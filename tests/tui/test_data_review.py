@@ -136,7 +136,7 @@ async def test_chosen_and_rejected_change_places_as_an_edit(make_app: MakeApp, t
     app.session.format = "preference"
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        await pilot.press("X")
+        await pilot.press("W")
         await until(pilot, says(app, "row 1 edited and kept"), "the edit")
         (key,) = read_ledger(tmp_path).standings()
         edit = read_ledger(tmp_path).standing(key).edit

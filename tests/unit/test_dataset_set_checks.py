@@ -108,9 +108,14 @@ def test_near_prompts_with_other_answers_are_flagged_by_the_search(tmp_path: Pat
     ]
     path.write_text("\n".join(json.dumps({"prompt": asked, "completion": said}) for asked, said in rows))
     assert scan(path).flags["conflicting_answers"] == 0
+    # The answers alone make whole texts unlike: prompts are compared by themselves.
+    asked = "How do I reset the password of my account"
+    more = [(asked, "Press the key"), (f"{asked} now", "Call us")]
+    with path.open("a") as file:
+        file.write("".join("\n" + json.dumps({"prompt": asked, "completion": said}) for asked, said in more))
     found = scan(path, near=NearOptions(0.8))
     assert {row for row, flags in found.row_flags.items() for flag in flags if flag.name == "conflicting_answers"} == {
-        0, 1,
+        0, 1, 4, 5,
     }  # fmt: skip
 
 

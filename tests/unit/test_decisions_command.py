@@ -156,3 +156,32 @@ def test_two_reviewers_of_one_workspace_stay_two(
     assert (state.verdict, dict(state.verdicts), state.conflict) == ("drop", {"ada": "keep", "bob": "drop"}, True)
     assert command(monkeypatch, other, "--replace") == 2
     assert "--import" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        '"time": NaN, "decision": "keep"',
+        '"time": 1e400, "decision": "keep"',
+        '"time": 9e9, "decision": "keep"',
+        '"sample": {"kind": "poem", "text": "x"}',
+        '"sample": {"kind": "messages", "messages": [{"role": "user", "content": 3}]}',
+        '"sample": {"kind": "messages"}',
+        '"labels": "tone"',
+        '"rating": "4"',
+        '"rating": 4.5',
+        '"note": ["x"]',
+    ],
+)
+def test_a_line_that_cannot_be_kept_is_named_and_brings_nothing(
+    fields: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "one"
+    workspace(folder, ROWS)
+    lines = f'{{"row": 1, {fields}}}\n{{"row": 2, "decision": "drop", "user": "e\\ud800ve\\u001b[31m"}}\n'
+    (folder / "in.jsonl").write_text(lines)
+    assert command(monkeypatch, folder, "--import", "in.jsonl") == 0
+    said = capsys.readouterr().out
+    assert "1 imported, 1 malformed" in said
+    assert "line 1:" in said
+    assert len(read_ledger(folder).standings()) == 1

@@ -191,7 +191,11 @@ def test_a_mixture_of_30_billion_needs_54_gib_in_nf4() -> None:
     shape = _qwen3_30b()
     assert shape.parameters == pytest.approx(30.5e9, rel=0.01)
     recipe = put(put(Recipe(), "model.quantization", "nf4"), "lora.targets", ("q_proj", "v_proj"))
-    assert forecast(recipe, shape, "cuda").total > 54 * 2**30
+    few = forecast(recipe, shape, "cuda")
+    assert few.total > 54 * 2**30
+    every = forecast(put(put(recipe, "lora.targets", ("all-linear",)), "lora.dropout", 0.0), shape, "cuda")
+    layer = 2 * shape.expert_parameters / shape.layers
+    assert every.activations > few.activations + 1.9 * layer  # peft adds the update to the experts of a layer
 
 
 @pytest.mark.parametrize(
@@ -283,3 +287,9 @@ def test_a_model_whose_loss_trl_does_not_compute_whole_is_a_stop() -> None:
     ((path, severity, sentence),) = _kind("modernbert-decoder")
     assert (path, severity) == ("model.path", "error")
     assert "output layer" in sentence
+
+
+def test_a_model_that_computes_nothing_without_images_is_a_stop() -> None:
+    ((path, severity, sentence),) = _kind("kosmos-2")
+    assert (path, severity) == ("model.path", "error")
+    assert "image" in sentence

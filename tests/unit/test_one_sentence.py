@@ -67,6 +67,9 @@ def test_what_is_no_base_model_is_told_alike_wherever_it_is_given(
         ("lora.targets", ("nosuch",)),
         ("model.attention", "flash_attention_2"),
         ("model.path", "nosuch"),
+        ("data.drop_flags", ("leak_exact", "nosuch", "nor_this")),
+        ("data.train_without", ("this", "that", "media")),
+        ("data.columns", {"prompt": "nosuch"}),
     ],
 )
 def test_one_wrong_setting_is_one_sentence_that_names_it(tmp_path: Path, field: str, value: object) -> None:

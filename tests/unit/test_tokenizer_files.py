@@ -76,6 +76,20 @@ def test_a_tokenizer_without_an_end_is_a_stop(tmp_path: Path, config: dict[str, 
     assert all(word in problem.sentence for problem in found)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("added_tokens.json", {"<|x|>": 64}),
+        ("tokenizer_config.json", {"eos_token": "</s>", "added_tokens_decoder": {"64": {"content": "<|x|>"}}}),
+    ],
+)
+def test_tokens_that_other_files_add_count(tmp_path: Path, name: str, said: dict[str, Any]) -> None:
+    folder = _model(tmp_path / "m")
+    (folder / name).write_text(json.dumps(said))
+    ((problem),) = _found(folder)
+    assert "65 tokens" in problem.sentence
+
+
 def test_an_end_in_the_map_of_special_tokens_counts(tmp_path: Path) -> None:
     folder = _model(tmp_path / "m")
     (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')

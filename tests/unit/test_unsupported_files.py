@@ -57,7 +57,7 @@ def test_a_folder_says_what_it_has_that_is_not_read(tmp_path: Path) -> None:
 def test_the_tokens_of_plain_text_that_would_be_used_are_said() -> None:
     found = {"tokens": 2_048, "trained": 2_048, "lost": 8_192, "context_lost": 0, "model": "m", "max_length": 2_048}
     (_, line) = token_lines({"tokens": {**found, "chunk_text": False}}, plain_text=True)
-    assert "2,048 of 10,240 tokens (20%)" in line
+    assert "2,048 of 10,240 tokens (20.0%)" in line
     assert "data.chunk_text" in line
     (_, line) = token_lines({"tokens": {**found, "lost": 0, "chunk_text": True}}, plain_text=True)
     assert "all tokens" in line

@@ -104,6 +104,19 @@ def test_whatever_the_writer_calls_it(tmp_path: Path, error: Exception) -> None:
     assert "disk is full" in worker.waited[0]
 
 
+def test_a_small_file_that_the_run_needs_waits_too(tmp_path: Path) -> None:
+    worker, tries = _Waiting(JobFolder.create(tmp_path, "x", "training")), []
+
+    def write() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise DiskFull("The disk is full")
+
+    worker.write_with_room(write, "the comparison could not be written")
+    assert len(tries) == 3
+    assert "comparison" in worker.waited[0]
+
+
 def test_an_error_without_a_reason_is_the_disk_where_that_has_no_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,9 +159,11 @@ def test_preflight_counts_inodes_and_names_fewer_checkpoints_only_where_that_hel
         return check
 
     assert disk(1 << 40).verdict == "ok"
-    assert (few := disk(1 << 40, inodes=90)).verdict == "stop"
-    assert "90" in few.sentence
+    assert (few := disk(1 << 40, inodes=60)).verdict == "stop"
+    assert "60" in few.sentence
     assert "inodes" in few.sentence
+    assert few.path == ""
+    assert disk(1 << 40, inodes=140, keep=50).path == "training.keep_checkpoints"
     monkeypatch.setattr(memory, "checkpoint_bytes", lambda *_: float(1 << 30))
     assert disk(3 << 30).path == "training.keep_checkpoints"
     full = disk(1 << 30)

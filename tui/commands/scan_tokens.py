@@ -83,6 +83,6 @@ def _text_words(found: dict[str, Any]) -> str:
         return "plain text: all tokens are used"
     used, whole = found["tokens"], found["tokens"] + found["lost"]
     return (
-        f"plain text: {used:,} of {whole:,} tokens ({used / whole:.0%}) are used at {longest}; "
+        f"plain text: {used:,} of {whole:,} tokens ({used / whole:.1%}) are used at {longest}; "
         "data.chunk_text uses all, in chunks"
     )

@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from core.recipe.recipe import Recipe
 
 
+_SEEN_TO_WAIT = 5_000
+"""Rows from which on saving a decision on them takes so long that it is said."""
+
 _NEEDS_FORMAT = ("duplicates", "overview", "export", "tokens")
 """What is done with samples: of an unknown format there are none before the columns are mapped."""
 
@@ -243,6 +246,8 @@ class DatasetPane(Pane):
     @on(DecideAll)
     def _decide_all(self, event: DecideAll) -> None:
         """Queue one decision on a whole list."""
+        if len(event.entries) > _SEEN_TO_WAIT:
+            self.show_message(f"Saving the decision on {rows_words(len(event.entries))} …")
         self.desk.ask_for_all(event.action, event.payload, event.entries)
         if event.action == "drop":
             self.row_pane.ask_reason()
@@ -284,7 +289,7 @@ class DatasetPane(Pane):
         self._show_row()
         if event.reason:
             why = clean_line(self.desk.rows.reasons.get(next(iter(event.rows)), ""), 60)
-            self.show_message(f"{what} dropped: {why}", about=self.rows_pane.entry)
+            self.show_message(f"{what} dropped: {why} · u undoes both", about=self.rows_pane.entry)
         else:
             if event.action == "drop":
                 self.row_pane.dropped(event.rows)

@@ -61,7 +61,7 @@ ROW = (
     Command("data.note", "c", "note", "note", "Add a note to this row.", 7, opens_line=True),
     Command("data.rate", "R", "rate", "rate", "Rate this row from 1 to 5.", 14),
     Command("data.label", "l", "label", "label", "Put your own labels on this row.", 14, opens_line=True),
-    Command("data.swap_answers", "X", "swap", "swap", "Swap the chosen and the rejected answer of this row.", 7),
+    Command("data.swap_answers", "W", "swap", "swap", "Swap the chosen and the rejected answer of this row.", 7),
     Command("data.flag", "!", "flag", "flag", "Flag this row, with a reason.", 13, opens_line=True),
     Command(
         "data.mark_synthetic",

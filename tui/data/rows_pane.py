@@ -292,6 +292,9 @@ class RowsPane(Pane):
     def action_decide_all(self) -> None:
         """Decide about all listed rows at once: a menu says how many."""
         listing, rows = self.listing, self._rows
+        if not rows.judged:
+            self._say_not_scanned("A decision on a whole list")
+            return
         entries = [entry for entry in listing.listed() if rows.row_of(entry) is not None]
         of = [rows.decision(entry) for entry in entries]
         undecided = [entry for entry, decision in zip(entries, of, strict=True) if not decision]
@@ -596,7 +599,7 @@ class RowsPane(Pane):
         """
         dataset = self._rows.dataset
         if not dataset.reader.complete or (mode != "everything" and not self._rows.judged):
-            self.show_message("The scan is not done yet. Try again in a moment.", failed=True)
+            self._say_not_scanned("An audit")
             return
         from core.dataset.audit.queue import Audit
 
@@ -612,9 +615,13 @@ class RowsPane(Pane):
 
     def _audit(self, audit: Audit) -> None:
         if audit.needs_keys and not self._rows.judged:
-            self.show_message("The scan is not done yet, and the sample goes by its rows. Try again in a moment.")
+            self._say_not_scanned("An audit")
             return
         self._order(audit)
+
+    def _say_not_scanned(self, what: str) -> None:
+        why = "was stopped: press C to resume it" if self._desk.stopped else "is not done yet: try again then"
+        self.show_message(f"{what} needs the scan of all rows, which {why}.", failed=True)
 
     @work(thread=True, group="audit", exclusive=True)
     def _order(self, audit: Audit) -> None:

@@ -212,7 +212,8 @@ def describe(
     parts: list[Content] = []
     for problem in problems:
         if problem.path == knob.path:
-            words = fault_words(problem.severity, entries.text(knob.path))
+            text = entries.text(knob.path)
+            words = fault_words(problem.severity, text, "" if text else clean_line(problem.brief, 40))
             style = _STYLES[problem.severity]
             parts.append(Content.assemble((f"{words}  ", style), clean_line(problem.sentence, 400)))
     parts += [

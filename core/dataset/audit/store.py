@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
@@ -69,6 +70,8 @@ _MIGRATION = (
     + _GUARDS
 )
 """Of a table of version 1, which knew neither ratings, labels nor steps."""
+
+_INSERT = "INSERT INTO decisions (key, action, payload, user, host, time, batch) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 DecisionRequest = tuple[str, Action, Mapping[str, Any]]
 """A decision to be made: key, action, payload."""
@@ -402,17 +405,23 @@ class DecisionStore:
         return bool(version != before)
 
     def _write_request(self, connection: sqlite3.Connection, request: _Request) -> list[Decision]:
-        made: list[Decision] = []
-        batch = request.joins
-        for key, action, payload, user, host, when in request.asked:
-            cursor = connection.execute(
-                "INSERT INTO decisions (key, action, payload, user, host, time, batch) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (key, action, payload, user, host, when, batch),
+        if not request.asked:
+            return []
+        first, *others = request.asked
+        cursor = connection.execute(_INSERT, (*first, request.joins))
+        number = cast("int", cursor.lastrowid)
+        batch = request.joins or number
+        # In one transaction the numbers follow each other: nobody else writes meanwhile.
+        connection.executemany(_INSERT, ((*each, batch) for each in others))
+        batches = (request.joins, *(batch for _ in others))
+        parse = _parser()
+        made = [
+            Decision(id, key, action, parse(payload), user, host, when, step)
+            for (key, action, payload, user, host, when), id, step in zip(
+                request.asked, count(number), batches, strict=False
             )
-            number = cast("int", cursor.lastrowid)
-            made.append(Decision(number, key, action, json.loads(payload), user, host, when, batch))
-            batch = batch or number
-        self._mine.update(each.id for each in made)
+        ]
+        self._mine.update(range(number, number + len(made)))
         return made
 
     def _take_back(
@@ -516,10 +525,26 @@ def _select(connection: sqlite3.Connection, where: str, values: Iterable[Any]) -
     if "batch" in where and batch == "0":
         where = where.replace("batch", "0")
     rows = connection.execute(f"SELECT {_COLUMNS}, {batch} FROM decisions {where}", tuple(values))
+    parse = _parser()
     return [
-        Decision(number, key, action, _NOTHING if payload == "{}" else json.loads(payload), sys.intern(user), *rest)
+        Decision(number, key, action, parse(payload), sys.intern(user), *rest)
         for number, key, action, payload, user, *rest in rows
     ]
+
+
+def _parser() -> Callable[[str], Mapping[str, Any]]:
+    """Parses payloads; equal ones, as those of a whole list, are parsed once and shared."""
+    last, found = "{}", _NOTHING
+
+    def parse(text: str) -> Mapping[str, Any]:
+        nonlocal last, found
+        if text == "{}":
+            return _NOTHING
+        if text != last:
+            last, found = text, json.loads(text)
+        return found
+
+    return parse
 
 
 _NOTHING: Mapping[str, Any] = {}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.dataset.checks.base import Check, Context, Flag, SetProperty
 from core.dataset.checks.first_rows import FirstRows
 from core.dataset.item import Item
 from core.units import percent
+
+if TYPE_CHECKING:
+    from core.dataset.near.corpus import Corpus
 
 _NO_DIGITS = bytes(code for code in range(256) if code not in b"0123456789")
 _MARKS = b"\"',;?"
@@ -26,8 +29,8 @@ class ConflictingAnswers(Check):
 
     Prompts are compared normalized and without quotes, commas and question marks; with the system prompt, earlier turns
     and tools; those with media are not compared. Pairs conflict where one prefers what the other rejects, rated answers
-    where one is good and bad. After a near-duplicate search, prompts that are near and have the same numbers are
-    compared as well.
+    where one is good and bad. With a near-duplicate search, near prompts with the same numbers are compared as well:
+    those of near-duplicates, and all prompts with answers of at most 60 characters.
     """
 
     name = "conflicting_answers"
@@ -52,6 +55,7 @@ class ConflictingAnswers(Check):
         self._answers = array("q")
         self._numbers = array("q")
         self._prompt_ends = array("l")
+        self._prompts: Corpus | None = None
 
     def inspect(self, item: Item) -> Flag | None:
         """Notes prompt and answer; which rows conflict shows at the end, since the first of them does as well."""
@@ -60,6 +64,7 @@ class ConflictingAnswers(Check):
             while len(self._answers) < item.row:
                 self._note(None, b"")
             self._note(found, b"" if found is None else found[2])
+            self._take_prompt(item)
         if found is None:
             return None
         self._seen += 1
@@ -111,21 +116,46 @@ class ConflictingAnswers(Check):
         self._numbers.append(0 if found is None else hash(prompt.translate(None, _NO_DIGITS)))
         self._prompt_ends.append(-1 if found is None else found[3])
 
+    def _take_prompt(self, item: Item) -> None:
+        """Keeps the prompt of a row with a short answer: whole texts that are near have answers that are, mostly."""
+        from core.dataset.near.corpus import Corpus
+
+        end = self._prompt_ends[item.row]
+        if self.context.near is None or end <= 0 or len(item.normalized) - end > _SHORT:
+            return
+        if self._prompts is None:
+            self._prompts = Corpus(self.context.near.folder)
+        self._prompts.add(item.row, item.normalized[:end], item.content)
+
     def _near(self) -> Iterator[tuple[int, int, float]]:
-        """Pairs of rows that the search found near: the prompts are, and the answers are not."""
+        """Pairs of rows that are near: the prompts are, and the answers are not."""
+        from core.dataset.near.search import find_clusters
+
         near = self.context.near
         if near is None:
             return
         for cluster in near.result.clusters:
             for drop in cluster.drop:
-                row, other = drop.row, drop.because_of
-                if max(row, other) >= len(self._answers) or min(self._prompt_ends[row], self._prompt_ends[other]) < 0:
-                    continue
-                if self._answers[row] == self._answers[other] or self._numbers[row] != self._numbers[other]:
-                    continue
-                if self._other_answer(row, other):
-                    yield row, other, drop.similarity
-                    yield other, row, drop.similarity
+                if self._differ(drop.row, drop.because_of) and self._other_answer(drop.row, drop.because_of):
+                    yield drop.row, drop.because_of, drop.similarity
+                    yield drop.because_of, drop.row, drop.similarity
+        if self._prompts is None:
+            return
+        try:
+            self._prompts.settle()
+            for cluster in find_clusters(self._prompts, near.options, tick=near.tick):
+                for drop in cluster.drop:
+                    if self._differ(drop.row, drop.because_of):
+                        yield drop.row, drop.because_of, drop.similarity
+                        yield drop.because_of, drop.row, drop.similarity
+        finally:
+            self._prompts.close()
+
+    def _differ(self, row: int, other: int) -> bool:
+        """Whether two rows with near prompts have other answers, and the same numbers in their prompts."""
+        if max(row, other) >= len(self._answers) or min(self._prompt_ends[row], self._prompt_ends[other]) < 0:
+            return False
+        return self._answers[row] != self._answers[other] and self._numbers[row] == self._numbers[other]
 
     def _other_answer(self, row: int, other: int) -> bool:
         """Whether the prompts of two rows are near, and their answers say other things."""

@@ -127,7 +127,7 @@ def unpack(request: Mapping[str, Any]) -> dict[str, Any]:
 def _member(archive: zipfile.ZipFile, inside: str, request: Mapping[str, Any]) -> dict[str, Any]:
     other = re.compile(request["other"])
     files = [each for each in archive.infolist() if not each.is_dir()]
-    visible = [each for each in files if not re.search(r"(^|/)(__MACOSX/|[._])", each.filename)]
+    visible = [each for each in files if not re.search(r"(^|/)(__MACOSX/|_|[.](?![.]?/))", each.filename)]
     if any(each.filename.endswith(("/data.pkl", ".pkl", ".npy")) for each in files):
         raise Refused("this is saved arrays or model weights in a zip, not a data file")
     data = [each for each in visible if _is_data(each.filename, request["suffixes"], other)]
@@ -146,7 +146,7 @@ def _member(archive: zipfile.ZipFile, inside: str, request: Mapping[str, Any]) -
             f"Name one, such as {request['path']}:{names[0]}, or unpack it and open the folder",
         )
     else:
-        raise Refused("no data file in the zip", f"It holds {_named([each.filename for each in visible]) or 'nothing'}")
+        raise Refused("no data file in the zip", f"It holds {_named([each.filename for each in files]) or 'nothing'}")
     suffix = "".join(Path(chosen.filename).suffixes[-2:])
     copy = f"{request['out']}{suffix if re.fullmatch(r'(?:[.][A-Za-z0-9]{1,8}){1,2}', suffix) else '.txt'}"
     written = 0

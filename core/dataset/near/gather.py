@@ -12,7 +12,7 @@ from core.dataset.near.fields import answer_text, compared, system_text
 from core.dataset.near.kept import SearchCache
 from core.dataset.near.leaks import LeakSearch
 from core.dataset.near.result import Fields, NearOptions, NearResult, StageProgress
-from core.dataset.near.search import find_clusters
+from core.dataset.near.search import find_clusters, no_tick
 from core.dataset.near.shared import Shared
 from core.dataset.sample import Sample
 
@@ -35,6 +35,9 @@ class Gatherer:
         self.options = options
         self.result = NearResult(options, ())
         """What was found, once `search` has ended."""
+        self.folder = folder
+        self.tick: StageProgress = no_tick
+        """Told progress; that of `search`, once this was called."""
         self._apart = apart
         self._rows_of: dict[str, int | None] = {key: None for pair in apart for key in pair}
         self._texts = Corpus(folder)
@@ -82,6 +85,7 @@ class Gatherer:
         Args:
             tick: told progress; may raise to stop.
         """
+        self.tick = tick
         excluded = self._texts.settle()
         clusters = find_clusters(self._texts, self.options, self._pairs_apart(), tick, kept=self._kept)
         leaks = self._leaks.search(tick)

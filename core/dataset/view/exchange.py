@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from core.clean import clean_line
 from core.dataset.audit.decisions import OPEN, RATINGS, Action, DecisionState, Ledger
 from core.dataset.audit.store import DecisionStore, Foreign, read_decisions
 from core.dataset.dataset import Dataset
-from core.dataset.sample import Sample
+from core.dataset.sample import Sample, SampleKind
 from core.dataset.scan.keys import Occurrences, key_text, row_digest
 from core.errors import BadInput, TunedeckError
 from core.jobs import files
@@ -25,6 +26,9 @@ _IMPORTED = "imported"
 """The reviewer of a line that names none."""
 
 _MOST_LABELS = 100
+_MOST_NAME = 60
+_DAY = 86_400.0
+"""Seconds that another machine's clock may be ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,14 +287,11 @@ class _Record:
         if wrong:
             raise ValueError(f"`{wrong}` is not a text")
         sample = value.get("sample")
-        if sample is not None:
-            try:
-                Sample.from_json(dict(sample))
-            except (KeyError, TypeError, AttributeError, ValueError):
-                raise ValueError("`sample` is not a sample as an edit has it") from None
-        when = value.get("time", 0.0)
-        if isinstance(when, bool) or not isinstance(when, (int, float)):
-            raise ValueError("`time` is not a number of seconds")
+        if sample is not None and not _is_sample(sample):
+            raise ValueError("`sample` is not a sample as an edit has it")
+        when = value.get("time") or 0.0
+        if isinstance(when, bool) or not isinstance(when, (int, float)) or not 0 <= when <= time.time() + _DAY:
+            raise ValueError("`time` is not a time in the past, in unix seconds")
         state = DecisionState(
             "keep" if verdict == "keep" else "drop" if verdict == "drop" else "",
             sample,
@@ -306,8 +307,8 @@ class _Record:
             key,
             row,
             texts["file"],
-            texts["user"] or _IMPORTED,
-            texts["host"],
+            clean_line(texts["user"], _MOST_NAME).strip() or _IMPORTED,
+            clean_line(texts["host"], _MOST_NAME),
             float(when) or time.time(),
             verdict or ("keep" if sample is not None else ""),
             value.get("stands") is not False,
@@ -334,6 +335,17 @@ class _Record:
             yield "rate", {"rating": there.rating}
         if there.labels and there.labels != own.labels:
             yield "label", {"labels": list(there.labels)}
+
+
+def _is_sample(value: Any) -> bool:
+    """Whether a value is a sample as `Sample.to_json` writes it."""
+    try:
+        sample = Sample.from_json(dict(value))
+        turns = (*sample.messages, *sample.chosen, *sample.rejected)
+        texts = (sample.text, *(turn.content for turn in turns), *(turn.role for turn in turns))
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return False
+    return sample.kind in get_args(SampleKind) and all(map(_is_text, texts)) and bool(turns or sample.text)
 
 
 def _is_text(value: object) -> bool:

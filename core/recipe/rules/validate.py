@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from core import units
@@ -276,18 +276,25 @@ def _flags(seen: _Seen) -> Iterator[Problem]:
     from core.dataset.checks import CHECKS
 
     known = [*(check.name for check in CHECKS), NOT_RENDERED, CONTROL_TOKENS]
-    for name in seen.recipe.data.drop_flags:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"Did you mean {near[0]}?" if near else f"The flags are {', '.join(known)}."
-            yield Problem("data.drop_flags", f"There is no flag '{clean_line(name, 60)}'. {hint}", brief="no such flag")
+    wrong = [name for name in seen.recipe.data.drop_flags if name not in known]
+    if not wrong:
+        return
+    near = [match for name in wrong for match in difflib.get_close_matches(name, known, n=1, cutoff=0.5)]
+    hint = f"Did you mean {', '.join(near)}?" if len(near) == len(wrong) else f"The flags are {', '.join(known)}."
+    yield Problem("data.drop_flags", f"There is no flag {_quoted(wrong)}. {hint}", brief="no such flag")
 
 
 def _train_without(seen: _Seen) -> Iterator[Problem]:
-    for name in seen.recipe.data.train_without:
-        if name not in PARTS:
-            sentence = f"Training without '{clean_line(name, 60)}' is not possible: the parts are {', '.join(PARTS)}."
-            yield Problem("data.train_without", sentence, brief="no such part")
+    wrong = [name for name in seen.recipe.data.train_without if name not in PARTS]
+    if wrong:
+        sentence = f"Training without {_quoted(wrong)} is not possible: the parts are {', '.join(PARTS)}."
+        yield Problem("data.train_without", sentence, brief="no such part")
+
+
+def _quoted(names: Sequence[str]) -> str:
+    """Names that a person wrote, for a sentence: 'a', 'b' or 'c'."""
+    *first, last = [f"'{clean_line(name, 60)}'" for name in names]
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def _steps(seen: _Seen) -> Iterator[Problem]:
