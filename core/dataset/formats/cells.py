@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.dataset.formats.base import missing_words
+from core.dataset.formats.base import missing_words, no_number
 from core.dataset.formats.decode import python_literal
 from core.dataset.records import Unreadable, json_type
 
@@ -49,6 +50,8 @@ def answer_in(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     value = _squad(value)
+    if no_number(value):
+        return None
     if isinstance(value, (str, int, float)):
         return str(value)
     if isinstance(value, Mapping):
@@ -117,12 +120,12 @@ def context_text(value: Any, column: str) -> str:
     Raises:
         Unreadable: there is something else in it.
     """
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):  # as pandas writes what is not there
         return ""
     value = several(value, column)
-    if isinstance(value, str):
-        return value
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if what := no_number(value):
+        raise Unreadable(f"`{column}` should be text, but it is {what}")
+    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, list):
         if len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], list):  # HotpotQA: title, sentences
