@@ -17,6 +17,7 @@ from tui.data.listing import FLAG, LABEL, REASON, SOURCE, Listing
 
 if TYPE_CHECKING:
     from core.dataset.audit.decisions import DecisionState
+    from core.dataset.audit.queue import Audit
     from core.dataset.dataset import Dataset
 
 
@@ -175,6 +176,19 @@ def when(seconds: float) -> str:
     if time.time() - seconds < _LATELY:
         return ""
     return f" (decided {timestamps.text(seconds, '%Y-%m-%d %H:%M')})"
+
+
+def audit_name(audit: Audit) -> str:
+    """An audit as one of several: `random 40`, `agreement 100`, `flag cut`, `worst first`."""
+    if audit.mode == "random":
+        return f"{'agreement' if audit.overlap else 'random'} {count(audit.size)}"
+    return clean_line(audit.words, 40)
+
+
+def begun(audit: Audit, by: str) -> str:
+    """When an audit was begun, and by whom."""
+    at = timestamps.text(audit.started, "%m-%d %H:%M")
+    return f"begun {at} by {clean_line(by, 16)}" if by else f"begun {at}"
 
 
 def audit_facts(listing: Listing) -> str:
