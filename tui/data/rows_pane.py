@@ -563,7 +563,8 @@ class RowsPane(Pane):
         here = self.listing.audit if self.listing.filter == "audit" else None
         earlier = [(each, by) for each, by in self._log().begun() if here is None or each.name != here.name]
         for audit, by in earlier[:_RESUMED]:
-            choices.append((f"resume {words.audit_name(audit)}", words.begun(audit, by), partial(self._resume_audit, audit)))
+            take = partial(self._resume_audit, audit)
+            choices.append((f"resume {words.audit_name(audit)}", words.begun(audit, by), take))
         for number in _AUDIT_SIZES:
             about = "each row read by one reviewer"
             choices.append((f"random {number}", about, partial(self.begin_audit, "random", number)))

@@ -11,9 +11,13 @@ from textual.style import Style
 
 from core import timestamps
 from core.clean import clean_line
+from core.dataset.records import encoding_offer
 from core.units import count
 from tui.data.desk import OpenDataset
 from tui.data.listing import FLAG, LABEL, REASON, SOURCE, Listing
+
+_LOOKED_AT = 1_000
+"""Malformed lines that are looked at for what to do about them, at each picture."""
 
 if TYPE_CHECKING:
     from core.dataset.audit.decisions import DecisionState
@@ -232,5 +236,6 @@ def facts(desk: OpenDataset, audit: str = "") -> str:
         why = "" if desk.rows.judged else f"Format: {_why(desk.rows.dataset)}"
     else:
         why = found.why.replace("Say which column is which.", "Press M to say which column is which.")
-    words = [desk.changed, desk.scan_words, audit, desk.unused, desk.rows.tokens.words, why]
+    windows = encoding_offer([line for _, line in desk.rows.bad[:_LOOKED_AT]], in_app=True)
+    words = [desk.changed, desk.scan_words, audit, windows, desk.unused, desk.rows.tokens.words, why]
     return clean_line(" · ".join(filter(None, words)), 400)
