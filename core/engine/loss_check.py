@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 
 from core.clean import clean_line
+from core.engine.short_memory import short_of
 from core.errors import BadInput
 
 _TEXT = "The quick brown fox jumps over the lazy dog. The dog sleeps on."
-_APART = {torch.float32: 1e-4}
-"""By how much the two may differ, relative to the loss; more in 16 bits."""
-_APART_16 = 0.02
+_APART, _APART_16 = 1e-4, 0.02
+"""By how much the two may differ, relative to the loss, in 32 and in 16 bits."""
 
 
 def name_experts(model: Any) -> None:
@@ -50,12 +51,13 @@ def check_vocabulary(model: Any, tokenizer: Any) -> None:
         )
 
 
-def check_loss(model: Any, tokenizer: Any) -> None:
+def check_loss(model: Any, tokenizer: Any, *, mixed: str = "no") -> None:
     """Compares both losses on a short text.
 
     Args:
         model: as it was loaded, on its device, and not shared out.
         tokenizer: of the model.
+        mixed: the trainer's automatic casts, `Hardware.mixed`: some kernels compute in 16 bits alone.
 
     Raises:
         BadInput: they differ, or TRL cannot compute its own: training would teach another model than this one.
@@ -73,17 +75,21 @@ def check_loss(model: Any, tokenizer: Any) -> None:
     routers = getattr(config, "output_router_logits", None)
     weight: float = getattr(config, "router_aux_loss_coef", 0.0)
     training = model.training
+    cast = torch.bfloat16 if mixed == "bf16" else torch.float16
+    casting = nullcontext() if mixed == "no" else torch.autocast(model.device.type, dtype=cast)
     model.eval()
     try:
         if routers:
             config.output_router_logits = False
-        with torch.no_grad():
+        with torch.no_grad(), casting:
             own = float(model(**batch).loss)
             add_fused_lm_head(model)
             fused = float(model(**batch, fused_lm_head=True).loss)
             if routers is not None and weight:
                 model(**batch, fused_lm_head=True, output_router_logits=True)
-    except (AttributeError, TypeError, ValueError, IndexError, KeyError, NotImplementedError) as error:
+    except (AttributeError, TypeError, ValueError, IndexError, KeyError, RuntimeError) as error:
+        if short_of(error):
+            raise
         words = clean_line(f"{type(error).__name__}: {error}", 160)
         raise BadInput(
             f"The loss of {type(model).__name__} cannot be computed ({words})",
@@ -95,7 +101,8 @@ def check_loss(model: Any, tokenizer: Any) -> None:
         if routers:
             config.output_router_logits = routers
         model.train(training)
-    if abs(own - fused) > _APART.get(model.dtype, _APART_16) * max(abs(own), 1e-3):
+    apart = _APART if mixed == "no" and model.dtype is torch.float32 else _APART_16
+    if abs(own - fused) > apart * max(abs(own), 1.0):
         raise BadInput(
             f"TRL's loss of {type(model).__name__} is not the model's own ({fused:.3f} and {own:.3f}): part of its "
             "output layer would be left out of training",

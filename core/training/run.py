@@ -182,7 +182,7 @@ def _train(
     tokenizer, template = text
     check_vocabulary(model, tokenizer)
     if not is_sharded(recipe) and not in_four_bits(model):  # these are packed for evaluation at the first chance
-        check_loss(model, tokenizer)
+        check_loss(model, tokenizer, mixed=on.mixed)
     try:
         trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, rows, checkpoint)
     except Exception as error:

@@ -114,3 +114,15 @@ def test_the_report_estimates_by_flag_and_file_and_counts_reasons_labels_and_agr
     assert "| ada and bob | 2 | 1 | 0.00 |" in text
     assert "| 2 | ada: keep, bob: drop |" in text
     assert "median time per row: ada" in text
+
+
+def test_reports_of_two_datasets_of_one_day_are_two_files(audited: Path) -> None:
+    other = audited.parent / "other" / audited.name
+    other.parent.mkdir()
+    other.write_bytes(audited.read_bytes())
+    names = []
+    for path in (audited, other, audited):
+        view = build_view(audited.parent, paths=[path], eval_fraction=0.0)
+        names.append(write_report(audited.parent, [path], view.folder).name)
+    assert names[0] == names[2]
+    assert names[1] == names[0].replace(".md", "-2.md")

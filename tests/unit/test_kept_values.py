@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.dataset.dataset import Dataset
 from core.dataset.records import Unreadable, parse_object
 from core.dataset.scan.scan import scan
 
@@ -73,6 +74,14 @@ def test_what_is_no_number_is_never_a_text(tmp_path: Path) -> None:
     reasons = [flag.reason for row in (2, 3) for flag in found.row_flags[row] if flag.name == "unreadable"]
     assert "NaN" in reasons[0]
     assert "too large" in reasons[1]
+
+
+def test_nan_in_a_column_that_may_be_empty_is_empty(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"instruction": "a", "input": NaN, "output": "b"}\n' * 2)
+    found = scan(path)
+    assert (found.flags["unreadable"], found.flags["nonstandard_json"]) == (0, 2)
+    assert Dataset.open(path).sample(0).question == "a"
 
 
 def test_exact_duplicates_are_counted_where_no_format_is_known(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, overload
 
@@ -131,17 +131,12 @@ class Listing:
         """Whether rows are listed for an audit in which nobody sees the verdicts of others."""
         return self.filter == "audit" and self.audit is not None and self.audit.overlap
 
-    def order_of(self, audit: Audit, keys: Iterable[bytes]) -> Sequence[int]:
-        """The entries that an audit reads, as far as they are known, in its order.
-
-        Args:
-            audit: the audit.
-            keys: the packed key of each row.
-        """
+    def order_of(self, audit: Audit) -> Sequence[int]:
+        """The entries that an audit reads, as far as they are known, in its order; not for one that `needs_keys`."""
         known = self.rows.dataset.count
         if audit.mode == "everything":
             return range(known if audit.keyed else min(audit.entries, known))
-        order = audit.order(self.rows.flags_by_entry(), {entry for entry, _ in self.rows.bad}, keys)
+        order = audit.order(self.rows.flags_by_entry(), {entry for entry, _ in self.rows.bad})
         return [entry for entry in order if entry < known]
 
     def use_audit(self, audit: Audit, queue: Sequence[int]) -> None:
@@ -149,7 +144,7 @@ class Listing:
 
         Args:
             audit: the audit.
-            queue: as `order_of`.
+            queue: what it reads, in its order.
         """
         self.queue, self.audit = queue, audit
         self.mine, self.taken = frozenset(), {}

@@ -617,16 +617,20 @@ class RowsPane(Pane):
         if audit.needs_keys and not self._rows.judged:
             self._say_not_scanned("An audit")
             return
-        self._order(audit)
+        if audit.needs_keys:
+            self._draw_sample(audit, {entry for entry, _ in self._rows.bad})
+        else:
+            self.post_message(QueueOrdered(audit, self.listing.order_of(audit)))
 
     def _say_not_scanned(self, what: str) -> None:
         why = "was stopped: press C to resume it" if self._desk.stopped else "is not done yet: try again then"
         self.show_message(f"{what} needs the scan of all rows, which {why}.", failed=True)
 
     @work(thread=True, group="audit", exclusive=True)
-    def _order(self, audit: Audit) -> None:
-        """Find the rows of an audit: to draw them from a million takes a second."""
-        self.post_message(QueueOrdered(audit, self.listing.order_of(audit, self._desk.packed_keys())))
+    def _draw_sample(self, audit: Audit, bad: set[int]) -> None:
+        """Find the rows that an audit names by their keys: to draw them from a million takes a second."""
+        entries = audit.order({}, bad, self._desk.packed_keys())
+        self.post_message(QueueOrdered(audit, entries))
 
     @on(QueueOrdered)
     def _ordered(self, event: QueueOrdered) -> None:

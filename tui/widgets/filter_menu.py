@@ -182,12 +182,14 @@ class FilterMenu(ModalScreen[str | None]):
         self.dismiss(self._found[event.option_index].key)
 
     def _marked(self) -> FilterItem | None:
-        if not self.is_mounted:
+        if not self.is_mounted or not self.query(_Entries):
             return None
         at = self.query_one(_Entries).highlighted
         return self._found[at] if at is not None and at < len(self._found) else None
 
     def _filter(self) -> None:
+        if not self.query(_Entries):
+            return  # keys that came with the one that opened the menu; it shows what they typed once it is composed
         text = self._editor.text
         self._found = filtered(self._items, text)
         own = self._free(text.strip()) if self._free is not None and text.strip() else None

@@ -22,6 +22,7 @@ from core.dataset.audit.queue import Audit, AuditLog
 from core.dataset.audit.store import read_decisions
 from core.dataset.checks import TITLES, Flag
 from core.dataset.files.index import GoodRows
+from core.dataset.hashing import blake
 from core.dataset.scan.keys import KEY_BYTES, unpack
 from core.dataset.scan.reader import ScanReader
 from core.dataset.scan.results import SCAN_FOLDER
@@ -56,7 +57,8 @@ def write_report(
         token_flags: row to its flags from token facts; None where tokens were not counted.
         near: the folder of a search job for near-duplicates in these data, whose flags count as well.
         tokens: of each contribution to a view, in its order, where they are known.
-        into: the file; by default `audit-<date>.md` in the workspace, where a later report of the day replaces it.
+        into: the file; by default `audit-<date>.md` in the workspace, where a later report of the day on the same
+            dataset replaces it. That of another dataset stays: the name is then `audit-<date>-2.md`, and so on.
 
     Returns:
         The file.
@@ -64,7 +66,8 @@ def write_report(
     Raises:
         TunedeckError: it cannot be written, or what it is made of cannot be read.
     """
-    path = into or workspace / f"audit-{timestamps.text(time.time(), '%Y-%m-%d')}.md"
+    mark = _mark(paths)
+    path = into or _own_path(workspace / f"audit-{timestamps.text(time.time(), '%Y-%m-%d')}.md", mark)
     try:
         decisions = read_decisions(workspace)
         ledger = Ledger()
@@ -73,11 +76,33 @@ def write_report(
         known.take(token_flags)
         known.seconds = seconds_per_row(each for each in decisions if each.key in known.rows_by_key)
         lines = [*_report(paths, AuditLog(workspace, paths).audits(), known), *_trained_on(facts / _MANIFEST, tokens)]
-        text = "\n".join(lines) + "\n"
+        text = "\n".join([*lines, mark]) + "\n"
         files.replace(os.fspath(path), text.encode("utf-8", "replace"), durable=True)
     except (OSError, ValueError, KeyError) as fault:
         raise TunedeckError(f"the audit report cannot be written: {fault}", where=str(path)) from fault
     return path
+
+
+def _mark(paths: Sequence[str | Path]) -> str:
+    """The last line of a report, which says of which files it is without naming them."""
+    named = "\n".join(sorted(str(Path(path).absolute()) for path in paths))
+    return f"<!-- dataset {blake(named.encode('utf-8', 'surrogateescape'), 8).hex()} -->"
+
+
+def _own_path(path: Path, mark: str) -> Path:
+    """The report of this dataset of the day, or the first name that no other report has."""
+    found, number = path, 1
+    while found.exists() and not _ends_with(found, mark):
+        number += 1
+        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return found
+
+
+def _ends_with(path: Path, mark: str) -> bool:
+    try:
+        return path.read_bytes().rstrip().endswith(mark.encode())
+    except OSError:  # somebody else's, who does not show it
+        return False
 
 
 @dataclass(slots=True)
