@@ -108,7 +108,7 @@ def test_the_overview_names_unreadable_rows_apart_from_excluded_ones(tmp_path: P
     assert excluded.split()[1:] == ["1", "exact", "duplicate", "1"]
     assert unreadable.split()[1] == "3"
     assert any("a.jsonl: 3 of 12" in line and "completion" in line for line in lines)
-    assert any("3 unreadable rows left out" in line for line in lines)
+    assert any("3 unreadable rows skipped" in line for line in lines)
 
 
 def test_a_dataset_of_unreadable_rows_says_why(tmp_path: Path) -> None:

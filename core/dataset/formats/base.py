@@ -204,7 +204,7 @@ def text_of(row: Mapping[str, Any], columns: Mapping[str, str], name: str, *, re
     if isinstance(value, float) and math.isnan(value) and not required:
         return ""  # as pandas writes what is not there
     if isinstance(value, float) and not math.isfinite(value):
-        what = "not a number (NaN)" if math.isnan(value) else "a number that is too large to be kept"
+        what = "not a number (NaN)" if math.isnan(value) else "a number that is too large to store"
         raise Unreadable(f"`{column}` should be text, but it is {what}")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
