@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from core.clean import clean_line
+from core.engine.short_memory import short_of
 from core.errors import BadInput
 
 _TEXT = "The quick brown fox jumps over the lazy dog. The dog sleeps on."
@@ -87,7 +88,9 @@ def check_loss(model: Any, tokenizer: Any, *, mixed: str = "no") -> None:
             fused = float(model(**batch, fused_lm_head=True).loss)
             if routers is not None and weight:
                 model(**batch, fused_lm_head=True, output_router_logits=True)
-    except (AttributeError, TypeError, ValueError, IndexError, KeyError, NotImplementedError) as error:
+    except (AttributeError, TypeError, ValueError, IndexError, KeyError, RuntimeError) as error:
+        if short_of(error):
+            raise
         words = clean_line(f"{type(error).__name__}: {error}", 160)
         raise BadInput(
             f"The loss of {type(model).__name__} cannot be computed ({words})",

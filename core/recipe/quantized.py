@@ -97,7 +97,7 @@ def refusal(method: str, base: str) -> str:
 
 
 def base_of(folder: Path, config: Mapping[str, Any]) -> str:
-    """The Hub ID of the model that quantized weights were made from, or "" where nothing tells.
+    """The Hub ID of the model that quantized weights were made from, or its mere name; "" where nothing tells.
 
     Args:
         folder: of the model; its README.md may name the base, and its path the Hub ID.
@@ -119,7 +119,10 @@ def base_of(folder: Path, config: Mapping[str, Any]) -> str:
     if own.lower() in _CONVERTED:
         return _CONVERTED[own.lower()]
     shorter = _without_suffix(own)
-    return shorter if shorter != own and own.split("/")[0].lower() in _OWNERS else ""
+    if shorter == own:
+        return ""
+    owner, _, name = shorter.partition("/")
+    return shorter if owner.lower() in _OWNERS else name
 
 
 def _without_suffix(name: str) -> str:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _LIMIT = 1_000_000
 """Bytes: no recipe is longer."""
 
+_MOST_VALUES = 100_000
+"""Values of a recipe, aliases written out."""
 _COLUMN = 40
 """Where the comments begin, in characters from the left."""
 
@@ -122,6 +124,8 @@ def check(text: str) -> tuple[Recipe, list[tuple[int, Problem]]]:
         loader.dispose()
     if root is None:
         return Recipe(), []
+    if _values(root, {}) > _MOST_VALUES:
+        return Recipe(), [(1, Problem("", "Not valid YAML: an alias (*) repeats too much."))]
     if not isinstance(root, yaml.MappingNode):
         return Recipe(), [(1, Problem("", "Expected recipe fields such as `model:`, got a single value."))]
     lines: dict[str, int] = {}
@@ -190,6 +194,17 @@ def save(recipe: Recipe, path: Path, *, portable: bool = True, about: str = "") 
         raise BadInput(
             f"Cannot write the recipe: {error.strerror}", where=str(path), do="Save it in a folder you can write to"
         ) from error
+
+
+def _values(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node has once its aliases are written out; more than enough where one repeats itself."""
+    if (found := known.get(id(node))) is not None:
+        return found
+    known[id(node)] = _MOST_VALUES + 1  # of a node within itself
+    inner = node.value if isinstance(node.value, list) else []
+    parts = [part for each in inner for part in (each if isinstance(each, tuple) else (each,))]
+    known[id(node)] = 1 + sum(_values(part, known) for part in parts)
+    return known[id(node)]
 
 
 def _plain_mapping(

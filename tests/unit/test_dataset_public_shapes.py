@@ -29,6 +29,14 @@ def sample(row: dict[str, Any]) -> Sample:
     return to_sample(row, recognize([row]))
 
 
+def user(text: str) -> dict[str, str]:
+    return {"role": "user", "content": text}
+
+
+def answer(text: str) -> dict[str, str]:
+    return {"role": "assistant", "content": text}
+
+
 def talk(**flags: Any) -> dict[str, Any]:
     bad = {"role": "assistant", "content": "half good", **flags}
     return {"messages": [{"role": "user", "content": "q"}, bad, {"role": "user", "content": "q"},
@@ -399,6 +407,89 @@ def test_rows_that_differ_only_in_a_loss_flag_are_no_exact_duplicates(tmp_path: 
     assert (counts["exact_duplicate"], counts["normalized_duplicate"]) == (0, 0)
     path.write_text("".join(json.dumps(row) + "\n" for row in [rows[1], {"id": 7, **rows[1]}, rows[0]]))
     assert scan(path).flags["exact_duplicate"] == 1
+
+
+def transcript(*answers: str) -> str:
+    return "".join(f"\n\nHuman: q{n}\n\nAssistant: {answer}" for n, answer in enumerate(answers, 1))
+
+
+@pytest.mark.parametrize(
+    ("row", "asked", "answers"),
+    [
+        ({"input": "q", "chosen": "good", "rejected": "bad", "system": "s"}, ["s", "q"], ["good", "bad"]),
+        ({"context": "q", "chosen": "good", "rejected": "bad"}, ["q"], ["good", "bad"]),
+        ({"conversation": [{"input": "q", "output": "good"}], "chosen": [user("q"), answer("good")],
+          "rejected": [user("q"), answer("bad")]}, ["q"], ["good", "bad"]),
+        ({"prompt": "q", "chosen": [user("q"), answer("a"), user("r"), answer("good")],
+          "rejected": [user("q"), answer("a"), user("r"), answer("bad")]}, ["q", "a", "r"], ["good", "bad"]),
+        ({"chosen": transcript("a", "good"), "rejected": transcript("a", "")}, ["q1", "a", "q2"], ["good", ""]),
+    ],
+)  # fmt: skip
+def test_a_pair_keeps_its_prompt_and_both_answers_whatever_else_is_in_the_row(
+    row: dict[str, Any], asked: list[str], answers: list[str]
+) -> None:
+    made = sample(row)
+    assert [turn.content for turn in made.messages] == asked
+    assert [turn.content for turn in (*made.chosen, *made.rejected)] == answers
+
+
+def test_pairs_with_different_prompts_are_named_as_such() -> None:
+    with pytest.raises(Unreadable, match="different prompts"):
+        sample({"chosen": [user("q"), answer("a")], "rejected": [user("r"), answer("b")]})
+
+
+def test_a_number_beside_choices_is_no_verdict_and_a_name_beside_answers_no_answer() -> None:
+    rows = [{"question": "q", "choices": ["x", "y"], "answer": "x", "label": n % 2} for n in range(6)]
+    assert recognize(rows).name == "question-answer"
+    rows = [{"prompt": "q", "output": f"a {n}", "winner": "Alpha", "loser": "Beta"} for n in range(6)]
+    assert recognize(rows).kind == "messages"
+
+
+def test_a_printed_list_of_texts_is_read_where_the_column_is_named_for_several() -> None:
+    made = sample({"question": "q", "contexts": "['one', 'two']", "answers": "['x', 'y']"})
+    assert [turn.content for turn in made.messages] == ["one\n\ntwo\n\nq", "x"]
+    made = sample({"instruction": "Sort", "input": "['b', 'a']", "output": "['a', 'b']"})
+    assert [turn.content for turn in made.messages] == ["Sort\n['b', 'a']", "['a', 'b']"]
+
+
+def test_choices_that_begin_with_their_letters_get_no_second_one() -> None:
+    made = sample({"question": "q", "options": ["A. red", "B. blue"], "answer": "B"})
+    assert [turn.content for turn in made.messages] == ["q\n\nA. red\nB. blue", "B. blue"]
+
+
+def test_bedrock_calls_are_read_with_their_results() -> None:
+    made = sample({"messages": [
+        {"role": "user", "content": [{"text": "q"}]},
+        {"role": "assistant", "content": [{"toolUse": {"toolUseId": "t1", "name": "f", "input": {"a": 1}}}]},
+        {"role": "user", "content": [{"toolResult": {"toolUseId": "t1", "content": [{"text": "21"}]}}]},
+        {"role": "assistant", "content": [{"text": "a"}]},
+    ]})  # fmt: skip
+    asked, called, result, _ = made.messages
+    assert (asked.content, called.tool_calls[0]["id"], called.tool_calls[0]["function"]["arguments"]) == (
+        "q", "t1", {"a": 1},
+    )  # fmt: skip
+    assert (result.role, result.content, result.tool_call_id) == ("tool", "21", "t1")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"tools": ["search"]}, "a tool should be an object.*search"),
+        ({"messages": [user("q"), {"role": "assistant", "tool_calls": [{"name": "f", "arguments": "x = 1"}]}]},
+         "arguments of the tool call 'f' are not JSON"),
+    ],
+)  # fmt: skip
+def test_a_tool_that_cannot_be_read_is_named(more: dict[str, Any], words: str) -> None:
+    with pytest.raises(Unreadable, match=words):
+        sample({"messages": [user("q"), answer("a")], **more})
+
+
+@pytest.mark.parametrize(
+    ("text", "media"),
+    [("<image>\nWhat?", ("image",)), ("What?\n<image>", ("image",)), ("Explain <image> in SVG", ()), ("What?", ())],
+)
+def test_a_placeholder_without_its_image_marks_the_turn(text: str, media: tuple[str, ...]) -> None:
+    assert sample({"messages": [user(text), answer("a")]}).messages[0].media == media
 
 
 NAMES = (

@@ -171,6 +171,9 @@ def test_a_call_is_not_the_text_that_reads_like_it() -> None:
         ("USER: hi ASSISTANT: hello", "Human and Assistant"),
         ("### Human: hi\n### Assistant: hello", "Alpaca"),
         ("用户：你好\n助手：你好！", "Human and Assistant"),
+        ("### Human: hi### Assistant: hello", "Guanaco"),
+        ("[|Human|] hi\n[|AI|] hello", "Baize"),
+        ("<extra_id_1>User\nhi\n<extra_id_1>Assistant\nhello", "Nemotron"),
         ("hello</s>", "end token"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -266,3 +267,23 @@ def test_the_shape_of_a_stored_quantized_base_is_that_of_the_base(
     assert weight_bytes(recipe, shape, "cuda") == shape.stored_bytes
     # TRL makes adapters over such a base 16-bit.
     assert forecast(recipe, shape, "cuda").adapter == 2 * trained_parameters(recipe, plain)
+
+
+@pytest.mark.parametrize(("model_type", "same"), [("gemma2", True), ("granite", True), ("modernbert-decoder", False)])
+def test_a_loss_that_is_not_the_models_own_stops_the_run(model_type: str, same: bool) -> None:
+    """TRL computes it from the last hidden states, and so without layers that come behind them."""
+    from core.engine.loss_check import check_loss, check_vocabulary
+    from tests.kit.model_families import tiny
+
+    tokenizer = load_tokenizer(Model(path=str(BASE)))
+    model = tiny(model_type, vocabulary=len(tokenizer))
+    check_vocabulary(model, tokenizer)
+    with nullcontext() if same else pytest.raises(BadInput, match="not the model's own"):
+        check_loss(model, tokenizer)
+    assert "forward" not in vars(model)
+    if same:
+        model.lm_head.register_forward_hook(lambda *_: torch.ones(2) @ torch.ones(3))  # sizes that do not fit
+        with pytest.raises(BadInput, match=r"cannot be computed \(RuntimeError"):
+            check_loss(model, tokenizer)
+    with pytest.raises(BadInput, match=rf"{len(tokenizer):,} tokens, the embedding {len(tokenizer) - 1:,} rows"):
+        check_vocabulary(tiny(model_type, vocabulary=len(tokenizer) - 1), tokenizer)

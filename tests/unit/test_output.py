@@ -52,6 +52,7 @@ def test_one_parser_knows_every_command_with_all_its_options() -> None:
         "export-data": ["--out", "b"],
         "train": ["a"],
         "preflight": ["a"],
+        "decisions": ["a"],
         "trust": ["."],
         "completion": ["bash"],
         "delete": ["a"],

@@ -55,6 +55,28 @@ def unused(*rows: dict[str, Any]) -> UnusedNames:
         ({"prompt": "q", "completion": "a", "history": [], "label": None, "reasoning": ""}, [], [], []),
         ({"prompt": "q", "response": "r", "winner": "gpt-4", "loser": "vicuna-13b"}, ["winner", "loser"], [],
          ["winner", "loser"]),
+        ({"question": "q", "A": "red", "B": "blue", "answer": "B"}, ["A", "B"], [], ["A", "B"]),
+        ({"question": "q", "Option A": "red", "Option B": "blue", "answer": "B"}, ["Option A", "Option B"], [],
+         ["Option A", "Option B"]),
+        ({"question": "q", "a": "a whole answer", "B": "x"}, ["B"], [], []),
+        ({"Question": "q", "Complex_CoT": "long", "Response": "a"}, ["Complex_CoT"], [], ["Complex_CoT"]),
+        ({"prompt": "q", "completion": "a", "think": "why", "hint": "h"}, ["think", "hint"], [], ["think", "hint"]),
+        ({"prompt": "q", "completion": "a", "quality": "bad"}, ["quality"], [], ["quality"]),
+        ({"instruction": "q", "output": "a", "input_quality": "good", "difficulty": "easy"},
+         ["input_quality", "difficulty"], [], []),
+        ({"input": "q", "output": "it is on", "reasoning": "on"}, ["reasoning"], [], []),
+        ({"input": "q", "output": "one two", "reasoning": "on"}, ["reasoning"], [], ["reasoning"]),
+        ({"question": "q", "answer": "blue", "options": {"A": "red", "B": "blue"}, "answer_idx": "B"}, ["answer_idx"],
+         [], []),
+        ({"text": "t", "role": "prompter", "in_gsm8k_train": False}, ["role", "in_gsm8k_train"], [], ["role"]),
+        ({"system": "s", "messages": [{"role": "system", "content": "t"}, ASKED, ANSWERED]}, ["system"], [],
+         ["system"]),
+        ({"system": "s", "messages": [{"role": "system", "content": "s"}, ASKED, ANSWERED]}, [], [], []),
+        *(({"messages": [ASKED, {**ANSWERED, key: value}]}, [], [key], [key]) for key, value in (
+            ("do_train", False), ("isTrain", 0), ("lossMask", "0"), ("skip", True), ("context_only", "true"),
+            ("metadata", {"train": False}),
+        )),
+        ({"messages": [ASKED, {**ANSWERED, "toxic": False, "redacted": False}]}, [], ["toxic", "redacted"], []),
     ],
 )  # fmt: skip
 def test_what_is_not_read_is_named_and_what_looks_meaningful_is_a_warning(
@@ -117,3 +139,10 @@ def test_the_mapping_form_names_what_a_mapping_does_not_use() -> None:
     assert "Not used: label." in draft.words()[0]
     draft = MappingDraft(rows, recognize(rows), Chosen("prompt-completion", {"prompt": "text", "completion": "label"}))
     assert "ot used" not in draft.words()[0]
+
+
+def test_a_column_without_a_name_is_named_as_such_and_choices_have_a_sentence_of_their_own() -> None:
+    assert unused({"prompt": "q", "completion": "a", "": "0"}).words == "not used: (no name)"
+    (words,) = unused({"question": "q", "option_a": "red", "option_b": "blue", "answer": "B"}).warnings
+    assert "`option_a`, `option_b`" in words
+    assert "choices" in words

@@ -107,7 +107,7 @@ def _say_imported(found: ImportedDecisions) -> None:
     stands = (
         "the file's decisions stand now"
         if found.replaced
-        else "the decisions here stand, the file's are second opinions (--replace lets the file's stand)"
+        else "the decision named first stands, the other is a second opinion (--replace lets the file's stand)"
     )
     say(f"{many:,} conflict{'s' * (many != 1)}: {stands}")
     done = {"keep": "keeps", "drop": "drops"}

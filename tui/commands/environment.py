@@ -44,6 +44,7 @@ VARIABLES = (
         TRAINING,
         "GPUs that a run may use: numbers or UUIDs; `training.devices` takes precedence",
     ),
+    Variable("CUDA_DEVICE_ORDER", TRAINING, "ignored, with a warning: GPU numbers are those of nvidia-smi"),
     Variable("TUNEDECK_PYTHON", TRAINING, "Python to train with, if not the one that runs tunedeck"),
     Variable("TUNEDECK_NODES, TUNEDECK_JOB, TUNEDECK_RENDEZVOUS", TRAINING, "set by the Slurm script of a run"),
     Variable("XDG_CONFIG_HOME", FOLDERS, "where settings, keys and themes are (default: ~/.config)"),

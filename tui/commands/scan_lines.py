@@ -44,11 +44,15 @@ def _head(found: ScanResult) -> Iterator[str]:
 
 def _read_as(found: ScanResult) -> Iterator[str]:
     """Files and rows that are read in different ways, each with its number of rows."""
+    counts: Counter[tuple[str, str]] = Counter()  # a column that only some rows have makes no other line
     for each in found.read_as:
         file = clean_line(each.file.name, 60)
         columns = ", ".join(f"{field}={column}" for field, column in each.form.columns.items() if field != column)
         said = f"{each.form.name}{f' ({columns})' if columns else ''}" if each.form.known else each.form.why
-        yield from _wrapped(f"{file}: {_many(each.rows, 'row')} as {said}", indent="  ")
+        counts[file, said] += each.rows
+    if len(counts) > 1:
+        for (file, said), rows in counts.items():
+            yield from _wrapped(f"{file}: {_many(rows, 'row')} as {said}", indent="  ")
     kinds: Counter[SampleKind] = Counter()
     for each in found.read_as:
         if each.form.kind is not None and each.rows:

@@ -32,9 +32,12 @@ _OTHERS = (
     ("Mistral or Llama 2", "[INST]"),
     ("Mistral or Llama 2", "[/INST]"),
     ("Llama 2", "<<SYS>>"),
+    ("Baize", "[|AI|]"),
+    ("Nemotron", "<extra_id_1>Assistant"),
     ("DeepSeek", "<\uff5cUser\uff5c>"),
     ("DeepSeek", "<\uff5cAssistant\uff5c>"),
 )
+_INLINE = re.compile(r"### (?:Human|User):.*?\S[ \t]*### Assistant:", re.S)
 _ENDS = ("</s>", "<|endoftext|>", "<|end_of_text|>", "<eos>", "<|return|>")
 
 # Labels at the beginnings of lines: that of a question, and after it in the same text that of an answer.
@@ -85,7 +88,7 @@ class RenderedChat(Check):
         if sample is None:
             return None
         self._seen += 1
-        if ("<" in text or "[" in text) and (markup := _markup(text)):
+        if ("<" in text or "[" in text or "#" in text) and (markup := _markup(text)):
             return self.flag(markup)
         plain = item.normalized
         if ":" in plain and (
@@ -125,7 +128,10 @@ def _markup(text: str) -> str:
     """What was found of a chat template, or ""."""
     if "<|" in text and (found := _TOKEN.search(text)):
         return f"{_TOKEN_NAMES[(found.lastindex or 1) - 1]} markup in the text: {found.group().strip()}"
-    if "_of_turn>" in text or "INST]" in text or "<<SYS" in text or (not text.isascii() and "<\uff5c" in text):
+    if "### Assistant:" in text and _INLINE.search(text):
+        return "Guanaco markup in the text: ### Assistant:"
+    shown = "_of_turn>" in text or "INST]" in text or "<<SYS" in text or "[|AI|]" in text or "<extra_id_1>" in text
+    if shown or (not text.isascii() and "<\uff5c" in text):
         return next((f"{name} markup in the text: {token}" for name, token in _OTHERS if token in text), "")
     return ""
 

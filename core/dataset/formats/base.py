@@ -187,6 +187,13 @@ def _listed(names: Sequence[str], between: str) -> str:
     return between.join(f"`{name[:40]}`" for name in names)
 
 
+def no_number(value: Any) -> str:
+    """What a value is that reads as a number and is none: NaN, or one beyond what a float keeps; else ""."""
+    if not isinstance(value, float) or math.isfinite(value):
+        return ""
+    return "not a number (NaN)" if math.isnan(value) else "a number that is too large to store"
+
+
 def text_of(row: Mapping[str, Any], columns: Mapping[str, str], name: str, *, required: bool = True) -> str:
     """The text in a mapped column.
 
@@ -203,8 +210,7 @@ def text_of(row: Mapping[str, Any], columns: Mapping[str, str], name: str, *, re
         return value
     if isinstance(value, float) and math.isnan(value) and not required:
         return ""  # as pandas writes what is not there
-    if isinstance(value, float) and not math.isfinite(value):
-        what = "not a number (NaN)" if math.isnan(value) else "a number that is too large to store"
+    if what := no_number(value):
         raise Unreadable(f"`{column}` should be text, but it is {what}")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)

@@ -9,7 +9,7 @@ from core.dataset.records import Unreadable, json_type
 
 _NAMES = ("name", "tool_name", "toolName", "function_name")
 _ARGUMENTS = ("arguments", "parameters", "input", "args")
-_IDS = ("id", "call_id", "tool_call_id", "toolCallId", "tool_use_id")
+_IDS = ("id", "call_id", "tool_call_id", "toolCallId", "tool_use_id", "toolUseId")
 _SCHEMAS = ("parameters", "input_schema", "inputSchema")
 
 
@@ -30,7 +30,10 @@ def read_calls(value: Any) -> tuple[dict[str, Any], ...]:
         raise Unreadable("a tool call has no tool name")
     arguments = next((inner[key] for key in _ARGUMENTS if key in inner), None)
     if isinstance(arguments, str):
-        arguments = decoded(arguments) if arguments.strip() else {}
+        try:
+            arguments = decoded(arguments) if arguments.strip() else {}
+        except Unreadable:
+            raise Unreadable(f"the arguments of the tool call {name!r} are not JSON") from None
     if arguments is None:
         arguments = {}
     if not isinstance(arguments, dict):
@@ -65,7 +68,10 @@ def read_tools(value: Any) -> tuple[dict[str, Any], ...]:
     tools: list[dict[str, Any]] = []
     for tool in value:
         if isinstance(tool, str):
-            tool = decoded(tool)
+            try:
+                tool = decoded(tool)
+            except Unreadable:
+                raise Unreadable(f"a tool should be an object, but it is only a name or text: {tool[:40]!r}") from None
         if not isinstance(tool, dict):
             raise Unreadable(f"a tool should be an object with a name, but it is {json_type(tool)}")
         declared = tool.get("functionDeclarations", tool.get("function_declarations"))

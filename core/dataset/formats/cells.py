@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.dataset.formats.base import missing_words
+from core.dataset.formats.base import missing_words, no_number
 from core.dataset.formats.decode import python_literal
 from core.dataset.records import Unreadable, json_type
 
 _TEXTS = ("text", "content", "contents", "passage", "paragraph", "passage_text", "body", "sentences", "contexts")
 _ANSWERS = ("text", "value", "answer", "normalized_value")
+_SEVERAL = frozenset(("contexts", "passages", "paragraphs", "documents", "answers"))
+_LISTED = ("['", '["', "array(['", 'array(["')
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -25,6 +29,19 @@ def held(value: Any) -> Any:
     return value
 
 
+def held_texts(value: str, column: str) -> list[str] | None:
+    """The texts of a list that stands as text in a cell, as pandas and NumPy print it; None for other text.
+
+    In columns whose name says that they hold several: elsewhere such a text may be about lists.
+    """
+    start, end = value[:12].lstrip(), value.rstrip()[-1:]
+    if column.lower().strip() not in _SEVERAL or not start.startswith(_LISTED) or end not in ("]", ")"):
+        return None
+    found = held(value)
+    texts = isinstance(found, list) and bool(found) and all(isinstance(each, str) for each in found)
+    return found if texts else None
+
+
 def answer_in(value: Any) -> str | None:
     """The answer in a cell: text, a number, true or false, the first of several; None where it holds none.
 
@@ -33,6 +50,8 @@ def answer_in(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     value = _squad(value)
+    if no_number(value):
+        return None
     if isinstance(value, (str, int, float)):
         return str(value)
     if isinstance(value, Mapping):
@@ -47,6 +66,12 @@ def _squad(value: Any) -> Any:
     if isinstance(value, str) and value.startswith("{") and "answer_start" in value:
         return held(value)
     return value
+
+
+def several(value: Any, column: str) -> Any:
+    """A cell's value, as the list of texts that it prints where its column is named for several."""
+    listed = held_texts(value, column) if isinstance(value, str) else None
+    return value if listed is None else listed
 
 
 def answers_in(value: Any) -> int:
@@ -76,7 +101,7 @@ def answer_text(row: Mapping[str, Any], columns: Mapping[str, str], name: str) -
         Unreadable: there is none.
     """
     column = columns.get(name)
-    value = None if column is None else row.get(column)
+    value = several(None if column is None else row.get(column), column or "")
     if isinstance(value, str) and not value.startswith("{"):
         return value
     if value is None:
@@ -95,8 +120,11 @@ def context_text(value: Any, column: str) -> str:
     Raises:
         Unreadable: there is something else in it.
     """
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):  # as pandas writes what is not there
         return ""
+    value = several(value, column)
+    if what := no_number(value):
+        raise Unreadable(f"`{column}` should be text, but it is {what}")
     if isinstance(value, (str, int, float)) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, list):
@@ -200,5 +228,7 @@ def first_number(rows: Sequence[Mapping[str, Any]], answer: str, choices: str) -
 
 
 def with_choices(question: str, choices: Mapping[str, str]) -> str:
-    """The question with its choices below it, a line each."""
+    """The question with its choices below it, a line each; choices that begin with their labels get no second one."""
+    if all(re.match(rf"\(?{re.escape(label)}[.:)]\s?", text) for label, text in choices.items()):
+        return "\n".join((question, "", *choices.values()))
     return "\n".join((question, "", *(f"{label}. {text}" for label, text in choices.items())))

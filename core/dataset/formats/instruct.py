@@ -14,6 +14,7 @@ from core.dataset.formats.cells import (
     context_text,
     first_number,
     holds_answer,
+    several,
     with_choices,
 )
 from core.dataset.formats.chat import LOSS, SYSTEM, TOOLS, tools_of, with_loss, with_system, without_other_loss
@@ -127,7 +128,7 @@ class QuestionAnswer(Format):
     title = "question and answer"
     kind = "messages"
     fields = (
-        FormatField("question", ("question", "query", "q")),
+        FormatField("question", ("question", "query", "q", "question_stem", "problem")),
         FormatField(
             "answer",
             (
@@ -185,7 +186,7 @@ class QuestionAnswer(Format):
     def reason(self, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]] = ()) -> str:
         """Which columns; with choices or several answers, which of them is the answer."""
         found = super().reason(columns, rows)
-        if any(answers_in(row.get(columns["answer"])) > 1 for row in rows):
+        if any(answers_in(several(row.get(columns["answer"]), columns["answer"])) > 1 for row in rows):
             found += f"; the first of several answers in `{columns['answer']}` is used"
         if "choices" not in columns:
             return found

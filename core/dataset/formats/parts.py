@@ -15,10 +15,12 @@ _REASONING = frozenset(("reasoning", "thinking", "think"))
 _CALLS = frozenset(("tool_call", "tool_calls", "function_call", "tool_use", "tool-call"))
 _RESULTS = frozenset(("tool_result", "tool_response", "function_response", "tool-result"))
 _TEXT_KEYS = ("text", "value", "content", "reasoning", "thinking", "refusal")
-_RESULT_IDS = ("tool_use_id", "tool_call_id", "toolCallId", "call_id", "id")
+_RESULT_IDS = ("tool_use_id", "tool_call_id", "toolCallId", "toolUseId", "call_id", "id")
 _GEMINI = {
     **dict.fromkeys(("functionCall", "function_call"), "tool_call"),
     **dict.fromkeys(("functionResponse", "function_response"), "function_response"),
+    "toolUse": "tool_use",
+    "toolResult": "tool_result",
     **dict.fromkeys(("inlineData", "inline_data", "fileData", "file_data"), "data"),
 }
 MEDIA = {

@@ -10,7 +10,7 @@ from core.dataset.formats.base import TURN_OPTIONS, Format, FormatField, FormatO
 from core.dataset.formats.calls import read_tools
 from core.dataset.formats.chat import SYSTEM, TOOLS, tools_of, with_system
 from core.dataset.formats.instruct import HISTORY, context_of, joined, read_history
-from core.dataset.formats.turns import TurnNames, read_turns, turns_in
+from core.dataset.formats.turns import TurnNames, is_turns, read_turns, turns_in
 from core.dataset.records import Unreadable, json_type
 from core.dataset.sample import Message, Sample
 
@@ -50,6 +50,11 @@ _MODELS = re.compile(
     re.I,
 )
 """Names of models and of their places in an arena: who won, not what was said."""
+_ANSWERED = frozenset((
+    "output", "response", "completion", "answer", "response_a", "response_b", "answer_a", "answer_b", "output_a",
+    "output_b", "response_1", "response_2", "output_1", "output_2", "answer_1", "answer_2", "responses", "outputs",
+    "conversation_a", "conversation_b",
+))  # fmt: skip
 _NAMED = re.compile(r"[A-Za-z][\w./:+]*[-_/.\d][\w./:+-]*")
 """One word with a hyphen, a slash or a digit in it, as names of models are."""
 _VERDICTS = frozenset(("winner", "loser", "preferred", "dispreferred"))
@@ -58,6 +63,8 @@ _PLACES = frozenset(("tie", "tie (bothbad)", "both", "both_bad", "left", "right"
 """What a column of verdicts holds beside names; letters, where there are columns such as `response_a`."""
 _PLAIN_ANSWERS = ("response", "output", "completion", "answer")
 """Columns that hold the chosen answer where there is a rejected one beside them."""
+_CHOICES = frozenset(("choices", "options", "endings", "candidates", "sol1", "option1"))
+"""Columns beside which a number is the number of a choice."""
 _SKIN = re.compile("[\U0001f3fb-\U0001f3ff\ufe0f]")
 """Skin tones and variants of a thumb."""
 _GOOD = "label.good"
@@ -69,26 +76,35 @@ def prompt_of(row: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[Messa
     if "messages" in columns and row.get(columns["messages"]) is not None:
         return read_turns(row[columns["messages"]], TurnNames.of(columns))
     history = read_history(row, columns)
-    if "prompt" not in columns:
+    field = next((name for name in ("prompt", "input") if name in columns), None)
+    if field is None:
         return history
     names = TurnNames.of(columns)
-    turns = turns_in(row.get(columns["prompt"]), names)
-    if turns is not None:
+    turns = turns_in(row.get(columns[field]), names)
+    if turns is not None and (not turns or is_turns(turns, keys=names.keys)):
         return (*history, *read_turns(turns, names)) if turns else history
-    question = text_of(row, columns, "prompt")
+    if field == "input":  # the only column of a question
+        context = context_of(row, columns, field)
+        return (*history, Message("user", context)) if context.strip() else history
+    question = text_of(row, columns, field)
     if question.startswith("\n\nHuman:"):
         return (*history, *transcript(question))
     return (*history, Message("user", joined(question, context_of(row, columns, "input"))))
 
 
-def transcript(text: str) -> tuple[Message, ...]:
-    """A whole conversation in one text, with `Human:` and `Assistant:` before each turn."""
+def transcript(text: str, *, answered: bool = False) -> tuple[Message, ...]:
+    """A whole conversation in one text, with `Human:` and `Assistant:` before each turn.
+
+    Args:
+        text: the conversation.
+        answered: whether it ends in an answer, if only an empty one.
+    """
     parts = _SPEAKER.split(text)
     turns = [
         Message("user" if speaker == "Human" else "assistant", said.strip())
         for speaker, said in zip(parts[1::2], parts[2::2], strict=True)
     ]
-    if turns and turns[-1].role == "assistant" and not turns[-1].content:
+    if not answered and turns and turns[-1].role == "assistant" and not turns[-1].content:
         turns.pop()  # a prompt that ends with "Assistant:" asks for the answer
     return tuple(turns)
 
@@ -105,7 +121,7 @@ def answer_of(row: Mapping[str, Any], columns: Mapping[str, str], name: str) -> 
     if turns is not None:
         return read_turns(turns, names)
     if isinstance(value, str) and value.startswith("\n\nHuman:"):
-        return transcript(value)
+        return transcript(value, answered=True)
     return (Message("assistant", text_of(row, columns, name)),)
 
 
@@ -151,6 +167,9 @@ class Preference(Format):
         if column is None or "chosen" not in columns:
             return dict(columns)
         filled = [row[column] for row in rows if row.get(column) is not None]
+        # A list of something else is no prompt (Capybara's pairs of `input` and `output` beside whole conversations).
+        if filled and not any(is_turns(turns_in(value, TurnNames.of(columns))) for value in filled):
+            return {name: each for name, each in columns.items() if name != "messages"}
         ended = sum(_ends_in_answer(value, columns) for value in filled)
         if not filled or 2 * ended <= len(filled):
             return dict(columns)
@@ -224,11 +243,14 @@ def _parted(
         pairs = zip(chosen[:-1], rejected[:-1], strict=False)
         shared = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(chosen), len(rejected)) - 1)
     common = chosen[:shared]
-    if common and not _ends_with(prompt, common) and not _ends_with(common, prompt):
+    begins = common[: len(prompt)] == prompt
+    if common and not begins and not _ends_with(prompt, common) and not _ends_with(common, prompt):
         raise Unreadable("the chosen and rejected answers begin with a conversation that is not the prompt")
     if len(common) > len(prompt):
         prompt = common
     chosen, rejected = chosen[shared:], rejected[shared:]
+    if not shared and chosen[0].role == rejected[0].role != "assistant":
+        raise Unreadable("the chosen and the rejected conversation begin with different prompts")
     for name, answer in (("chosen", chosen), ("rejected", rejected)):
         if not answer:
             raise Unreadable(f"no {name} answer")
@@ -278,6 +300,9 @@ def _names_models(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
         places = _PLACES | _LETTERS if arena else _PLACES
         named = sum(text.lower() in places or _MODELS.fullmatch(text[:80]) is not None for text in texts)
         few = len(texts) >= 4 and 2 * len(set(texts)) <= len(texts)
+        beside = any(not _ANSWERED.isdisjoint(row) for row in rows) and column.lower().strip() in ("winner", "loser")
+        if few and beside and all(len(text.split()) == 1 for text in texts):
+            return True  # the answers are in columns of their own
         if few and 2 * sum(_NAMED.fullmatch(text[:80]) is not None for text in texts) > len(texts):
             return True
     return 2 * named > len(texts)
@@ -323,6 +348,8 @@ class Kto(Format):
     def fitting(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> int:
         """As `Format`; a number other than 0 and 1 among the labels shows that they are classes or ratings."""
         labels = [row.get(columns["label"]) for row in rows]
+        if any(not _CHOICES.isdisjoint(row) and _is_number(row.get(columns["label"])) for row in rows):
+            return 0  # the number of the right choice
         if any(_is_number(label) and _label(label, columns) is None for label in labels):
             return 0
         numbers = {float(str(label)) for label in labels if _is_number(label)}

@@ -13,7 +13,7 @@ from core.dataset.formats.parts import MEDIA_KEYS, media_in
 from core.dataset.formats.preference import HostedPreference, Kto, Preference
 from core.dataset.formats.text import PlainText, PlainTextFiles, PlainTextLines
 from core.dataset.records import Unreadable
-from core.dataset.sample import Sample
+from core.dataset.sample import Message, Sample
 from core.errors import BadInput
 
 FORMATS: tuple[Format, ...] = (
@@ -34,6 +34,7 @@ FORMATS: tuple[Format, ...] = (
 )
 """Every format, the most telling shape first: the first that matches half of the rows is used."""
 
+_IMAGE = "<image>"
 _BY_NAME = {each.name: each for each in FORMATS}
 
 OPTIONS = frozenset(option.name for each in FORMATS for option in each.options)
@@ -134,17 +135,31 @@ def to_sample(row: Mapping[str, Any], recognition: Recognition) -> Sample:
 
 
 def _with_media(sample: Sample, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
-    """The sample, whose first user turn has the media that the row holds in columns of their own (`images`)."""
-    if MEDIA_KEYS.isdisjoint(row) or not sample.messages:
+    """The sample, whose first user turn has the media that the row holds in columns of their own (`images`).
+
+    Without such a column a placeholder at the beginning of a question, or on its last line, stands for an image.
+    """
+    if not sample.messages:
         return sample
-    used = columns.values()
-    media = media_in({name: value for name, value in row.items() if name not in used})
-    if not media:
+    if MEDIA_KEYS.isdisjoint(row):
+        place = next((n for n, turn in enumerate(sample.messages) if _shows(turn)), -1)
+        media: tuple[str, ...] = ("image",)
+    else:
+        used = columns.values()
+        media = media_in({name: value for name, value in row.items() if name not in used})
+        place = next((n for n, turn in enumerate(sample.messages) if turn.role == "user"), 0)
+    if not media or place < 0:
         return sample
-    place = next((n for n, turn in enumerate(sample.messages) if turn.role == "user"), 0)
     turn = sample.messages[place]
     turn = replace(turn, media=tuple(dict.fromkeys((*turn.media, *media))))
     return replace(sample, messages=(*sample.messages[:place], turn, *sample.messages[place + 1 :]))
+
+
+def _shows(turn: Message) -> bool:
+    """Whether a turn asks about an image that stands elsewhere."""
+    if turn.role != "user" or _IMAGE not in turn.content or turn.media:
+        return False
+    return turn.content.startswith(_IMAGE) or turn.content.rstrip().endswith(f"\n{_IMAGE}")
 
 
 def _said(columns: Mapping[str, str] | None) -> dict[str, str]:

@@ -36,6 +36,7 @@ _PLAIN = frozenset((
 ))  # fmt: skip
 _TELLING = frozenset((
     *FLAG_KEYS, *MEDIA_KEYS, *REASONING_KEYS, "labels", "class", "choices", "options", "endings", "candidates",
+    "think", "role", "chat_template_kwargs", "train_on", "reward", "rewards", "toolconfig", "tool_config", "functions",
     "rationale", "explanation", "thought", "thoughts", "cot", "chain_of_thought", "reasoning_details", "analysis",
     "sample_weight", "weights", "masks", "targets", "outputs", "responses", "completions", "winner", "loser",
     "ground_truth", "gold", "sentiment", "image_url", "image_urls", "image_path", "image_paths", "audio_path",
@@ -45,15 +46,37 @@ _TELLING = frozenset((
     "documents", "knowledge", "evidence", "tool_calls", "function_call", "function_calls", "refusal",
 ))  # fmt: skip
 _TELLING_PARTS = re.compile(
-    r"(?:^|_)(?:answers?|response|output|completion|reasoning|rationale|thinking|label|chosen|rejected)s?(?:_|\d|$)"
+    r"(?:^|_)(?:answers?|response|output|completion|reasoning|rationale|thinking|cot|thought|trajectory|trajectories|"
+    r"label|chosen|rejected|context|ctx|passage|hint|evidence|document|doc|choice|option|distractor|preference)s?"
+    r"(?:_|\d|$)"
 )
+_CHOICES = re.compile(r"[a-e]|(?:op|opt|sol|choice|option)_?[a-e1-5]")
+"""Columns that hold a choice each."""
+_LOSS_PARTS = re.compile(
+    r"(?:^|_)(?:train|trained|trainable|training|loss|mask|masked|learn|learned|supervised?|ignored?|skip|skipped|exclude|"
+    r"excluded|include|target|context_only)(?:_|$)"
+)
+_OF_THE_PROMPT = re.compile(r"(?:^|_)(?:input|prompt|question|query|instruction)s?(?:_|$)")
+_OF_A_SPLIT = re.compile(r"(?:^|_)(?:in|used|from|split)_")
+"""Such a name says where a row was used, not what to train on."""
+_JUDGED = frozenset((
+    "good", "bad", "chosen", "rejected", "preferred", "dispreferred", "accept", "accepted", "reject", "desirable",
+    "undesirable", "liked", "disliked", "like", "dislike", "upvote", "downvote", "thumbs_up", "thumbs_down", "thumb_up",
+    "thumb_down", "up", "down", "correct", "incorrect", "wrong", "pass", "fail", "helpful", "unhelpful",
+    "\N{THUMBS UP SIGN}", "\N{THUMBS DOWN SIGN}",
+))  # fmt: skip
+"""Values that say whether an answer is a good one, whatever their column is called."""
 _HARMLESS_PARTS = re.compile(
     r"(?:^|_)(?:ids?|uuid|hash|model|score|scores|rating|ratings|tokens?|length|len|lang|language|count|num|n|source|url|"
-    r"date|time|timestamp|index|type|format|date|start|version|quality|avg|mean)(?:_|\d|$)"
+    r"date|time|timestamp|index|idx|key|keys|type|format|date|start|version|quality|avg|mean)(?:_|\d|$)"
 )
 _CLASSES = ("label", "labels", "class", "sentiment", "category")
 _MOST_NAMED = 8
+_NAMELESS = "(no name)"
 _MOST_CLASS = 60
+_MOST_LETTER = 3
+_LEAST_SAID = 12
+"""Characters from which on a text that is found somewhere in a sample is no chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +101,7 @@ class UnusedNames:
         rest = [name for name in (*self.columns, *self.turn_keys) if name not in self.meaningful]
         names = list(dict.fromkeys((*self.meaningful, *rest)))
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-        return f"not used: {', '.join(name[:40] for name in names[:_MOST_NAMED])}{more}" if names else ""
+        return f"not used: {', '.join(name[:40] or _NAMELESS for name in names[:_MOST_NAMED])}{more}" if names else ""
 
     def to_json(self) -> dict[str, list[str]]:
         """As `scan --json` prints it."""
@@ -92,6 +115,7 @@ class UnusedSearch:
     _columns: dict[str, bool] = field(default_factory=dict)
     _keys: dict[str, bool] = field(default_factory=dict)
     _asked: set[str] = field(default_factory=set)
+    _second_system: set[str] = field(default_factory=set)
     _weight: float = 1.0
     _settled: set[str] = field(default_factory=set)
     _settled_keys: set[str] = field(default_factory=set)
@@ -123,6 +147,8 @@ class UnusedSearch:
         if self._weight == 1 and sample.kind != "text":
             turns = (*sample.messages, *sample.chosen, *sample.rejected)
             self._weight = next((turn.weight for turn in turns if turn.weight != 1), 1.0)
+        if reading.system and reading.system not in self._second_system:
+            self._see_system(row.get(reading.system), reading.system, sample)
         for column in reading.turns:
             value = row.get(column)
             if isinstance(value, (list, dict, str)):
@@ -130,6 +156,15 @@ class UnusedSearch:
         if reading.instances and isinstance(row.get(reading.instances), list):
             for instance in row[reading.instances]:
                 self._see_inside(instance, _INSTANCE, reading.instances, sample)
+
+    def _see_system(self, value: Any, column: str, sample: Sample) -> None:
+        """A system prompt in a column beside another one in the conversation, which counts."""
+        first = sample.messages[:1]
+        if not isinstance(value, str) or not value.strip() or value[:1] in "[{":
+            return
+        if first and first[0].role == "system" and value.strip() not in first[0].content:
+            self._second_system.add(column)
+            self._columns[column] = True
 
     def _see_turns(self, value: Any, column: str, reading: _Reading, sample: Sample) -> None:
         turns = turns_in(value, reading.names)
@@ -208,8 +243,11 @@ class UnusedSearch:
     def _warnings(self) -> Iterable[str]:
         if self._weight != 1:
             yield f"Loss weights other than 0 and 1 ({self._weight:g}) are not supported: those turns are treated as 1."
-        columns, keys = [], []
+        columns, keys, choices = [], [], []
         for name in (name for name, telling in self._columns.items() if telling):
+            if _CHOICES.fullmatch(_short(name)):
+                choices.append(name)
+                continue
             said = self._about(name)
             if said:
                 yield said
@@ -223,11 +261,19 @@ class UnusedSearch:
                 )
             else:
                 keys.append(name)
+        if choices:
+            named = ", ".join(f"`{name[:40]}`" for name in choices[:_MOST_NAMED])
+            yield (
+                f"{named} look like the choices of the question and are not used, so the answer names something that "
+                "the model does not see. Put them into one column, `choices`, as a list."
+            )
         yield from _together(columns, "", "To use {it}, map {it} or choose another format.")
         yield from _together(keys, " in turns", "To use {it}, rename {it} to a key that the format reads.")
 
     def _about(self, name: str) -> str:
         """What is to be said of one column, where more is known than its name."""
+        if name in self._second_system:
+            return f"`{name}` is not used where the conversation has another system prompt of its own."
         (how, value), short = self._first[name], _short(name)
         answer = next((each for each in ("completion", "output", "answer", "chosen") if each in how.columns), "")
         if how.kind == "text" and _is_class(short, value):
@@ -235,7 +281,7 @@ class UnusedSearch:
                 f"`{name}` is not used; it looks like a class label. For classification, use the "
                 f"format prompt-completion with prompt={how.columns['text']}, completion={name}."
             )
-        if short in _ANSWERS - _WORSE and answer:
+        if short in _ANSWERS - _WORSE - {"winner"} and answer:
             other = how.columns[answer]
             return f"`{name}` is not used; the answer is `{other}`. To train on it instead, set {answer}={name}."
         if short in MEDIA_KEYS:
@@ -249,6 +295,7 @@ class _Reading:
 
     used: frozenset[str]
     turns: tuple[str, ...]
+    system: str
     instances: str
     keys: frozenset[str]
     groups: tuple[frozenset[str], ...]
@@ -267,7 +314,8 @@ class _Reading:
         ))  # fmt: skip
         groups = tuple(frozenset(each) for each in (contents, REASONING_KEYS, CALL_KEYS) if len(each) > 1)
         instances = columns.get("instances", "")
-        return cls(frozenset(columns.values()), turns, instances, known, groups, TurnNames.of(columns))
+        system = columns.get("system", "")
+        return cls(frozenset(columns.values()), turns, system, instances, known, groups, TurnNames.of(columns))
 
 
 _AROUND = frozenset(("messages", "conversations", "conversation", "tools"))
@@ -276,7 +324,8 @@ _REASONING = frozenset(REASONING_KEYS)
 _PART = frozenset((
     "type", "text", "value", "content", "reasoning", "thinking", "thought", "tool_call", "id", "name", "input", "url",
     "arguments", "function", "tool_use_id", "tool_call_id", "call_id", "output", "response", "functionCall", "detail",
-    "functionResponse", "inlineData", "fileData", "inline_data", "file_data", "image_url", "image", "source", "audio",
+    "functionResponse", "toolUse", "toolResult",
+    "inlineData", "fileData", "inline_data", "file_data", "image_url", "image", "source", "audio",
     "input_audio", "video", "video_url", "audio_url", "file", "path", "signature", "refusal", "toolCallId", "toolName",
     "args", "result", "tool_name",
 ))  # fmt: skip
@@ -289,7 +338,7 @@ def _note(names: dict[str, bool], name: str, value: Any, sample: Sample, *, tell
     Returns:
         Whether further rows change nothing.
     """
-    telling = telling or _is_telling(name)
+    telling = telling or _is_telling(name, value, sample)
     names[name] = names.get(name, False) or (telling and not _said_anyway(value, sample))
     return names[name] or not telling
 
@@ -313,31 +362,71 @@ def _together(names: list[str], where: str, way: str) -> Iterator[str]:
 
 
 def _short(name: str) -> str:
-    return name.lower().strip().replace("-", "_").rpartition(".")[2]
+    return name.lower().strip().replace("-", "_").replace(" ", "_").rpartition(".")[2]
 
 
 def _filled(value: Any) -> bool:
     return value is not None and value != "" and value != [] and value != {}
 
 
-def _is_telling(name: str) -> bool:
-    """Whether a name looks like something to train on, or like something that says what to train on."""
+def _is_telling(name: str, value: Any, sample: Sample) -> bool:
+    """Whether a name looks like something to train on, or like something that says what to train on.
+
+    Args:
+        name: of the column or the key of a turn.
+        value: what it holds in a row.
+        sample: of that row.
+    """
     short = _short(name)
     if short in _TELLING or (short in _TAKEN_FOR and short not in _PLAIN):
         return True
+    if isinstance(value, Mapping) and not FLAG_KEYS.isdisjoint(value):  # a flag inside a turn's metadata
+        return True
+    if _says_loss(name, value) or (_judges(value) and not _OF_THE_PROMPT.search(short)):
+        return True
+    if _CHOICES.fullmatch(short):
+        return _is_choice(value, sample)
     return bool(_TELLING_PARTS.search(short)) and not _HARMLESS_PARTS.search(short)
+
+
+def _is_choice(value: Any, sample: Sample) -> bool:
+    """Whether a column beside a question is one of the choices, of which the answer is a letter or a number."""
+    return isinstance(value, (str, int, float)) and 0 < len(sample.answer.strip()) <= _MOST_LETTER
+
+
+def _says_loss(name: str, value: Any) -> bool:
+    """Whether a key is a flag, and named as those that say whether a turn is trained on."""
+    if isinstance(value, (dict, list)) or flag_number(value) is None:
+        return False
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    return bool(_LOSS_PARTS.search(words)) and not _OF_A_SPLIT.search(words) and not _HARMLESS_PARTS.search(words)
+
+
+def _judges(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _MOST_CLASS and _word(value) in _JUDGED
+
+
+def _word(text: str) -> str:
+    return text.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def _said_anyway(value: Any, sample: Sample) -> bool:
     """Whether all texts of a value stand in the sample already, as a prompt beside whole conversations does."""
-    if isinstance(value, (bool, int, float)):
+    if isinstance(value, (bool, int, float)) or _judges(value):
         return False
     texts = [text.strip() for text in _texts(value) if text.strip()]
     if not texts:
         return False
     turns = (*sample.messages, *sample.chosen, *sample.rejected)
     said = (sample.text, *(turn.content for turn in turns), *(turn.reasoning for turn in turns))
-    return all(any(text in each for each in said) for text in texts)
+    return all(
+        any(text in each if len(text) >= _LEAST_SAID else _stands_in(text, each) for each in said) for text in texts
+    )
+
+
+def _stands_in(text: str, whole: str) -> bool:
+    """Whether a short text is the whole, a line of it, or a word at its end."""
+    return text in whole and bool(re.search(rf"(?:^|(?<=\W)){re.escape(text)}\W*$", whole, re.M))
 
 
 def _texts(value: Any) -> Iterable[str]:
