@@ -100,7 +100,7 @@ class FileRecognition:
         if number == NEITHER:
             told, _ = _told_otherwise(self.found, _filled(value), value, self._common)
             kind = "another kind of sample" if told is None or told.kind is None else KINDS[told.kind]
-            raise Unreadable(f"by its columns this row looks like {kind}, unlike the first rows of this file")
+            raise Unreadable(f"the columns of this row look like {kind}, unlike the first rows of this file")
         try:
             return number, to_sample(value, self.readings[number])
         except Unreadable as fault:

@@ -197,9 +197,9 @@ def _read_exactly(text: str) -> tuple[Any, str]:
     def decimal(digits: str) -> float:
         number = float(digits)
         if number in (math.inf, -math.inf):
-            found.setdefault("large", f"the number {_short(digits)} is too large to be kept")
+            found.setdefault("large", f"the number {_short(digits)} is too large to store")
         elif number == 0 and re.search("[1-9]", digits.lower().partition("e")[0]):
-            found.setdefault("small", f"the number {_short(digits)} is too small to be kept")
+            found.setdefault("small", f"the number {_short(digits)} is too small to store")
         elif len(digits) > 18 and Decimal(digits) != Decimal(repr(number)):
             found.setdefault("digits", f"the number {_short(digits)} is rounded to {number!r}")
         return number
@@ -215,7 +215,7 @@ def _read_exactly(text: str) -> tuple[Any, str]:
 
     value = json.loads(text, parse_constant=constant, parse_float=decimal, parse_int=whole)
     if ("\\ud" in text or "\\uD" in text) and (half := _HALF.search(json.dumps(value, ensure_ascii=False))):
-        found["half"] = f"half a surrogate pair in a string (U+{ord(half.group()):04X})"
+        found["half"] = f"lone surrogate in a string (U+{ord(half.group()):04X})"
     return value, "; ".join(found.values())
 
 
@@ -249,7 +249,7 @@ def not_utf8(raw: bytes, error: UnicodeDecodeError, place: str = "") -> str:
     start, at = max(0, error.start - 24), min(24, error.start)
     around = raw[start : error.start + 24].decode(CP1252, "replace")
     word = next((found.group() for found in re.finditer(r"[\w\u2018-\u201e]+|\S", around) if found.end() > at), "")
-    return f"{reason}; it reads well as {CP1252}: {word}"
+    return f"{reason}; it decodes cleanly as {CP1252}: {word}"
 
 
 def encoding_offer(bad_lines: Sequence[BadLine]) -> str:
@@ -257,8 +257,8 @@ def encoding_offer(bad_lines: Sequence[BadLine]) -> str:
     count = sum(CP1252 in line.reason for line in bad_lines)
     if not count:
         return ""
-    said = f"{count:,} line{'s are' if count > 1 else ' is'} not UTF-8 but would read well as {CP1252} (Windows)"
-    return f"{said}. To read the file so: {HOW_TO_READ}"
+    said = f"{count:,} line{'s are' if count > 1 else ' is'} not UTF-8 but would decode cleanly as {CP1252} (Windows)"
+    return f"{said}. To read it that way: {HOW_TO_READ}"
 
 
 def reads_as_cp1252(raw: bytes) -> bool:

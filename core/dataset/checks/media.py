@@ -12,12 +12,12 @@ class Media(Check):
     name = "media"
     title = "images or other media"
     help = (
-        "The row holds images, audio, video or files. A text model is trained on text alone, so it would learn to "
-        "answer about what it cannot see. A run does not start with such rows."
+        "The row has images, audio, video or files. Only text is trained on, so the model would learn to answer about "
+        "things it cannot see. A run does not start with such rows."
     )
     example = '`{"image": "a.png", "prompt": "What is on it?", "completion": "A cat."}`'
     advice = (
-        "Drop the row (add `media` to `data.drop_flags`), or train on its text alone with `data.train_without=media`."
+        "Drop the row (add `media` to `data.drop_flags`), or train on its text only with `data.train_without=media`."
     )
     severity = "error"
 

@@ -19,8 +19,8 @@ class Placeholder(Check):
     name = "placeholder"
     title = "unfilled placeholder"
     help = (
-        "A template variable was never filled in, such as {{name}}, TODO or <insert ...>; the model would "
-        "learn to say it. Code is not looked at."
+        "A template variable was never filled in, such as {{name}}, TODO or <insert ...>; the model would learn to say "
+        "it. Code is not checked."
     )
     example = '`"Dear {{customer_name}}, ..."`'
     advice = "Fill it in where the data is made, or drop the row. Keep it if the text is about templates."

@@ -260,7 +260,7 @@ class UnusedSearch:
 
     def _warnings(self) -> Iterable[str]:
         if self._weight != 1:
-            yield f"Loss weights other than 0 and 1 ({self._weight:g}) are not supported: those turns train as 1."
+            yield f"Loss weights other than 0 and 1 ({self._weight:g}) are not supported: those turns are treated as 1."
         columns, keys, choices = [], [], []
         for name in (name for name, telling in self._columns.items() if telling):
             if _CHOICES.fullmatch(_short(name)):
@@ -274,8 +274,8 @@ class UnusedSearch:
         for name in (name for name, telling in self._keys.items() if telling):
             if name in self._asked:
                 yield (
-                    f"`{name}` marks turns of the user or the system for training and is not used there: only answers "
-                    "are trained on, unless data.loss_on is everything."
+                    f"`{name}` marks user or system turns for training, which has no effect: only answers are trained "
+                    f"on, unless data.loss_on is everything."
                 )
             else:
                 keys.append(name)
@@ -296,12 +296,12 @@ class UnusedSearch:
         answer = next((each for each in ("completion", "output", "answer", "chosen") if each in how.columns), "")
         if how.kind == "text" and _is_class(short, value):
             return (
-                f"`{name}` is not used; it looks like a class label. For classification, where the model answers with "
-                f"it, read the rows as prompt-completion: prompt={how.columns['text']}, completion={name}."
+                f"`{name}` is not used; it looks like a class label. For classification, use the "
+                f"format prompt-completion with prompt={how.columns['text']}, completion={name}."
             )
         if short in _ANSWERS - _WORSE - {"winner"} and answer:
             other = how.columns[answer]
-            return f"`{name}` is not used: the answer is `{other}`. To train on the other one, set {answer}={name}."
+            return f"`{name}` is not used; the answer is `{other}`. To train on it instead, set {answer}={name}."
         if short in MEDIA_KEYS:
             return f"`{name}` is not used: training is on text only."
         return ""

@@ -462,6 +462,6 @@ def _eval_prompts(dataset: Dataset, near: Gatherer | None) -> tuple[dict[bytes, 
         raise BadInput(
             f"no row of the eval file has a prompt{f' ({first})' if first else ''}",
             where=str(dataset.paths[0]),
-            do="Name its columns: M on Data, --eval-columns prompt=COLUMN, or data.eval_columns",
+            do="Map its columns: M on Data, --eval-columns prompt=COLUMN, or data.eval_columns",
         )
     return prompts, EvalRows(dataset.count, missing, first)
