@@ -191,7 +191,7 @@ async def test_colleagues_share_an_audit_or_read_the_same_rows_blind(make_app: M
         assert row.decision(first) == "", "nobody sees what others decided before they decide"
         await pilot.press("a", "a", "d", "1")
         await until(pilot, lambda: "wrong" in row.reasons.values(), "her decisions")
-        await until(pilot, says(app, "ada and bob: 2 of 3 the same, kappa 0.40"), "the agreement")
+        await until(pilot, says(app, "ada and bob agree on 2 of 3 rows, kappa 0.40"), "the agreement")
         assert "1 conflict" in line(app)
         await choose(pilot, "F", "conflicts")
         await until(pilot, lambda: rows_list(app).count == 1, "the conflict")

@@ -123,7 +123,7 @@ def test_an_import_says_what_matched_what_did_not_and_where_reviewers_differ(
     assert ledger.standing(keys[0]).rating == 4
     assert command(monkeypatch, bob) == 0
     said = capsys.readouterr().out
-    assert "agreement of ada and bob: 1 of 2 the same" in said
+    assert "ada and bob agree on 1 of 2" in said
     assert "row 1: bob drop, ada keep" in said
 
 

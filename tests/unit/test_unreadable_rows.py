@@ -49,7 +49,7 @@ def recipe_of(*files: Path, **changes: Value) -> Recipe:
 
 
 def rows_of(view: CuratedView, **changes: Value) -> list[RowFinding]:
-    return [each for each in row_findings(view, recipe_of(**changes)) if "read as samples" in each.sentence]
+    return [each for each in row_findings(view, recipe_of(**changes)) if "unreadable" in each.sentence]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_the_overview_names_unreadable_rows_apart_from_excluded_ones(tmp_path: P
     assert excluded.split()[1:] == ["1", "exact", "duplicate", "1"]
     assert unreadable.split()[1] == "3"
     assert any("a.jsonl: 3 of 12" in line and "completion" in line for line in lines)
-    assert any("3 unreadable rows left out" in line for line in lines)
+    assert any("3 unreadable rows skipped" in line for line in lines)
 
 
 def test_a_dataset_of_unreadable_rows_says_why(tmp_path: Path) -> None:
