@@ -168,6 +168,8 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
             if name != "__metadata__":
                 tensors[name] = Tensor(entry["dtype"], tuple(entry["shape"]))
         packed |= _packed(file, header)
+    if not tensors:
+        raise BadInput("The weight files hold no weights", where=str(folder), do="Download the model again")
     return tensors | {name: tensor for name, tensor in packed.items() if name in tensors}
 
 
@@ -215,26 +217,29 @@ def _near_zero(row: bytes, dtype: str) -> bool:
 
 def has_tokenizer(folder: Path) -> bool:
     """Whether the folder holds a tokenizer."""
-    return any((folder / name).exists() for name in _TOKENIZERS)
+    return any((folder / name).is_file() for name in _TOKENIZERS)
 
 
 def read_template(folder: Path) -> str:
     """The model's own chat template, or "" where it has none.
 
     Raises:
-        BadInput: where tokenizer_config.json cannot be read.
+        BadInput: where its file cannot be read.
     """
+    file = folder / "chat_template.jinja"
     try:
-        return (folder / "chat_template.jinja").read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except OSError:
         pass  # older models keep it in a JSON file
+    except ValueError as error:
+        raise BadInput("is not text in UTF-8", where=str(file), do="Download the model again") from error
     for name in ("chat_template.json", "tokenizer_config.json"):
         template = (_json_file(folder / name) or {}).get("chat_template")
         if isinstance(template, str):
             return template
         if isinstance(template, list):
-            named = {entry["name"]: entry["template"] for entry in template if {"name", "template"} <= set(entry)}
-            return str(named.get("default", ""))
+            named = [entry for entry in template if isinstance(entry, Mapping) and entry.get("name") == "default"]
+            return str(named[-1].get("template", "")) if named else ""
     return ""
 
 
@@ -249,7 +254,11 @@ def hub_cache() -> Path:
 def _weight_files(folder: Path) -> list[Path]:
     index = _json_file(folder / "model.safetensors.index.json")
     if index is not None:
-        names = sorted({str(name) for name in index.get("weight_map", {}).values()})
+        placed = index.get("weight_map")
+        if not isinstance(placed, Mapping) or not placed:
+            where = str(folder / "model.safetensors.index.json")
+            raise BadInput("names no weight files", where=where, do="Download the model again")
+        names = sorted({str(name) for name in placed.values()})
         missing = [name for name in names if not (folder / name).exists()]
         if missing:
             raise BadInput(
@@ -290,16 +299,30 @@ def _header(file: Path) -> dict[str, Any]:
             if len(start) < 8 or not 2 <= length <= _HEADER_LIMIT:
                 raise BadInput("is not a safetensors file", where=str(file), do="Download the model again")
             header = json.loads(stream.read(length))
-            end = 8 + length + max((e["data_offsets"][1] for n, e in header.items() if n != "__metadata__"), default=0)
+            tensors = [_entry(entry) for name, entry in header.items() if name != "__metadata__"]
+            end = 8 + length + max((entry["data_offsets"][1] for entry in tensors), default=0)
             size = os.fstat(stream.fileno()).st_size
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}", where=str(file), do="Check its permissions") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise BadInput("has a broken header", where=str(file), do="Download the model again") from error
     if size < end:
         raise BadInput(f"is truncated: {size:,} of {end:,} bytes", where=str(file), do="Download the model again")
     checked: dict[str, Any] = header
     return checked
+
+
+def _entry(entry: Any) -> Mapping[str, Any]:
+    """What a header says of a tensor, if it has the form that safetensors gives it.
+
+    Raises:
+        ValueError: it has another.
+    """
+    numbers = [*entry["shape"], *entry["data_offsets"]]
+    if not isinstance(entry["dtype"], str) or not all(type(number) is int and number >= 0 for number in numbers):
+        raise ValueError("no tensor")
+    found: Mapping[str, Any] = entry
+    return found
 
 
 def _packed(file: Path, header: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -330,7 +353,7 @@ def _json_file(file: Path) -> dict[str, Any] | None:
         return None
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}", where=str(file), do="Check its permissions") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput("is not JSON", where=str(file), do="Download the model again") from error
     if not isinstance(value, Mapping):
         raise BadInput("is not a JSON object", where=str(file), do="Download the model again")

@@ -278,7 +278,7 @@ def shape_of(
     linear += [LinearModule(name, inputs=shape[0], outputs=shape[1]) for name, shape in by_role["transposed"].items()]
     return ModelShape(
         folder=folder,
-        architecture=str((config.get("architectures") or [""])[0]),
+        architecture=_architecture(config.get("architectures")),
         model_type=str(config.get("model_type", "")),
         layers=_size(sizes, "num_hidden_layers", "n_layer"),
         hidden=hidden,
@@ -315,6 +315,10 @@ def shape_of(
         own_code=bool(config.get("auto_map")),
         base=base,
     )
+
+
+def _architecture(said: Any) -> str:
+    return str(said[0]) if isinstance(said, list) and said else ""
 
 
 def _by_module(family: Family, tensors: Mapping[str, Tensor]) -> dict[str, int]:

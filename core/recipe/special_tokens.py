@@ -69,9 +69,9 @@ def _added(path: Path) -> Iterator[str]:
             text = stream.read(_PIECE)
             try:
                 added = _added_in(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 added = _added_in(text + stream.read())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return
     for token in added if isinstance(added, list) else ():
         if isinstance(token, Mapping) and token.get("special"):
@@ -91,8 +91,8 @@ def _of(value: Mapping[str, Any]) -> Iterator[str]:
             yield text
     for name in _LISTS:
         tokens = value.get(name)
-        tokens = tokens.values() if isinstance(tokens, Mapping) else tokens
-        yield from filter(None, map(_text, tokens if tokens else ()))
+        tokens = list(tokens.values()) if isinstance(tokens, Mapping) else tokens
+        yield from filter(None, map(_text, tokens if isinstance(tokens, list) else ()))
     decoder = value.get("added_tokens_decoder")
     for token in decoder.values() if isinstance(decoder, Mapping) else ():
         if isinstance(token, Mapping) and token.get("special"):
@@ -109,6 +109,6 @@ def _text(token: Any) -> str:
 def _object(path: Path) -> Mapping[str, Any]:
     try:
         value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -16,6 +16,7 @@ from typing import Any
 
 _ADDED = re.compile(r'"added_tokens"\s*:\s*(?=\[)')
 _VOCABULARY = re.compile(r'"vocab"\s*:\s*(?=[\[{])')
+_BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 _NO_DEFAULTS = frozenset(("PreTrainedTokenizerFast", "TokenizersBackend", "PreTrainedTokenizer"))
 """Tokenizer classes that have no end token unless a file names one."""
 
@@ -29,7 +30,7 @@ class TokenizerFacts:
         ids: the ID of each added token, and of those in the vocabulary that look like control tokens.
         end: the end-of-sequence token; "" where there is none, None where the files do not tell.
         end_known: whether that token is in the vocabulary.
-        fault: what is wrong with the files, or "".
+        fault: which file is wrong and how, without a period, or "".
     """
 
     size: int = 0
@@ -45,8 +46,7 @@ def read_tokenizer(folder: Path) -> TokenizerFacts:
     Args:
         folder: of the model.
     """
-    names = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
-    return _read(folder, tuple(_stamp(folder / name) for name in names))
+    return _read(folder, tuple(_stamp(folder / name) for name in ("tokenizer.json", *_BESIDE)))
 
 
 def _stamp(file: Path) -> tuple[int, int]:
@@ -59,20 +59,22 @@ def _stamp(file: Path) -> tuple[int, int]:
 
 @lru_cache(maxsize=16)
 def _read(folder: Path, stamps: tuple[tuple[int, int], ...]) -> TokenizerFacts:
+    if fault := _fault_beside(folder):
+        return TokenizerFacts(fault=fault)
     if not (folder / "tokenizer.json").is_file():
         return TokenizerFacts()
     try:
         text = (folder / "tokenizer.json").read_text(encoding="utf-8").strip()
         if text.startswith("version https://git-lfs"):
-            return TokenizerFacts(fault="is a Git LFS pointer")
+            return TokenizerFacts(fault="tokenizer.json is a Git LFS pointer")
         if not (text.startswith("{") and text.endswith("}")):
-            return TokenizerFacts(fault="is truncated or not JSON")
+            return TokenizerFacts(fault="tokenizer.json is truncated or not JSON")
         added, vocabulary = _part(text, _ADDED), _part(text, _VOCABULARY)
         ids = {str(token["content"]): int(token["id"]) for token in added or ()} | _beside(folder)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return TokenizerFacts(fault="cannot be read")
+        return TokenizerFacts(fault="tokenizer.json cannot be read")
     if not vocabulary:
-        return TokenizerFacts(fault="" if text == "{}" else "has no vocabulary")
+        return TokenizerFacts(fault="" if text == "{}" else "tokenizer.json has no vocabulary")
     if isinstance(vocabulary, list):  # unigram: pieces with their scores, an ID each by its place
         known = {str(piece[0]): place for place, piece in enumerate(vocabulary) if isinstance(piece, list) and piece}
     else:
@@ -81,6 +83,22 @@ def _read(folder: Path, stamps: tuple[tuple[int, int], ...]) -> TokenizerFacts:
     control = {token: place for token, place in known.items() if token[:1] in "<[" and token[-1:] in ">]"}
     end = _end(folder)
     return TokenizerFacts(size, {**control, **ids}, end, not end or end in known or end in ids)
+
+
+def _fault_beside(folder: Path) -> str:
+    """What is wrong with the files beside `tokenizer.json`, which transformers reads as well."""
+    for name in _BESIDE:
+        try:
+            said = json.loads((folder / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return f"{name} cannot be read"
+        except (ValueError, RecursionError):
+            return f"{name} is not JSON"
+        if not isinstance(said, Mapping):
+            return f"{name} is not a JSON object"
+    return ""
 
 
 def _beside(folder: Path) -> dict[str, int]:
@@ -97,7 +115,7 @@ def _beside(folder: Path) -> dict[str, int]:
 def _object(file: Path) -> Mapping[str, Any]:
     try:
         said = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return said if isinstance(said, Mapping) else {}
 

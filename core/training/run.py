@@ -112,7 +112,7 @@ def _checkpoint_to_resume(worker: Worker, recipe: Recipe) -> Checkpoint | None:
     payload, again = worker.folder.read_job()["payload"], bool(os.environ.get(AGAIN))
     resumed = payload.get("resume")
     if resumed == FROM_THE_START and not again:
-        worker.event("resume", "Starting again from step 0: no checkpoint had been written.", step=0)
+        worker.event("resume", "Starting over from step 0: there was no checkpoint yet.", step=0)
         return None
     if not resumed and not again:
         return None
@@ -254,8 +254,8 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
         parts = " and ".join(PARTS[part] for part in settings.train_without)
         worker.event(
             "data",
-            f"Training without {parts}, as data.train_without says: removed from {facts.reduced:,} of "
-            f"{facts.samples:,} samples.",
+            f"Training without {parts} (data.train_without): removed from {facts.reduced:,} of {facts.samples:,} "
+            "samples.",
             reduced=facts.reduced,
         )
     lost = list(facts.not_rendered)

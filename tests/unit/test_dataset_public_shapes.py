@@ -250,7 +250,7 @@ def test_an_answer_that_is_json_but_no_turns_stays_text() -> None:
 
 
 def test_winners_that_are_models_are_no_answers() -> None:
-    with pytest.raises(Unreadable, match="`rejected` holds 2 answers"):
+    with pytest.raises(Unreadable, match="`rejected` has 2 answers"):
         sample({"prompt": "q", "chosen": "a", "rejected": ["b", "c"]})
     for names in (("gpt-4", "vicuna-13b"), ("model_a", "model_b"), ("tie", "tie"), ("meta/Llama-3-8B", "Qwen2.5")):
         row = {"prompt": "q", "response": "a", "winner": names[0], "loser": names[1]}

@@ -93,6 +93,22 @@ def test_preflight_prints_each_check_with_its_level_topic_and_fields(
     assert "1 check" in text
 
 
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [("model: [", "YAML"), ("modle: {}", "Unknown field"), ("lora: {rank: many}", "Rank"), ("data: &a [*a]", "alias")],
+)
+def test_preflight_of_a_recipe_that_cannot_be_read_is_one_stop(
+    empty: Path, capsys: pytest.CaptureFixture[str], text: str, word: str
+) -> None:
+    (empty.parent / "odd.yaml").write_text(text)
+    assert main(["preflight", "../odd.yaml", "--json"]) == 2
+    (line,) = json.loads(capsys.readouterr().out)["lines"]
+    assert line["level"] == "stop"
+    assert word in line["sentence"]
+    assert main(["preflight", "../none.yaml", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["lines"][0]["level"] == "stop"
+
+
 def test_a_dry_run_says_what_would_be_trained_and_what_would_stop_it(
     empty: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from core.recipe.memory import trained_parameters
 from core.recipe.model_files import NotDownloaded, Tensor
 from core.recipe.model_shape import marks_answers, read_shape, shape_of
 from core.recipe.recipe import Recipe, put
+from core.recipe.special_tokens import special_tokens
 from tests.kit.recipe_models import (
     LLAMA_3_1_8B,
     QWEN_2_5_05B,
@@ -164,9 +166,30 @@ def _torn_config(folder: Path) -> None:
     (folder / "config.json").write_text('{"model_type": "lla')
 
 
+def _file(name: str, content: str | bytes) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def _header(entry: object) -> Callable[[Path], object]:
+    text = json.dumps({"model.embed_tokens.weight": entry}).encode()
+    return _file("model.safetensors", len(text).to_bytes(8, "little") + text + bytes(8))
+
+
+_INDEX = "model.safetensors.index.json"
+
+
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
+        (_file("config.json", "[" * 100_000), r"config\.json: is not JSON"),
+        (_file(_INDEX, '{"weight_map": ["model.safetensors"]}'), "names no weight files"),
+        (_file(_INDEX, '{"weight_map": {}}'), "names no weight files"),
+        (_file("chat_template.jinja", b"\xff\xfe{"), "UTF-8"),
+        *(
+            (_header({"dtype": "F32", "shape": [2], "data_offsets": [0, 8], **wrong}), "broken header")
+            for wrong in ({"shape": None}, {"shape": ["a"]}, {"shape": [-1]}, {"data_offsets": []}, {"dtype": ["F32"]})
+        ),
+        (_file("model.safetensors", (2).to_bytes(8, "little") + b"{}"), "hold no weights"),
         (_no_config, r"The folder has no config\.json"),
         (_no_weights, r"The folder has no weights \(\*\.safetensors\)"),
         (_pickled, r"pickled \(\.bin\)"),
@@ -185,6 +208,22 @@ def test_a_spoilt_folder_gets_a_sentence(tmp_path: Path, spoil: object, sentence
     spoil(folder)
     with pytest.raises(BadInput, match=sentence):
         read_shape(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        *(("config.json", {**TINY, "architectures": odd}) for odd in (5, True, {"a": 1})),
+        *(("tokenizer_config.json", {"chat_template": odd}) for odd in ([1], [None], [{"name": "default"}], 5)),
+        *(("tokenizer_config.json", {"extra_special_tokens": odd}) for odd in (5, True, "x")),
+    ],
+)
+def test_an_odd_value_in_a_models_files_is_no_value(tmp_path: Path, name: str, said: dict[str, object]) -> None:
+    folder = write_model(tmp_path / "m")
+    (folder / name).write_text(json.dumps(said))
+    shape = read_shape(str(folder))
+    assert (shape.template, shape.architecture) in (("", "LlamaForCausalLM"), ("", ""))
+    assert special_tokens(str(folder)).tokens == ()
 
 
 def test_a_path_that_leads_nowhere_gets_a_sentence(tmp_path: Path) -> None:

@@ -113,7 +113,9 @@ def test_a_learning_rate_is_read_as_people_write_it() -> None:
 
 def test_deep_nesting_and_entity_bombs_end_in_a_sentence() -> None:
     bomb = "a: &a [x, x]\n" + "".join(f"b{n}: &b{n} [*{'a' if n == 0 else f'b{n - 1}'}]\n" for n in range(50))
-    for text in ("[" * 5000, "{a: " * 5000, bomb):
+    wide = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
+    within = "data: {train: &a [*a]}\n"
+    for text in ("[" * 5000, "{a: " * 5000, bomb, f"{wide}data: {{train: *a11}}\n", within):
         _, faults = check(text)
         assert faults
 

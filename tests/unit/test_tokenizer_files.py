@@ -147,3 +147,14 @@ def test_the_preflight_says_so_and_stops(tmp_path: Path) -> None:
     small = put(recipe, "model.path", str(_model(tmp_path / "small")))
     found = [(check.verdict, check.path) for check in preflight(small, tmp_path) if check.name == "tokenizer"]
     assert found == [("warn", "model.chat_template")]
+
+
+@pytest.mark.parametrize("name", ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"])
+@pytest.mark.parametrize("content", ["", "[", "[1]", "[" * 100_000])
+def test_a_broken_file_beside_the_tokenizer_is_named(tmp_path: Path, name: str, content: str) -> None:
+    folder = _model(tmp_path / "m")
+    (folder / "chat_template.jinja").write_text("x")
+    (folder / name).write_text(content)
+    (problem,) = check(read_shape(str(folder)), read_tokenizer(folder))
+    assert problem.severity == "error"
+    assert name in problem.sentence

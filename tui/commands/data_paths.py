@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -16,9 +15,6 @@ from core.dataset.scan.old_copies import sweep_piped
 from core.errors import BadInput, TunedeckError
 from core.paths import RECIPE_SUFFIXES
 from core.units import size
-
-_FIELD = re.compile(rb"^(?:tunedeck|model|task|method|training|lora)[ \t]*:", re.M)
-_HEAD = 2**16
 
 
 def data_paths(
@@ -51,20 +47,15 @@ def refuse_recipes(words: Sequence[str | Path], *, option: str = "") -> None:
     Raises:
         BadInput: one is a recipe.
     """
-    wrong = next((Path(word) for word in words if Path(word).suffix.lower() in RECIPE_SUFFIXES), None)
-    if wrong is not None and wrong.is_file() and _is_recipe(wrong):
+    named = [Path(word) for word in words if Path(word).suffix.lower() in RECIPE_SUFFIXES]
+    if not named:
+        return
+    from core.recipe.yamlfile import is_recipe
+
+    if (wrong := next(filter(is_recipe, named), None)) is not None:
         quoted = shlex.quote(str(wrong))
         do = f"Write `{option} {quoted}`" if option else f"Train it with: tunedeck train {quoted}"
         raise BadInput(f"{wrong.name} is a recipe, not data", do=do)
-
-
-def _is_recipe(path: Path) -> bool:
-    """Whether a YAML file has a field of a recipe at its top; rows in YAML are data, if not readable data."""
-    try:
-        with path.open("rb") as file:
-            return _FIELD.search(file.read(_HEAD)) is not None
-    except OSError:
-        return True
 
 
 def _path(word: str, workspace: Path, piped_into: Callable[[], Path]) -> Path:

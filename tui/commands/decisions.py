@@ -179,7 +179,7 @@ def _say_facts(facts: Mapping[str, Any]) -> None:
         pace = f", {seconds_words(seconds)} per row (median)" if seconds is not None else ""
         say(f"{each['user']}: {each['kept']:,} kept, {each['dropped']:,} dropped{pace}")
     for each in facts["agreement"]:
-        say(f"agreement of {each['words']}")
+        say(each["words"])
     conflicts = facts["conflicts"]
     if conflicts:
         say(f"{len(conflicts):,} conflict{'s' * (len(conflicts) != 1)}, the later decision stands:")

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.clean import clean_line
-from core.errors import TunedeckError
+from core.errors import BadInput, TunedeckError
 from tui.commands.exit_codes import EXIT_BAD_INPUT, EXIT_OK
-from tui.commands.output import print_json, say
+from tui.commands.output import complain, print_json, say
 from tui.commands.scan import add_eval_arguments, eval_settings
 from tui.commands.scratch import reading_workspace
 
@@ -52,8 +52,14 @@ def run(arguments: argparse.Namespace) -> int:
     from core.recipe.yamlfile import load
     from core.runs.preflight import stops
 
-    arguments.set = [*arguments.set, *eval_settings(arguments)]
-    recipe = apply_settings(load(arguments.recipe), arguments.set, Path.cwd())
+    try:
+        arguments.set = [*arguments.set, *eval_settings(arguments)]
+        recipe = apply_settings(load(arguments.recipe), arguments.set, Path.cwd())
+    except BadInput as error:
+        if not arguments.json:
+            raise
+        print_json({"lines": [{"level": "stop", "topic": "recipe", "sentence": str(error), "fields": []}]})
+        return complain(error, EXIT_BAD_INPUT)
     _, checks = check_recipe(recipe, arguments.workspace.resolve())
     refused = stops(checks)
     if arguments.json:

@@ -109,7 +109,7 @@ def answer_text(row: Mapping[str, Any], columns: Mapping[str, str], name: str) -
     found = answer_in(value)
     if found is None:
         if holds_answer(value):
-            raise Unreadable(f"`{column}` holds no answer (a question without an answer)")
+            raise Unreadable(f"`{column}` has no answer for this question")
         raise Unreadable(f"`{column}` should be text, but it is {json_type(value)}")
     return found
 
@@ -191,7 +191,7 @@ def chosen_text(answer: Any, choices: Mapping[str, str], first: int) -> str:
     texts = list(choices.values())
     said = answer_in(answer)
     if said is None:
-        raise Unreadable("the answer is empty, so no choice is named")
+        raise Unreadable("the answer is empty, so it matches no choice")
     said = said.strip()
     if said in texts and not isinstance(answer, (int, float)):
         return said
@@ -203,12 +203,12 @@ def chosen_text(answer: Any, choices: Mapping[str, str], first: int) -> str:
         number = int(float(label)) - first
         if 0 <= number < len(texts):
             return texts[number]
-        raise Unreadable(f"the answer {said[:20]} names none of the {len(texts)} choices")
+        raise Unreadable(f"the answer {said[:20]} matches none of the {len(texts)} choices")
     if len(label) == 1 and label.upper() in _LETTERS:
         number = _LETTERS.index(label.upper())
         if number < len(texts):
             return texts[number]
-        raise Unreadable(f"the answer {said[:20]!r} names none of the {len(texts)} choices")
+        raise Unreadable(f"the answer {said[:20]!r} matches none of the {len(texts)} choices")
     return said
 
 

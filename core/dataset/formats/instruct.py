@@ -191,7 +191,10 @@ class QuestionAnswer(Format):
         if "choices" not in columns:
             return found
         counted = "from 1" if columns.get(_FIRST) == "1" else "from 0"
-        return f"{found}; the choices are part of the question, and a numbered answer (counted {counted}) is its text"
+        return (
+            f"{found}; the choices are added to the question, and a numbered answer (counted {counted}) becomes the "
+            "text of that choice"
+        )
 
 
 class PromptCompletion(Format):

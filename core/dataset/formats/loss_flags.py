@@ -195,7 +195,7 @@ def row_losses(value: Any, turns: Sequence[Any], answers: Sequence[bool], column
             str(turn.get("from", turn.get("role", ""))).lower() if isinstance(turn, Mapping) else "" for turn in turns
         ]
         if speaker not in names:
-            raise Unreadable(f"`{column}` names {value[:40]!r}, who does not speak in this conversation")
+            raise Unreadable(f"`{column}` names {value[:40]!r}, which is not a role in this conversation")
         return [TurnLoss(0.0 if name == speaker else 1.0) for name in names]
     number = flag_number(value)
     if number is None or number < 0:
