@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from core.dataset.flag_names import CONTROL_TOKENS, NOT_RENDERED
 from core.recipe.recipe import Recipe
+from core.units import rows_with
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
@@ -194,9 +195,10 @@ def _good_rows(dataset: Dataset, rows: list[int]) -> Iterator[tuple[int, Row]]:
 
 def _lost_words(rows: list[tuple[int, str]], among: str) -> str:
     """Which rows lose what, as a sentence without a full stop; rows count from 1 in it."""
-    named = [f"row {row + 1:,}: {lost}" for row, lost in rows[:_NAMED] if row >= 0]
-    more = [f"and {len(rows) - len(named):,} more"] if len(rows) > len(named) else []
-    return f"The chat template does not fully render {_rows(len(rows))}{among} ({'; '.join(named + more)})"
+    named = [(row, lost) for row, lost in rows[:_NAMED] if row >= 0]
+    more = f"and {len(rows) - len(named):,} more" if len(rows) > len(named) else ""
+    listed = "; ".join(filter(None, (rows_with(named), more)))
+    return f"The chat template does not fully render {_rows(len(rows))}{among} ({listed})"
 
 
 def _rows(number: int) -> str:

@@ -95,3 +95,8 @@ def test_what_is_read_in_several_ways_says_so(tmp_path: Path, capsys: pytest.Cap
     assert "a.jsonl: 2 rows as prompt-completion" in out
     assert "b.jsonl: 1 row as alpaca" in out
     assert "read_as" not in scanned(capsys, one)
+    three = write(tmp_path / "c.jsonl", [{"foo": 1}])
+    assert main(["scan", str(one), str(three)]) == 0
+    out = capsys.readouterr().out
+    assert "c.jsonl: No known format" in out
+    assert "as No known" not in out

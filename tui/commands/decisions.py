@@ -97,7 +97,7 @@ def _say_imported(found: ImportedDecisions) -> None:
     said = ", ".join(f"{number:,} {what}" for what, number in counts.items() if number or what == "imported")
     say(f"{found.lines:,} line{'s' * (found.lines != 1)}: {said}")
     if found.unmatched:
-        say(f"rows not in this dataset, on lines {_listed(found.unmatched)}")
+        say(f"not in this dataset: line{'s' * (len(found.unmatched) != 1)} {_listed(found.unmatched)}")
     for line, reason in found.malformed[:_MOST]:
         say(f"line {line:,}: {reason}")
     if len(found.malformed) > _MOST:
@@ -108,7 +108,7 @@ def _say_imported(found: ImportedDecisions) -> None:
     stands = (
         "the file's decisions count now"
         if found.replaced
-        else "the decision named first stands, the other is a second opinion (--replace reverses this)"
+        else "the decision here counts, the file's is a second opinion (--replace reverses this)"
     )
     say(f"{many:,} conflict{'s' * (many != 1)}: {stands}")
     done = {"keep": "keeps", "drop": "drops"}
@@ -162,7 +162,13 @@ def _facts(workspace: Path, places: Mapping[str, RowPlace]) -> dict[str, Any]:
             for each in agreements(states.values())
         ],
         "conflicts": [
-            {"row": places[key].number, "file": places[key].file, "key": key, "verdicts": dict(state.verdicts)}
+            {
+                "row": places[key].number,
+                "file": places[key].file,
+                "key": key,
+                "decision": state.verdict or None,
+                "verdicts": dict(state.verdicts),
+            }
             for key, state in sorted(ledger.conflicts(), key=lambda each: places[each[0]].number)
         ],
     }
@@ -183,9 +189,9 @@ def _say_facts(facts: Mapping[str, Any]) -> None:
         say(each["words"])
     conflicts = facts["conflicts"]
     if conflicts:
-        say(f"{len(conflicts):,} conflict{'s' * (len(conflicts) != 1)}, the latest decision counts:")
+        say(f"{len(conflicts):,} conflict{'s' * (len(conflicts) != 1)}, with the decision in effect:")
     for each in conflicts[:_MOST]:
         said = ", ".join(f"{user} {verdict}" for user, verdict in each["verdicts"].items())
-        say(f"  row {each['row']:,}: {said}")
+        say(f"  row {each['row']:,}: {said}; {each['decision']} counts")
     if len(conflicts) > _MOST:
         say(f"  ... and {len(conflicts) - _MOST:,} more")

@@ -48,11 +48,11 @@ def _read_as(found: ScanResult) -> Iterator[str]:
     for each in found.read_as:
         file = clean_line(each.file.name, 60)
         columns = ", ".join(f"{field}={column}" for field, column in each.form.columns.items() if field != column)
-        said = f"{each.form.name}{f' ({columns})' if columns else ''}" if each.form.known else each.form.why
-        counts[file, said] += each.rows
+        said = f"{each.form.name}{f' ({columns})' if columns else ''}" if each.form.known else ""
+        counts[file, said or each.form.why] += each.rows if said else 0
     if len(counts) > 1:
         for (file, said), rows in counts.items():
-            yield from _wrapped(f"{file}: {_many(rows, 'row')} as {said}", indent="  ")
+            yield from _wrapped(f"{file}: {_many(rows, 'row')} as {said}" if rows else f"{file}: {said}", indent="  ")
     kinds: Counter[SampleKind] = Counter()
     for each in found.read_as:
         if each.form.kind is not None and each.rows:

@@ -485,6 +485,8 @@ class DatasetPane(Pane):
 
     async def action_mapping(self) -> None:
         """Say which column is what, file by file, and see what comes of it; the eval files come last."""
+        from core.dataset.mapping import ENCODING
+        from core.dataset.records import encoding_offer
         from tui.data.mapping import FileToMap, MappingScreen, file_to_map
 
         dataset, held = self.desk.rows.dataset, self._eval_files()
@@ -527,7 +529,9 @@ class DatasetPane(Pane):
             elif not dataset.recognition.known:
                 self._start_scan()
 
-        self.app.push_screen(MappingScreen(file, at, len(files) + held, load), take)
+        bad = [line for _, line in self.desk.rows.bad if at < len(files) and line.file == files[at]]
+        field = ENCODING if encoding_offer(bad) else ""
+        self.app.push_screen(MappingScreen(file, at, len(files) + held, load, field), take)
 
     def _file_to_map(self) -> int:
         """The number of the first file whose format is not known, else of the file that the cursor is in."""

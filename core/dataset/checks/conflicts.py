@@ -189,8 +189,8 @@ def _parts(item: Item) -> tuple[int, int, bytes, int] | None:
         if not turns or turns[-1].role != "assistant":
             return None
         turns = turns[:-1]
-    roles = [turn.role for turn in turns]
-    if "user" not in roles or any(turn.media for turn in turns):
+    roles = [turn.role for turn in turns if not turn.media]
+    if "user" not in roles or len(roles) < len(turns):
         return None
     end, text = item.ends[len(turns) - 1], item.normalized
     prompt = item.encoded[:end] if text.isascii() else text[:end].encode("utf-8", "surrogatepass")

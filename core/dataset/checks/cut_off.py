@@ -103,9 +103,9 @@ def _ends(tail: str, whole: bool) -> bool | None:
     if not tail or tail.count("```") or (whole and tail.lstrip()[:1] in "{[<"):
         return None
     last_line = tail.rsplit("\n", 1)[-1]
-    if len(tail.split()) < _FEWEST_WORDS or _LIST.match(last_line):
+    if len(tail.split(None, _FEWEST_WORDS)) < _FEWEST_WORDS or _LIST.match(last_line):
         return None
-    if _OTHER_LETTER.search(tail) or not _LATIN.search(tail):
+    if (not tail.isascii() and _OTHER_LETTER.search(tail)) or not _LATIN.search(tail):
         return None
     bare = tail.rstrip(_CLOSING)
     if not bare:

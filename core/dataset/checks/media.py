@@ -23,8 +23,8 @@ class Media(Check):
 
     def inspect(self, item: Item) -> Flag | None:
         """Names the kinds and the first turn that has some."""
-        kinds = dict.fromkeys(kind for turn in item.turns for kind in turn.media)
-        if not kinds:
+        marked = [(number, turn.media) for number, turn in enumerate(item.turns, 1) if turn.media]
+        if not marked:
             return None
-        first = next(number for number, turn in enumerate(item.turns, 1) if turn.media)
+        first, kinds = marked[0][0], dict.fromkeys(kind for _, media in marked for kind in media)
         return self.flag(f"{', '.join(kinds)} in turn {first}, which is not trained on")

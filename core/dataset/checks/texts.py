@@ -141,9 +141,11 @@ class AnswerEqualsPrompt(Check):
         sample = item.sample
         if sample is None or sample.kind == "text":
             return None
-        answer = sample.answer
-        if len(answer) < 2 or abs(len(answer) - len(sample.question)) > 64:
+        answer, asked = sample.answer, sample.question
+        if len(answer) < 2 or abs(len(answer) - len(asked)) > 64:
             return None
-        if normalize(answer) != normalize(sample.question):
+        if item.text.isascii() and answer.lstrip()[:1].lower() != asked.lstrip()[:1].lower():
+            return None  # most rows: a hundredth of what normalizing takes
+        if normalize(answer) != normalize(asked):
             return None
         return self.flag("the answer is the prompt, word for word")
