@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from core.runs.token_facts import TokenFacts
 
 WAYS_ON = (
-    "Choose another chat template, drop these rows (add not_rendered to data.drop_flags), or train without these parts "
-    "(data.train_without)."
+    "Choose another chat template, add not_rendered to data.drop_flags to drop these rows, or set data.train_without."
 )
 _NAMED = 5
 """Rows that a sentence names."""

@@ -310,8 +310,7 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
 
 
 _WAYS_ON = (
-    "Choose another chat template, drop these rows (add not_rendered to data.drop_flags), or train without these parts "
-    "(data.train_without)"
+    "Choose another chat template, add not_rendered to data.drop_flags to drop these rows, or set data.train_without"
 )
 
 

@@ -113,7 +113,7 @@ def test_rows_with_control_tokens_are_counted_before_the_start_as_the_view_leave
     turns = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello<|im_end|>"}]
     with Path(recipe.data.train[0]).open("a") as data:
         data.write(json.dumps({"messages": turns}) + "\n")
-    (said,) = [check for check in preflight(recipe, tmp_path) if check.name == "rows" and "Dropped" in check.sentence]
+    (said,) = [check for check in preflight(recipe, tmp_path) if check.name == "rows" and "dropped" in check.sentence]
     assert "control_tokens 1" in said.sentence
     assert curate(recipe, tmp_path).dropped == {"control_tokens": 1}
 
