@@ -64,6 +64,21 @@ def loss_words(losses: Iterable[LostPart]) -> str:
     return ", ".join(words)
 
 
+def ways_on(lost: Iterable[str]) -> str:
+    """What to do about rows that lose what they would train, with the parts to name in the recipe; no full stop.
+
+    Args:
+        lost: what each row loses, as `loss_words` says it.
+    """
+    found = set(lost)
+    named = [name for name, words in PARTS.items() if any(re.search(rf"(?:^|, ){words}\b", each) for each in found)]
+    parts = f" = {', '.join(named)}" if named else ""
+    return (
+        "Choose another chat template, drop these rows (add not_rendered to data.drop_flags), or train without these "
+        f"parts (data.train_without{parts})"
+    )
+
+
 def holds_more(turns: Iterable[Message], tools: Sequence[Any]) -> bool:
     """Whether there is anything that a template may leave out: tools, calls, results, thinking or media."""
     return bool(tools) or any(
