@@ -26,6 +26,7 @@ RenderTalk = Callable[[list[dict[str, Any]], "list[dict[str, Any]] | None"], "tu
 """A talk and its tools as text, None where the template refuses them, with the spans that are marked as answers; None
 where nothing is marked."""
 
+_FLAG, _FIELD = "not_rendered", "data.train_without"
 _ASKING = ("system", "user")
 _MARK = re.compile(r"zq\d+x|9182\d{6}", re.IGNORECASE)
 
@@ -72,11 +73,8 @@ def ways_on(lost: Iterable[str]) -> str:
     """
     found = set(lost)
     named = [name for name, words in PARTS.items() if any(re.search(rf"(?:^|, ){words}\b", each) for each in found)]
-    parts = f" = {', '.join(named)}" if named else ""
-    return (
-        "Choose another chat template, drop these rows (add not_rendered to data.drop_flags), or train without these "
-        f"parts (data.train_without{parts})"
-    )
+    parts = f" to {', '.join(named)}" if named else ""
+    return f"Choose another chat template, add {_FLAG} to data.drop_flags to drop these rows, or set {_FIELD}{parts}"
 
 
 def holds_more(turns: Iterable[Message], tools: Sequence[Any]) -> bool:

@@ -176,7 +176,7 @@ async def test_colleagues_share_an_audit_or_read_the_same_rows_blind(make_app: M
             await until(pilot, lambda: f"audit: {number + 1} of 30" in title(app), "her decision")  # noqa: B023
         decided = {key for key, _ in read_ledger(tickets.parent).standings().items()}
         assert decided == {*queue[:4], queue[7]}, "she passes over the rows that bob reads"
-        await until(pilot, says(app, "also reading: bob"), "who else reads")
+        await until(pilot, says(app, "also reviewing: bob"), "who else reads")
         assert "1 of 5 bad: 3-63% of the set" in line(app)
         await choose(pilot, "A", "agreement 100")
         await until(pilot, lambda: "blind" in title(app), "the audit that all read")

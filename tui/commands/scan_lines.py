@@ -59,7 +59,7 @@ def _read_as(found: ScanResult) -> Iterator[str]:
             kinds[each.form.kind] += each.rows
     if len(kinds) > 1:
         listed = " and ".join(f"{rows:,} {KINDS[kind]}" for kind, rows in sorted(kinds.items()))
-        yield from _wrapped(f"warning: the rows are of several kinds: {listed}", indent="  ")
+        yield from _wrapped(f"warning: mixed kinds of samples: {listed}", indent="  ")
 
 
 def _unused(found: ScanResult) -> Iterator[str]:
@@ -71,8 +71,8 @@ def _unused(found: ScanResult) -> Iterator[str]:
 
 def _eval(found: ScanResult) -> Iterator[str]:
     if missing := found.eval_rows.without_prompt:
-        of = f"{missing:,} of {_many(found.eval_rows.rows, 'row')}"
-        yield from _wrapped(f"warning: {of} of the eval file not compared, no prompt. First: {found.eval_rows.first}")
+        of = f"{missing:,} of {_many(found.eval_rows.rows, 'eval row')}"
+        yield from _wrapped(f"warning: {of} not compared, for lack of a prompt. First: {found.eval_rows.first}")
 
 
 def _bad_lines(found: ScanResult) -> Iterator[str]:

@@ -294,7 +294,7 @@ class DatasetPane(Pane):
             if event.action == "drop":
                 self.row_pane.dropped(event.rows)
             done = {"keep": "kept", "drop": "dropped"}[event.action]
-            self.show_message(f"{what} {done}; one u undoes all of it.", about=self.rows_pane.entry)
+            self.show_message(f"{what} {done}. Press u to undo.", about=self.rows_pane.entry)
         self.show_facts()
         self._write_next()
 
@@ -320,7 +320,7 @@ class DatasetPane(Pane):
                 said = f"undone: the decision on {rows_words(len(undone))}"
             self.show_message(said + words.when(gone[0].time), about=self.rows_pane.entry)
         elif self.desk.rows.judged:
-            self.show_message(f"Nothing to undo: {self.desk.reviewer} has no decisions left in this dataset.")
+            self.show_message(f"Nothing to undo: {self.desk.reviewer} has no decisions in this dataset.")
         else:
             self.show_message("Nothing undone: the scan has not reached your last decision. Try again in a moment.")
         self.show_facts()

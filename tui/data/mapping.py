@@ -68,7 +68,7 @@ def file_to_map(dataset: Dataset, source: int) -> FileToMap | str:
         return clean_line(f"{name}: {fault.what}", 400)
     rows = first_rows(reader)
     if not rows:
-        return f"{name}: no rows to map, every line is malformed."
+        return f"{name}: no rows to map; every line is malformed."
     return FileToMap(name, rows, dataset.recognitions.of(source).found, dataset.chosen.said_of(file))
 
 

@@ -304,7 +304,7 @@ class RowsPane(Pane):
         choices: list[MenuAction] = [("cancel", "", lambda: None)]
         for action in ("drop", "keep"):
             rest = [entry for entry, decision in zip(entries, of, strict=True) if decision != action]
-            about = "one u undoes all of it"
+            about = "u undoes it"
             choices.append((f"{action} all {rows_words(len(entries))}", about, self._all(action, rest)))
             if 0 < len(undecided) < len(entries):
                 about = f"the other {count(len(entries) - len(undecided))} stay as they are"
@@ -397,7 +397,7 @@ class RowsPane(Pane):
         choices = [(name, name, count(counts[name])) for name in FILTERS]
         choices.append(("marked", "marked", f"{count(len(rows.marks))}  edited, noted, rated or flagged by you"))
         if conflicts := len(rows.conflicts):
-            choices.append(("conflicts", "conflicts", f"{count(conflicts)}  decided differently by two reviewers"))
+            choices.append(("conflicts", "conflicts", f"{count(conflicts)}  reviewers disagree"))
         choices += [
             (LABEL + label, f"label {clean_line(label, 40)}", count(number))
             for label, number in rows.label_counts().most_common(_MOST_WORDS)
@@ -566,10 +566,10 @@ class RowsPane(Pane):
             take = partial(self._resume_audit, audit)
             choices.append((f"resume {words.audit_name(audit)}", words.begun(audit, by), take))
         for number in _AUDIT_SIZES:
-            about = "each row read by one reviewer"
+            about = "each row goes to one reviewer"
             choices.append((f"random {number}", about, partial(self.begin_audit, "random", number)))
         choices.append(("random", "a number you type", self._ask_audit_size))
-        about = "everyone reads the same rows, blind"
+        about = "everyone reviews the same rows, blind"
         choices.append((f"agreement {_AGREED}", about, partial(self.begin_audit, "random", _AGREED, overlap=True)))
         choices.append(("agreement", "a number you type", partial(self._ask_audit_size, overlap=True)))
         choices.append(("worst first", f"{flagged}, errors before warnings", partial(self.begin_audit, "worst")))
@@ -642,8 +642,10 @@ class RowsPane(Pane):
             self.post_message(QueueOrdered(audit, self.listing.order_of(audit)))
 
     def _say_not_scanned(self, what: str) -> None:
-        why = "was stopped: press C to resume it" if self._desk.stopped else "is not done yet: try again then"
-        self.show_message(f"{what} needs the scan of all rows, which {why}.", failed=True)
+        why = (
+            "was stopped: press C to resume it" if self._desk.stopped else "is still running: try again when it is done"
+        )
+        self.show_message(f"{what} needs a complete scan, which {why}.", failed=True)
 
     @work(thread=True, group="audit", exclusive=True)
     def _draw_sample(self, audit: Audit, bad: set[int]) -> None:
@@ -685,7 +687,7 @@ class RowsPane(Pane):
                 self.rows_list.go_to(listing.next_undecided(self.rows_list.cursor))
             else:
                 name = clean_line(listing.taken[entry], 60)
-                self.show_message(f"{name} is reading the last undecided rows of this audit.", about=entry)
+                self.show_message(f"{name} is reviewing the last undecided rows of this audit.", about=entry)
 
     def _leave_audit(self) -> None:
         self._desk.release()

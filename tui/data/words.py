@@ -217,7 +217,7 @@ def audit_facts(listing: Listing) -> str:
         if conflicts := len(wanted.intersection(rows.conflicts)):
             words.append(f"{count(conflicts)} conflict{'s' * (conflicts != 1)} (F lists them)")
     elif others := sorted(set(listing.taken.values()) - {rows.reviewer}):
-        words.append(f"also reading: {clean_line(', '.join(others), 60)}")
+        words.append(f"also reviewing: {clean_line(', '.join(others), 60)}")
     return " · ".join(words)
 
 

@@ -282,8 +282,8 @@ class UnusedSearch:
         if choices:
             named = ", ".join(f"`{name[:40]}`" for name in choices[:_MOST_NAMED])
             yield (
-                f"{named} look like the choices of the question and are not used, so the answer names something that "
-                "the model does not see. Put them into one column, `choices`, as a list."
+                f"{named} look like answer choices but are not used, so the model never sees what the answer refers "
+                f"to. Put them into one column, `choices`, as a list."
             )
         yield from _together(columns, "", "To use {it}, map {it} or choose another format.")
         yield from _together(keys, " in turns", "To use {it}, rename {it} to a key that the format reads.")
@@ -291,7 +291,7 @@ class UnusedSearch:
     def _about(self, name: str) -> str:
         """What is to be said of one column, where more is known than its name."""
         if name in self._second_system:
-            return f"`{name}` is not used where the conversation has another system prompt of its own."
+            return f"`{name}` is not used in rows whose conversation already has a different system prompt."
         (how, value), short = self._first[name], _short(name)
         answer = next((each for each in ("completion", "output", "answer", "chosen") if each in how.columns), "")
         if how.kind == "text" and _is_class(short, value):
