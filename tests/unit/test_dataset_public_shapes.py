@@ -452,6 +452,14 @@ def test_a_printed_list_of_texts_is_read_where_the_column_is_named_for_several()
     assert [turn.content for turn in made.messages] == ["Sort\n['b', 'a']", "['a', 'b']"]
 
 
+def test_an_answer_that_is_an_object_is_named_by_its_column() -> None:
+    found = recognize([{"prompt": "q", "completion": "a"}])
+    with pytest.raises(Unreadable, match="`completion` should be text, but it is an object"):
+        to_sample({"prompt": "q", "completion": {"x": 1}}, found)
+    made = to_sample({"prompt": "q", "completion": answer("a")}, found)
+    assert made.answer == "a"
+
+
 def test_choices_that_begin_with_their_letters_get_no_second_one() -> None:
     made = sample({"question": "q", "options": ["A. red", "B. blue"], "answer": "B"})
     assert [turn.content for turn in made.messages] == ["q\n\nA. red\nB. blue", "B. blue"]
