@@ -130,6 +130,12 @@ def test_relative_paths_are_taken_from_the_files_own_folder(tmp_path: Path) -> N
     assert recipe.model.chat_template == "chatml"
 
 
+def test_the_folder_itself_is_a_dot(tmp_path: Path) -> None:
+    recipe = relative(put(Recipe(), "data.train", (str(tmp_path), str(tmp_path / "a.jsonl"))), tmp_path)
+    assert recipe.data.train == (".", "./a.jsonl")
+    assert absolute(recipe, tmp_path).data.train[0] == str(tmp_path)
+
+
 def test_a_hub_name_is_no_path(tmp_path: Path) -> None:
     recipe = absolute(put(Recipe(), "model.path", "org/name"), tmp_path)
     assert recipe.model.path == "org/name"
