@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from core.clean import is_hostile
 from core.errors import BadInput
-from core.recipe.paths import absolute
+from core.recipe.paths import absolute, relative
 from core.recipe.recipe import KNOBS, SECTIONS, Recipe, from_json, is_shown, put, to_json
 from core.recipe.sections.data import MixSource
 from core.recipe.yamlfile import check, dumps, load, loads, save
