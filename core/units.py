@@ -21,11 +21,11 @@ def rows_words(number: int) -> str:
 
 
 def rows_with(found: Sequence[tuple[int, str]]) -> str:
-    """Rows (from 0) and what each has, those with the same beside each other: `row 1, 2: tools; row 7: a call`."""
+    """Rows (from 0) and what each has, those with the same beside each other: `rows 1, 2: tools; row 7: a call`."""
     grouped: dict[str, list[str]] = {}
     for row, what in found:
         grouped.setdefault(what, []).append(count(row + 1))
-    return "; ".join(f"row {', '.join(rows)}: {what}" for what, rows in grouped.items())
+    return "; ".join(f"row{'s' * (len(rows) > 1)} {', '.join(rows)}: {what}" for what, rows in grouped.items())
 
 
 def short_count(value: float) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from core.dataset.flag_names import CONTROL_TOKENS, NOT_RENDERED
+from core.dataset.rendered import ways_on
 from core.recipe.recipe import Recipe
 from core.units import rows_with
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from core.recipe.model_shape import ModelShape
     from core.runs.token_facts import TokenFacts
 
-WAYS_ON = (
-    "Choose another chat template, add not_rendered to data.drop_flags to drop these rows, or set data.train_without."
-)
 _NAMED = 5
 """Rows that a sentence names."""
 
@@ -57,7 +55,7 @@ def token_checks(recipe: Recipe, workspace: Path, dataset: Dataset, shape: Model
         words += f"{'is' if len(found.not_rendered) == 1 else 'are'} dropped (flag not_rendered)."
         yield TokenCheck("warn", words, "data.drop_flags")
     elif found.not_rendered:
-        words = f"{_lost_words(found.not_rendered, found.among)}. {WAYS_ON}"
+        words = f"{_lost_words(found.not_rendered, found.among)}. {ways_on(lost for _, lost in found.not_rendered)}."
         yield TokenCheck("stop", words, "data.train_without", f"{len(found.not_rendered):,} not rendered")
     if found.context_lost:
         verb = "loses" if found.context_lost == 1 else "lose"

@@ -77,6 +77,7 @@ def test_the_start_is_stopped_and_rows_are_named_from_one(recipe: Recipe, tmp_pa
     stop, context = _tokens(recipe, tmp_path)
     assert (stop.verdict, stop.path) == ("stop", "data.train_without")
     assert "2 samples (row 2: tool calls (turn 2); row 4: media (turn 1))" in stop.sentence
+    assert "data.train_without to tool_calls, media" in stop.sentence
     assert (context.verdict, "1 sample" in context.sentence) == ("warn", True)
 
 
@@ -181,7 +182,7 @@ def test_of_a_large_dataset_the_first_rows_are_looked_at(
         recipe, [ROWS[0], *({"messages": [{"role": "user", "content": f"{n}?"}, *TOOL_TURNS[1:]]} for n in range(9))]
     )
     (stop,) = _tokens(recipe, tmp_path)
-    assert "3 samples among the first 4 rows (row 2" in stop.sentence
+    assert "3 samples among the first 4 rows (rows 2, 3, 4" in stop.sentence
 
 
 def test_an_overview_of_just_this_recipe_knows_exactly_the_rows_that_train(recipe: Recipe, tmp_path: Path) -> None:

@@ -68,6 +68,10 @@ def unused(*rows: dict[str, Any]) -> UnusedNames:
         ({"input": "q", "output": "one two", "reasoning": "on"}, ["reasoning"], [], ["reasoning"]),
         ({"question": "q", "answer": "blue", "options": {"A": "red", "B": "blue"}, "answer_idx": "B"}, ["answer_idx"],
          [], []),
+        ({"text": "Write it.", "code": "print(1)", "title": "T"}, ["code", "title"], [], ["code"]),
+        ({"prompt": "q", "response": "a", "is_safe": False, "status": "approved"}, ["is_safe", "status"], [],
+         ["is_safe", "status"]),
+        ({"prompt": "q", "chosen": "a", "rejected": "b", "chosen_reward": 1.5}, ["chosen_reward"], [], []),
         ({"text": "t", "role": "prompter", "in_gsm8k_train": False}, ["role", "in_gsm8k_train"], [], ["role"]),
         ({"system": "s", "messages": [{"role": "system", "content": "t"}, ASKED, ANSWERED]}, ["system"], [],
          ["system"]),
@@ -165,6 +169,15 @@ def test_the_mapping_form_names_what_a_mapping_does_not_use() -> None:
     assert "Not used: label." in draft.words()[0]
     draft = MappingDraft(rows, recognize(rows), Chosen("prompt-completion", {"prompt": "text", "completion": "label"}))
     assert "ot used" not in draft.words()[0]
+
+
+def test_what_only_some_rows_say_is_found_after_rows_that_say_nothing() -> None:
+    plain = {"prompt": "q", "completion": "a"}
+    rows = [{**plain, "split": "train", "status": "open"}] * 40
+    assert not unused(*rows).meaningful
+    found = unused(*rows, {**plain, "split": "test", "status": "rejected"})
+    assert found.meaningful == ("split", "status")
+    assert any("`split`" in words and "'test'" in words for words in found.warnings)
 
 
 def test_a_column_without_a_name_is_named_as_such_and_choices_have_a_sentence_of_their_own() -> None:

@@ -29,6 +29,7 @@ _ANSWER_FIELDS = frozenset(("answer", "output", "completion", "chosen", "rejecte
 _TURN_FIELDS = frozenset(("messages", "prompt", "completion", "chosen", "rejected", "history", "input"))
 _ANSWERS = {name for each in FORMATS for one in each.fields if one.name in _ANSWER_FIELDS for name in one.spellings}
 _WORSE = {name for each in FORMATS for one in each.fields if one.name == "rejected" for name in one.spellings}
+_TEXTS = {name for each in FORMATS for one in each.fields if one.name == "text" for name in one.spellings}
 _TAKEN_FOR = {name for each in FORMATS for one in each.fields for name in one.spellings}
 _PLAIN = frozenset((
     "a", "q", "text", "content", "document", "body", "code", "source", "user", "items", "title",
@@ -47,8 +48,11 @@ _TELLING = frozenset((
 ))  # fmt: skip
 _TELLING_PARTS = re.compile(
     r"(?:^|_)(?:answers?|response|output|completion|reasoning|rationale|thinking|cot|thought|trajectory|trajectories|"
-    r"label|chosen|rejected|context|ctx|passage|hint|evidence|document|doc|choice|option|distractor|preference)s?"
+    r"label|chosen|rejected|context|ctx|passage|hint|evidence|fact|document|doc|choice|option|distractor|preference)s?"
     r"(?:_|\d|$)"
+)
+_VERDICT = re.compile(
+    r"(?:is|was)_(?:un)?(?:safe|chosen|preferred|accepted|approved|helpful|harmful|valid|right|wrong|best|better|good)"
 )
 _CHOICES = re.compile(r"[a-e]|(?:op|opt|sol|choice|option)_?[a-e1-5]")
 """Columns that hold a choice each."""
@@ -59,21 +63,28 @@ _LOSS_PARTS = re.compile(
 _OF_THE_PROMPT = re.compile(r"(?:^|_)(?:input|prompt|question|query|instruction)s?(?:_|$)")
 _OF_A_SPLIT = re.compile(r"(?:^|_)(?:in|used|from|split)_")
 """Such a name says where a row was used, not what to train on."""
+_SPLITS = frozenset(("split", "subset", "partition", "fold"))
+_HELD_OUT = frozenset((
+    "test", "testing", "eval", "evaluation", "valid", "validation", "val", "dev", "holdout", "held_out",
+))  # fmt: skip
 _JUDGED = frozenset((
-    "good", "bad", "chosen", "rejected", "preferred", "dispreferred", "accept", "accepted", "reject", "desirable",
+    "good", "bad", "approve", "approved", "disapproved", "declined",
+    "chosen", "rejected", "preferred", "dispreferred", "accept", "accepted", "reject", "desirable",
     "undesirable", "liked", "disliked", "like", "dislike", "upvote", "downvote", "thumbs_up", "thumbs_down", "thumb_up",
     "thumb_down", "up", "down", "correct", "incorrect", "wrong", "pass", "fail", "helpful", "unhelpful",
     "\N{THUMBS UP SIGN}", "\N{THUMBS DOWN SIGN}",
 ))  # fmt: skip
 """Values that say whether an answer is a good one, whatever their column is called."""
 _HARMLESS_PARTS = re.compile(
-    r"(?:^|_)(?:ids?|uuid|hash|model|score|scores|rating|ratings|tokens?|length|len|lang|language|count|num|n|source|url|"
+    r"(?:^|_)(?:rewards?|margin|logps?|logprobs?|prob|ids?|uuid|hash|model|score|scores|rating|ratings|tokens?|length|len|lang|language|count|num|n|source|url|"
     r"date|time|timestamp|index|idx|key|keys|type|format|date|start|version|quality|avg|mean)(?:_|\d|$)"
 )
 _CLASSES = ("label", "labels", "class", "sentiment", "category")
 _MOST_NAMED = 8
 _NAMELESS = "(no name)"
 _MOST_CLASS = 60
+_LOOKED_AT = 64
+"""Short texts of a column that are looked at before it counts as one that says nothing of the training."""
 _MOST_REMEMBERED = 4_096
 _MOST_LETTER = 3
 _LEAST_SAID = 12
@@ -117,6 +128,7 @@ class UnusedSearch:
     _keys: dict[str, bool] = field(default_factory=dict)
     _asked: set[str] = field(default_factory=set)
     _second_system: set[str] = field(default_factory=set)
+    _looked: dict[str, int] = field(default_factory=dict)
     _weight: float = 1.0
     _settled: set[str] = field(default_factory=set)
     _settled_keys: set[str] = field(default_factory=set)
@@ -143,8 +155,9 @@ class UnusedSearch:
             new = row.keys() - reading.used - self._settled
             for name in row if new else ():
                 if name in new and _filled(row[name]):
-                    self._first.setdefault(name, (recognition, row[name]))
-                    if _note(self._columns, name, row[name], sample):
+                    if not self._columns.get(name):
+                        self._first[name] = (recognition, row[name])
+                    if _note(self._columns, name, row[name], sample) and self._is_known(name, row[name]):
                         self._settled.add(name)
             if not new:
                 _remember(reading.rows_done, names)
@@ -162,6 +175,17 @@ class UnusedSearch:
         if reading.instances and isinstance(row.get(reading.instances), list):
             for instance in row[reading.instances]:
                 self._see_inside(instance, _INSTANCE, reading.instances, sample)
+
+    def _is_known(self, name: str, value: Any) -> bool:
+        """Whether further rows say nothing new of a column: of words and flags the first ones may be all alike."""
+        if self._columns[name]:
+            return True
+        if _short(name) in _SPLITS:
+            return False
+        if not isinstance(value, str) or len(value) > _MOST_CLASS:
+            return True
+        self._looked[name] = self._looked.get(name, 0) + 1
+        return self._looked[name] >= _LOOKED_AT
 
     def _see_system(self, value: Any, column: str, sample: Sample) -> None:
         """A system prompt in a column beside another one in the conversation, which counts."""
@@ -302,6 +326,8 @@ class UnusedSearch:
         if short in _ANSWERS - _WORSE - {"winner"} and answer:
             other = how.columns[answer]
             return f"`{name}` is not used; the answer is `{other}`. To train on it instead, set {answer}={name}."
+        if short in _SPLITS and _holds_out(value):
+            return f"`{name}` is not used: rows where it is {value[:20]!r} are trained on too. Filter them out first."
         if short in MEDIA_KEYS:
             return f"`{name}` is not used: training is on text only."
         return ""
@@ -412,7 +438,11 @@ def _is_telling(name: str, value: Any, sample: Sample) -> bool:
         return True
     if isinstance(value, Mapping) and not FLAG_KEYS.isdisjoint(value):  # a flag inside a turn's metadata
         return True
-    if _says_loss(name, value) or (_judges(value) and not _OF_THE_PROMPT.search(short)):
+    if sample.kind == "text" and short in _TEXTS:  # a second text, such as `code` beside `text`
+        return True
+    if short in _SPLITS and _holds_out(value):
+        return True
+    if _VERDICT.fullmatch(short) or _says_loss(name, value) or (_judges(value) and not _OF_THE_PROMPT.search(short)):
         return True
     if _CHOICES.fullmatch(short):
         return _is_choice(value, sample)
@@ -436,13 +466,17 @@ def _judges(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= _MOST_CLASS and _word(value) in _JUDGED
 
 
+def _holds_out(value: Any) -> bool:
+    return isinstance(value, str) and _word(value[:_MOST_CLASS]) in _HELD_OUT
+
+
 def _word(text: str) -> str:
     return text.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def _said_anyway(value: Any, sample: Sample) -> bool:
     """Whether all texts of a value stand in the sample already, as a prompt beside whole conversations does."""
-    if isinstance(value, (bool, int, float)) or _judges(value):
+    if isinstance(value, (bool, int, float)) or _judges(value) or _holds_out(value):
         return False
     texts = [text.strip() for text in _texts(value) if text.strip()]
     if not texts:
