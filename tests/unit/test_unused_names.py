@@ -68,6 +68,10 @@ def unused(*rows: dict[str, Any]) -> UnusedNames:
         ({"input": "q", "output": "one two", "reasoning": "on"}, ["reasoning"], [], ["reasoning"]),
         ({"question": "q", "answer": "blue", "options": {"A": "red", "B": "blue"}, "answer_idx": "B"}, ["answer_idx"],
          [], []),
+        ({"text": "Write it.", "code": "print(1)", "title": "T"}, ["code", "title"], [], ["code"]),
+        ({"prompt": "q", "response": "a", "is_safe": False, "status": "approved"}, ["is_safe", "status"], [],
+         ["is_safe", "status"]),
+        ({"prompt": "q", "chosen": "a", "rejected": "b", "chosen_reward": 1.5}, ["chosen_reward"], [], []),
         ({"text": "t", "role": "prompter", "in_gsm8k_train": False}, ["role", "in_gsm8k_train"], [], ["role"]),
         ({"system": "s", "messages": [{"role": "system", "content": "t"}, ASKED, ANSWERED]}, ["system"], [],
          ["system"]),
@@ -124,6 +128,32 @@ def test_a_column_that_comes_late_is_named_by_the_scan_in_text_and_json(tmp_path
     lines = "\n".join(scan_lines(found))
     assert "not used: response" in lines
     assert "warning: `response`" in lines
+
+
+@pytest.mark.parametrize(
+    ("late", "columns", "keys", "meaningful"),
+    [
+        ({"messages": [ASKED, ANSWERED], "label": "x"}, ["label"], [], ["label"]),
+        ({"messages": [ASKED, ANSWERED], "id": 7, "prompt": "another"}, ["prompt"], [], ["prompt"]),
+        ({"messages": [ASKED, {**ANSWERED, "rationale": "r"}], "id": 7}, [], ["rationale"], ["rationale"]),
+        ({"messages": [{**ASKED, "content": [{"type": "text", "text": "q", "notes": 1}]}, ANSWERED]}, [],
+         ["content.notes"], []),
+        ({"messages": [ASKED, {**ANSWERED, "reasoning": [{"text": "r"}]}]}, [], ["reasoning"], ["reasoning"]),
+        ({"messages": [ASKED, {**ANSWERED, "text": "other"}]}, [], ["text"], ["text"]),
+        ({"messages": [{**ASKED, "train": True}, {**ANSWERED, "train": False}]}, [], ["train"], ["train"]),
+    ],
+)  # fmt: skip
+def test_what_comes_after_many_rows_with_the_same_names_is_found(
+    late: dict[str, Any], columns: list[str], keys: list[str], meaningful: list[str]
+) -> None:
+    usual = {"messages": [ASKED, {**ANSWERED, "reasoning": "r"}], "prompt": "q", "id": 7}
+    plain = {"messages": [ASKED, ANSWERED], "prompt": "", "id": None}
+    flagged = {"messages": [{**ASKED, "train": True}, {**ANSWERED, "train": True}]}
+    found = unused(*[usual, plain, flagged] * 30, late)
+    rest = [name for name in ("prompt", "id") if name not in columns]
+    assert set(found.columns) == {*rest, *columns}
+    assert list(found.turn_keys) == keys
+    assert list(found.meaningful) == meaningful
 
 
 def test_preflight_warns_of_what_is_not_used(tmp_path: Path) -> None:
