@@ -511,7 +511,7 @@ class TunedeckApp(App[int]):
         stalls = stalled and not self._run_stalled and self._run_state != ""
         self._run_state, self._run_stalled = state, stalled
         if stalls:
-            self.notify("The run has stalled; Train (3) says more.", severity="warning", markup=False)
+            self.notify("The run has stalled; see Train (3).", severity="warning", markup=False)
         if ended or stalls:
             ring(self, bell_sequence(self.session.title, words, tmux="TMUX" in os.environ))
         if words == self.run_words:

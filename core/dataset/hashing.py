@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 
 def blake(data: bytes, size: int) -> bytes:
     """The BLAKE2b hash of bytes.
@@ -10,6 +13,12 @@ def blake(data: bytes, size: int) -> bytes:
         data: what is hashed.
         size: bytes of the hash.
     """
+    made: bytes = _blake2b()(data, digest_size=size).digest()
+    return made
+
+
+@cache
+def _blake2b() -> Any:
     from hashlib import blake2b
 
-    return blake2b(data, digest_size=size).digest()
+    return blake2b

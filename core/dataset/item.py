@@ -70,23 +70,25 @@ class Item:
                 self.words = _words(sample.text)
                 self.normalized = " ".join(self.words)
             else:
-                self._read_turns(list(map(said, self.turns)))
+                self._read_turns([said(turn) for turn in self.turns])
             self.encoded = self.normalized.encode("utf-8", "surrogatepass")
             self.content = content_digest(sample)
-            if value is not None and any(not turn.trained or turn.untrained or turn.weight != 1 for turn in self.turns):
-                self.loss_flags = _flags_said(value)
-                self.content = blake(self.content + self.loss_flags, 16)
+            for turn in self.turns if value is not None else ():
+                if not turn.trained or turn.untrained or turn.weight != 1:
+                    self.loss_flags = _flags_said(value or {})
+                    self.content = blake(self.content + self.loss_flags, 16)
+                    break
 
     def _read_turns(self, texts: list[str]) -> None:
         self.text = "\n".join(texts)
-        parts, ends, length = [], [], 0
+        parts, ends, length = [], [], -1
         for text in texts:
             if words := _words(text):
                 self.words += words
                 part = " ".join(words)
                 parts.append(part)
-                length += len(part) + bool(length)
-            ends.append(length)
+                length += len(part) + 1
+            ends.append(max(0, length))
         self.normalized = " ".join(parts)
         self.ends = tuple(ends)
 

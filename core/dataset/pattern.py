@@ -169,7 +169,7 @@ class _Child:
             if answer is None:
                 raise TunedeckError(
                     f"the regular expression takes too long on row {self._number(entry):,}, so the search was stopped",
-                    do="Write it with fewer repeats that can match the same text, such as (a+)+ or .*.*",
+                    do="Avoid repeats that can match the same text, such as (a+)+ or .*.*",
                 )
             if "match" in answer:
                 found[entry] = answer["match"]

@@ -92,13 +92,17 @@ class FileRecognition:
         Raises:
             Unreadable: with the reason.
         """
+        return self.numbered(value)[1]
+
+    def numbered(self, value: Mapping[str, Any]) -> tuple[int, Sample]:
+        """The number in `readings` of what reads a row, and its sample; as `sample`."""
         number = self.which(value)
         if number == NEITHER:
             told, _ = _told_otherwise(self.found, _filled(value), value, self._common)
             kind = "another kind of sample" if told is None or told.kind is None else KINDS[told.kind]
-            raise Unreadable(f"by its columns this row looks like {kind}, unlike the first rows of this file")
+            raise Unreadable(f"the columns of this row look like {kind}, unlike the first rows of this file")
         try:
-            return to_sample(value, self.readings[number])
+            return number, to_sample(value, self.readings[number])
         except Unreadable as fault:
             if number or not (other := self._other_kind(value)):
                 raise
@@ -231,12 +235,6 @@ class Recognitions:
         assert row.value is not None
         found = self._found.get(row.source) or self.of(row.source)
         return found.sample(row.value)
-
-    def reading(self, row: Row) -> Recognition:
-        """What a good row is read as."""
-        assert row.value is not None
-        found = self._found.get(row.source) or self.of(row.source)
-        return found.readings[max(0, found.which(row.value))]
 
     def unused(self) -> UnusedNames:
         """What the formats do not read in the first rows of the files that were looked at."""

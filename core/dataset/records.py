@@ -118,13 +118,14 @@ def parse_json(raw: bytes) -> tuple[Any, str]:
     try:
         value = orjson.loads(raw)
         numbers = raw.translate(_NUMBERS)
-        if any(risky in numbers for risky in _RISKY):
+        if any(map(numbers.__contains__, _RISKY)):
             value, nonstandard = _read_exactly(raw.decode("utf-8"))
     except orjson.JSONDecodeError as fault:
         value, nonstandard = _retry(raw, fault)
     # More keys are written than are left in a flat object: nested, quoted in a text, or one of them stands twice.
-    if isinstance(value, dict) and raw.count(b'":') + raw.count(b'" :') > len(value):
-        nonstandard = "; ".join(filter(None, (nonstandard, _repeated_key(raw, value))))
+    if isinstance(value, dict) and (keys := raw.count(b'":') + raw.count(b'" :')) > len(value):
+        repeated = _repeated_key(raw, value, keys)
+        nonstandard = f"{nonstandard}; {repeated}" if nonstandard and repeated else nonstandard or repeated
     # Fewer openings than the limit cannot nest deeper than it: the walk is for suspects only.
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _nesting(raw) > MAX_DEPTH:
         raise Unreadable(f"nested deeper than {MAX_DEPTH} levels")
@@ -137,8 +138,8 @@ def _nesting(raw: bytes) -> int:
     return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
 
-def _repeated_key(raw: bytes, value: dict[str, Any]) -> str:
-    """Names a key that is repeated in one object, or ""."""
+def _repeated_key(raw: bytes, value: dict[str, Any], keys: int) -> str:
+    """Names a key that is repeated in one object, or ""; `keys` is how many marks of keys its bytes hold."""
     # Written again, the value holds as many marks as it was read from, unless a key was lost.
     if len(raw) > _RETRY_MAX_BYTES:
         return ""
@@ -146,7 +147,7 @@ def _repeated_key(raw: bytes, value: dict[str, Any]) -> str:
         written = orjson.dumps(value)
     except TypeError:  # a whole number beyond 64 bits, half a surrogate pair
         written = json.dumps(value, separators=(",", ":")).encode()
-    if written.count(b'":') >= raw.count(b'":') + raw.count(b'" :'):
+    if written.count(b'":') >= keys:
         return ""
     found: list[str] = []
 
@@ -196,9 +197,9 @@ def _read_exactly(text: str) -> tuple[Any, str]:
     def decimal(digits: str) -> float:
         number = float(digits)
         if number in (math.inf, -math.inf):
-            found.setdefault("large", f"the number {_short(digits)} is too large to be kept")
+            found.setdefault("large", f"the number {_short(digits)} is too large to store")
         elif number == 0 and re.search("[1-9]", digits.lower().partition("e")[0]):
-            found.setdefault("small", f"the number {_short(digits)} is too small to be kept")
+            found.setdefault("small", f"the number {_short(digits)} is too small to store")
         elif len(digits) > 18 and Decimal(digits) != Decimal(repr(number)):
             found.setdefault("digits", f"the number {_short(digits)} is rounded to {number!r}")
         return number
@@ -214,7 +215,7 @@ def _read_exactly(text: str) -> tuple[Any, str]:
 
     value = json.loads(text, parse_constant=constant, parse_float=decimal, parse_int=whole)
     if ("\\ud" in text or "\\uD" in text) and (half := _HALF.search(json.dumps(value, ensure_ascii=False))):
-        found["half"] = f"half a surrogate pair in a string (U+{ord(half.group()):04X})"
+        found["half"] = f"lone surrogate in a string (U+{ord(half.group()):04X})"
     return value, "; ".join(found.values())
 
 
@@ -248,16 +249,23 @@ def not_utf8(raw: bytes, error: UnicodeDecodeError, place: str = "") -> str:
     start, at = max(0, error.start - 24), min(24, error.start)
     around = raw[start : error.start + 24].decode(CP1252, "replace")
     word = next((found.group() for found in re.finditer(r"[\w\u2018-\u201e]+|\S", around) if found.end() > at), "")
-    return f"{reason}; it reads well as {CP1252}: {word}"
+    return f"{reason}; it decodes cleanly as {CP1252}: {word}"
 
 
-def encoding_offer(bad_lines: Sequence[BadLine]) -> str:
-    """What to do about lines that are not UTF-8 and read well as cp1252, a sentence; "" where there are none."""
+def encoding_offer(bad_lines: Sequence[BadLine], *, in_app: bool = False) -> str:
+    """What to do about lines that are not UTF-8 and read well as cp1252, a sentence; "" where there are none.
+
+    Args:
+        bad_lines: the malformed lines.
+        in_app: name the key instead of the option of the command line.
+    """
     count = sum(CP1252 in line.reason for line in bad_lines)
     if not count:
         return ""
-    said = f"{count:,} line{'s are' if count > 1 else ' is'} not UTF-8 but would read well as {CP1252} (Windows)"
-    return f"{said}. To read the file so: {HOW_TO_READ}"
+    if in_app:
+        return f"malformed lines would decode cleanly as {CP1252} (Windows): press M, encoding"
+    said = f"{count:,} line{'s are' if count > 1 else ' is'} not UTF-8 but would decode cleanly as {CP1252} (Windows)"
+    return f"{said}. To read it that way: {HOW_TO_READ}"
 
 
 def reads_as_cp1252(raw: bytes) -> bool:

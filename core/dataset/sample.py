@@ -150,21 +150,31 @@ class Sample:
         turns = self.chosen if self.kind in ("preference", "kto") else self.messages
         if self.kind == "text":
             return self.text
-        return next((turn.content for turn in reversed(turns) if turn.role == "assistant"), "")
+        for turn in reversed(turns):
+            if turn.role == "assistant":
+                return turn.content
+        return ""
 
     @property
     def question(self) -> str:
         """The last user turn before the answer, or the beginning of the text."""
         if self.kind == "text":
             return self.text
-        return next((turn.content for turn in reversed(self.messages) if turn.role == "user"), "")
+        for turn in reversed(self.messages):
+            if turn.role == "user":
+                return turn.content
+        return ""
 
 
 def characters(sample: Sample) -> int:
     """Characters of all that a sample says: texts, reasoning, tool calls as JSON; roles and markup aside."""
-    turns: tuple[Message, ...] = (*sample.messages, *sample.chosen, *sample.rejected)
-    calls = (len(call_text(call)) for turn in turns for call in turn.tool_calls)
-    return len(sample.text) + sum(len(turn.content) + len(turn.reasoning) for turn in turns) + sum(calls)
+    count = len(sample.text)
+    for turns in (sample.messages, sample.chosen, sample.rejected):
+        for turn in turns:
+            count += len(turn.content) + len(turn.reasoning)
+            if turn.tool_calls:
+                count += sum(len(call_text(call)) for call in turn.tool_calls)
+    return count
 
 
 def call_text(call: Mapping[str, Any]) -> str:

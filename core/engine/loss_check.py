@@ -45,7 +45,8 @@ def check_vocabulary(model: Any, tokenizer: Any) -> None:
     highest, rows = max(tokenizer.get_vocab().values()), model.get_input_embeddings().weight.shape[0]
     if highest >= rows:
         raise BadInput(
-            f"The tokenizer has {highest + 1:,} tokens, the embedding {rows:,} rows: a token beyond them ends the run",
+            f"The tokenizer has {highest + 1:,} tokens, but the embedding has only {rows:,} rows: a higher token ID "
+            "would crash the run",
             where="model.path",
             do="Use the tokenizer that came with these weights, or weights whose embedding was resized",
         )
@@ -104,8 +105,8 @@ def check_loss(model: Any, tokenizer: Any, *, mixed: str = "no") -> None:
     apart = _APART if mixed == "no" and model.dtype is torch.float32 else _APART_16
     if abs(own - fused) > apart * max(abs(own), 1.0):
         raise BadInput(
-            f"TRL's loss of {type(model).__name__} is not the model's own ({fused:.3f} and {own:.3f}): part of its "
-            "output layer would be left out of training",
+            f"TRL's loss of {type(model).__name__} is not the model's own ({fused:.3f} and {own:.3f}), so it would be "
+            "trained on the wrong loss",
             where="model.path",
             do="Choose another model",
         )

@@ -16,6 +16,7 @@ from core.engine.encode import encode
 from core.engine.encoded import Encoded, EncodingSettings
 from core.engine.rendered import PartsRefused
 from core.errors import BadInput
+from core.units import rows_with
 
 _BLOCK = 1_000
 """Samples that become one block of Arrow memory."""
@@ -168,21 +169,21 @@ class EncodingSummary:
             sentence = f"Dropped {_count(rows)} that cannot be tokenized. The first: {self.refused[0][1]}"
             found.append((sentence, {"count": len(rows), "rows": rows[:_NAMED]}))
         if self.control_tokens:
-            sentence = f"Dropped {_count(self.control_tokens)} with special tokens of the tokenizer in the text "
-            sentence += "(flag control_tokens). Keep a row by hand to train on it."
+            sentence = f"Dropped {_count(self.control_tokens)} with the tokenizer's special tokens in the text "
+            sentence += "(flag control_tokens). To train on a row, keep it on Data."
             found.append((sentence, {"count": len(self.control_tokens), "rows": self.control_tokens[:_NAMED]}))
         if self.control_kept:
-            verb = "holds" if self.control_kept == 1 else "hold"
+            verb = "contains" if self.control_kept == 1 else "contain"
             samples = "1 sample" if self.control_kept == 1 else f"{self.control_kept:,} samples"
-            sentence = f"{samples} {verb} special tokens of the tokenizer in the text, which are trained as such."
+            sentence = f"{samples} {verb} the tokenizer's special tokens, which are trained on as control tokens."
             found.append((sentence, {"count": self.control_kept}))
         if self.left_not_rendered:
-            sentence = f"Dropped {_count(self.left_not_rendered)} that the chat template does not render in full "
+            sentence = f"Dropped {_count(self.left_not_rendered)} that the chat template does not fully render "
             sentence += "(flag not_rendered)."
             found.append((sentence, {"count": len(self.left_not_rendered), "rows": self.left_not_rendered[:_NAMED]}))
         if self.context_lost:
             verb = "loses" if len(self.context_lost) == 1 else "lose"
-            sentence = f"{_count(self.context_lost)} {verb} something from context, such as earlier reasoning, because "
+            sentence = f"{_count(self.context_lost)} {verb} context, such as earlier reasoning, because "
             sentence += "the chat template does not render it. The trained answers are complete."
             found.append((sentence, {"count": len(self.context_lost), "rows": self.context_lost[:_NAMED]}))
         if self.cut:
@@ -207,9 +208,9 @@ def not_rendered_words(rows: list[tuple[int, str]]) -> str:
         rows: row (from 0) and what is lost.
     """
     what = "1 sample" if len(rows) == 1 else f"{len(rows):,} samples"
-    named = "; ".join(f"row {row + 1:,}: {lost}" for row, lost in rows[:_LOST_NAMED])
+    named = rows_with(rows[:_LOST_NAMED])
     more = f"; and {len(rows) - _LOST_NAMED:,} more" if len(rows) > _LOST_NAMED else ""
-    return f"The chat template does not render all of {what} ({named}{more})"
+    return f"The chat template does not fully render {what} ({named}{more})"
 
 
 def flags_of_view(data: Path) -> list[str] | None:

@@ -166,8 +166,8 @@ def _placed(turn: Message, answer: str, start: int) -> list[tuple[int, int]]:
     found = answer.find(content)
     if found < 0 or (found > 0 and answer.find(content, found + 1) >= 0):
         raise BadInput(
-            "The chat template changes the text of an answer of which the data excludes parts from the loss "
-            "(train_detail), so these parts cannot be found",
+            "The chat template changes the text of an answer that has train_detail spans, so the parts without loss "
+            "cannot be found",
             do="Choose another template, or drop the sample",
         )
     place = start + found - before

@@ -104,8 +104,8 @@ def within_memory(worker: Worker, recipe: Recipe, compare: Callable[[Recipe, Cal
             when = "even with one sample at a time" if measuring else "while loading the models"
             ran_out = f"{ran_out_of(short)[0].lower()}{ran_out_of(short)[1:]}"
             words = (
-                f"Training is finished and saved. Base and tuned models were not compared: {ran_out} {when}. "
-                "Stop what else uses that memory, or use a shorter max length."
+                f"Training is finished and saved, but base and tuned models were not compared: {ran_out} {when}. Free "
+                "some memory, or use a shorter max length."
             )
             worker.event("oom", words, reason=reason)
             worker.closing_words = words

@@ -65,13 +65,13 @@ def visible_gpus(samples: Sequence[GpuSample], visible: str | None) -> VisibleGp
     if chosen and not any(entries[len(chosen) :]):  # a comma at the end
         return VisibleGpus(tuple(chosen))
     if chosen:
-        rest = f"{said}: {unknown} is not a GPU of this machine, so CUDA ignores it and what follows."
+        rest = f"{said}: {unknown} is not a GPU on this machine, so CUDA ignores it and everything after it."
         return VisibleGpus(tuple(chosen), rest if samples else "")
     if not visible.strip():
         return VisibleGpus((), f"{VARIABLE} is empty, which hides all GPUs.")
     if not re.match(r"\s*\+?\d|GPU-|MIG-", entries[0]):
         return VisibleGpus((), f"{said} hides all GPUs.")
-    return VisibleGpus((), f"{said} names no GPU of this machine, so CUDA sees none.")
+    return VisibleGpus((), f"{said} names no GPU on this machine, so CUDA sees none.")
 
 
 def devices_of_run(samples: Sequence[GpuSample], visible: str | None) -> tuple[GpuSample, ...]:

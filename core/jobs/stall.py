@@ -67,7 +67,7 @@ class Stall:
         """What is seen, as a sentence without its end: `no step for 6:12 min (usually 1.2 s)`."""
         for_long = duration(self.seconds)
         if self.activity:
-            return f"{self.activity} without any progress for {for_long}"
+            return f"no progress for {for_long} while {self.activity}"
         usual = "" if self.usual is None else f" (usually {_short(self.usual)})"
         return f"no step for {for_long}{usual}"
 
@@ -75,8 +75,8 @@ class Stall:
         """What to do, as a sentence."""
         if self.stopped:
             pids = " ".join(map(str, self.stopped))
-            return f"Its process is suspended by a signal; to let it continue: kill -CONT {pids}."
-        return "If it does not move again, stop it now and resume it from its last checkpoint."
+            return f"Its process was suspended by a signal. To continue it: kill -CONT {pids}."
+        return "If it stays stalled, stop it now and resume it from the last checkpoint."
 
 
 def from_json(value: object) -> Stall | None:
@@ -208,7 +208,7 @@ def begun_words(stall: Stall, of: int | None) -> str:
 
 def ended_words(lasted: float) -> str:
     """The event of one that is over."""
-    return f"The run moves again, after {duration(lasted)} without progress."
+    return f"The run is making progress again, after {duration(lasted)} without any."
 
 
 def _activity(status: Status) -> str:

@@ -138,7 +138,7 @@ def _named(named: Devices, samples: Sequence[GpuSample], shown: str | None) -> R
             there = ", ".join(dict.fromkeys(gpu.name_for_cuda for gpu in samples))
             fault = f"There is no {said}; this machine has {clean_line(there, 400)}."
         elif len(found) > 1:
-            fault = f"{said} is ambiguous: {len(found)} devices have a UUID that begins so. Write more of it."
+            fault = f"{said} is ambiguous: {len(found)} devices have a UUID that starts with it. Write more of it."
         elif found[0] in chosen:
             fault = f"{said} is listed twice. List each GPU once."
         else:
@@ -147,7 +147,7 @@ def _named(named: Devices, samples: Sequence[GpuSample], shown: str | None) -> R
         return RunDevices(False, tuple(chosen), named.visible, fault=fault)
     gpus, text = tuple(chosen), ",".join(gpu.name_for_cuda for gpu in chosen)
     if len(gpus) > 1 and (sliced := [gpu for gpu in gpus if not gpu.name_for_cuda.isdecimal()]):
-        fault = f"A process sees only one MIG slice: a run on {label_of(sliced[0])} cannot use a second device."
+        fault = f"A process can use only one MIG slice: a run on {label_of(sliced[0])} cannot use a second device."
         return RunDevices(False, gpus, text, fault=fault)
     note = _outside(gpus, samples, shown) or _sliced(gpus[0], samples, named.names[0]) or _order(samples)
     return RunDevices(False, gpus, text, note=note)

@@ -128,8 +128,8 @@ def refusal(family: Family) -> str:
     name = clean_line(family.name, 60)
     if family.misses_loss:
         return (
-            f"TRL computes the loss of {name} models without part of their output layer, so training would teach "
-            f"another model. {_INSTEAD}"
+            f"TRL computes the loss of {name} models without part of their output layer, so the model would be trained "
+            f"on the wrong loss. {_INSTEAD}"
         )
     if family.needs_images:
         return f"{name} models cannot be trained on text alone: each sample needs an image. {_INSTEAD}"

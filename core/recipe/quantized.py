@@ -10,9 +10,9 @@ from typing import Any
 _NEEDS = {
     "gptq": ("GPTQ", "the package gptqmodel and a GPU"),
     "awq": ("AWQ", "the package gptqmodel and a GPU"),
-    "fp8": ("FP8", "kernels that do not train"),
-    "fbgemm_fp8": ("FBGEMM FP8", "kernels that do not train"),
-    "mxfp4": ("MXFP4", "kernels that do not train"),
+    "fp8": ("FP8", "kernels without training support"),
+    "fbgemm_fp8": ("FBGEMM FP8", "kernels without training support"),
+    "mxfp4": ("MXFP4", "kernels without training support"),
     "compressed-tensors": ("compressed-tensors", "the package compressed-tensors"),
     "modelopt": ("ModelOpt", "NVIDIA's inference engines"),
     "hqq": ("HQQ", "the package hqq"),
@@ -88,7 +88,7 @@ def refusal(method: str, base: str) -> str:
         method: by `method_of`.
         base: the 16-bit model that they were made from, or "" where it is not known.
     """
-    title, needs = _NEEDS.get(method, (method, "a loader that this program does not have"))
+    title, needs = _NEEDS.get(method, (method, "a loader that tunedeck does not have"))
     instead = f"Use the 16-bit model {base}" if base else "Use 16-bit weights of the same model"
     return (
         f"The weights are quantized with {title} and cannot be trained here: loading them needs {needs}. {instead}, "

@@ -82,17 +82,18 @@ def choose_precision(
     free = place.total if later else place.free
     if shape is None or free is None:
         why = "the model's size is not known yet" if shape is None else "the free GPU memory is unknown"
-        return PrecisionChoice(dtype, sentence=f"Trains {masters}; whether that fits cannot be said: {why}.")
+        return PrecisionChoice(dtype, sentence=f"Trains {masters}. Cannot check whether that fits: {why}.")
     need = memory.forecast(put(recipe, FIELD, dtype), shape, place.device).total
-    room = f"need about {units.gib(need)} of the {units.gib(free)} of GPU memory {'in all' if later else 'free'}"
+    kind = "in total" if later else "free"
+    room = f"need about {units.gib(need)} of GPU memory, {units.gib(free)} {kind}"
+    over = f"need about {units.gib(need)} of GPU memory, over {ROOM:.0%} of the {units.gib(free)} {kind}"
     if need <= ROOM * free:
         return PrecisionChoice(dtype, sentence=f"Trains {masters}: they {room}.")
     if older:
         return PrecisionChoice(
             dtype,
             "stop",
-            f"This GPU has no bfloat16, and {masters} {room}, more than {ROOM:.0%}. Set the method to lora, or use a "
-            "smaller model.",
+            f"This GPU has no bfloat16, and {masters} {over}. Set the method to lora, or use a smaller model.",
         )
     if is_sharded(recipe):  # FSDP makes weights that it trains float32 in any case
         return PrecisionChoice(dtype, sentence=f"Trains {masters}, as FSDP always does: they {room}.")
@@ -100,9 +101,8 @@ def choose_precision(
     return PrecisionChoice(
         "bfloat16",
         "warn",
-        f"Would train in pure bfloat16 ({units.gib(pure)}), which loses most of each small update: at a learning rate "
-        f"of 1e-5 most weights never change. {masters[0].upper()}{masters[1:]} {room}, more than {ROOM:.0%} of it. "
-        "LoRA does not have this problem.",
+        f"Would train in pure bfloat16 ({units.gib(pure)}), where most small updates are rounded away: at a learning "
+        f"rate of 1e-5, most weights never change. Float32 weights {over}. LoRA does not have this problem.",
     )
 
 
@@ -112,7 +112,7 @@ def precision_elsewhere(recipe: Recipe) -> PrecisionChoice:
         return PrecisionChoice()
     if recipe.training.devices.strip().startswith("cpu"):
         return PrecisionChoice("float32", sentence="Trains float32 weights on the CPU.")
-    words = "Trains float32 weights with bfloat16 autocast; whether that fits the other machine is not known here."
+    words = "Trains float32 weights with bfloat16 autocast. Whether that fits the other machine cannot be checked here."
     return PrecisionChoice("mixed_bfloat16", sentence=words)
 
 

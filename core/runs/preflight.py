@@ -271,11 +271,15 @@ def _of_parts(recipe: Recipe, shape: ModelShape) -> str:
     if shape.family.text_only:
         found += " Only its language model is loaded."
     elif shape.outside_parameters:
-        found += f" Only its language model learns; the other {units.short_count(shape.outside_parameters)} are frozen."
+        found += (
+            f" Only its language model is trained; the other {units.short_count(shape.outside_parameters)} parameters "
+            "are frozen."
+        )
     if shape.expert_parameters and not adapter_of(recipe).whole:
         adapted = shape.targeted_experts(recipe.lora.targets)
-        how = "adapted" if adapted else "without an adapter"
-        found += f" The experts ({units.short_count(shape.expert_parameters)}) are {how}; routers are left out."
+        experts = f" The experts ({units.short_count(shape.expert_parameters)})"
+        ends = " have adapters, the routers do not." if adapted else " and the routers have no adapters."
+        found += f"{experts}{ends}"
     return found
 
 
@@ -398,11 +402,11 @@ def _devices(seen: _Seen) -> Iterator[PreflightCheck]:
 def _on_gpus(place: Placement, unread: str) -> Iterator[PreflightCheck]:
     where, names = "training.devices", clean_line(", ".join(place.names) or "a GPU", 400)
     if place.checking:
-        words = f"Checking that torch can use {names}; this takes a few seconds, once."
+        words = f"Checking whether torch can use {names}; this takes a few seconds."
         yield PreflightCheck("device", "warn", words, where, "checking torch")
     elif place.torch is not None and place.reach is None:
         python = clean_line(worker_python(), 200)
-        words = f"{python} did not answer whether its torch can use {names}. The run will say so when it starts."
+        words = f"Could not check whether the torch of {python} can use {names}. The run reports it when it starts."
         yield PreflightCheck("device", "warn", words, where)
     else:
         rocm = place.torch is not None and place.torch.rocm
@@ -420,7 +424,11 @@ def _on_gpus(place: Placement, unread: str) -> Iterator[PreflightCheck]:
 def _precision(seen: _Seen) -> Iterator[PreflightCheck]:
     recipe, place, choice = seen.recipe, seen.place, seen.choice
     if choice.sentence:
-        words = f"{choice.sentence} You must confirm this when the run starts." if choice.confirm else choice.sentence
+        words = (
+            f"{choice.sentence} You will be asked to confirm when the run starts."
+            if choice.confirm
+            else choice.sentence
+        )
         path = "" if choice.level == "ok" else PRECISION
         yield PreflightCheck("precision", choice.level, words, path, "pure bfloat16" if choice.confirm else "")
     held = precision_of(recipe.model.dtype, place.device, whole=adapter_of(recipe).whole)
@@ -474,7 +482,7 @@ def _disk(seen: _Seen) -> Iterator[PreflightCheck]:
     elif (inodes := free_inodes(place)) is not None and inodes < names:
         helps = fewest * _CHECKPOINT_FILES + _REST_FILES <= inodes and training.keep_checkpoints > 1
         advice = "Keep fewer checkpoints." if helps else f"Delete some files in {place}."
-        words = f"A run writes about {names:,} files, and the disk has inodes for {inodes:,} more. {advice}"
+        words = f"A run writes about {names:,} files, but the disk has only {inodes:,} free inodes. {advice}"
         yield PreflightCheck("disk", "stop", words, "training.keep_checkpoints" if helps else "")
     elif need > free and training.keep_checkpoints > 1 and fewest * each + _REST_BYTES <= free:
         yield PreflightCheck(
@@ -485,7 +493,7 @@ def _disk(seen: _Seen) -> Iterator[PreflightCheck]:
         )
     elif need > free:
         least = fewest * each + _REST_BYTES
-        words = f"This run needs at least {units.size(least)} on the disk, only {units.size(free)} free."
+        words = f"This run needs at least {units.size(least)} of disk space, only {units.size(free)} free."
         words += " Free some space, or start tunedeck in a folder on a larger disk."
         yield PreflightCheck("disk", "stop", words)
     else:

@@ -75,12 +75,12 @@ def source_words(dataset: Dataset, task: Task, *, training: bool) -> Iterator[Ro
             those = [clean_line(each.file.name, 60) for each in files if kind in each.kinds]
             where = "these samples" if alike and len(kinds) == 1 else f"samples of {', '.join(those[:3])}"
             words = f"{task.title} trains on {task.wants}, but {where} are {KINDS[kind]}. Choose another task"
-            yield RowFinding("stop", f"{words}{'.' if len(kinds) == 1 else ', or take them out.'}", topic="data")
+            yield RowFinding("stop", f"{words}{'.' if len(kinds) == 1 else ', or remove them.'}", topic="data")
         elif kind in task.unused:
             yield RowFinding("warn", task.unused[kind], topic="data")
     if len(kinds) > 1 and all(kind in task.samples for kind in kinds):
         listed = " and ".join(KINDS[kind] for kind in kinds)
-        yield RowFinding("warn", f"The files hold samples of several kinds: {listed}.")
+        yield RowFinding("warn", f"Mixed kinds of samples: {listed}.")
 
 
 def row_findings(view: CuratedView, recipe: Recipe) -> list[RowFinding]:
@@ -98,7 +98,10 @@ def row_findings(view: CuratedView, recipe: Recipe) -> list[RowFinding]:
     held = counts.get("eval")
     if held and not view.eval_count:
         why = _reasons(held)
-        words = f"No row of the eval file can be evaluated{f': {why}' if why else ''}. A prompt alone has no eval loss."
+        words = (
+            f"No row of the eval file can be used for evaluation{f': {why}' if why else ''}. A prompt without an "
+            "answer has no eval loss."
+        )
         do = "Map its columns with data.eval_columns, or clear data.eval to hold out a share of the training data."
         found.append(RowFinding("stop", clean_line(f"{words} {do}", 1_000), "data.eval"))
     else:
@@ -144,13 +147,16 @@ def unreadable(
         return
     share = missing / counts["rows"]
     shown = f"{share:.0%}" if share >= 0.1 else f"{share:.1%}" if share >= 0.001 else "under 0.1%"
+    verb = "is" if missing == 1 else "are"
     many = f"{missing:,} of {counts['rows']:,} row{'s' * (counts['rows'] != 1)} ({shown})"
-    words = f"{lead}{many} cannot be read as samples and will not be used: {_reasons(counts)}."
-    if share > STOP and not recipe.data.allow_unreadable:
-        do = f"Name the columns ({mapping}), fix the file, or set {FIELD} to train without these rows."
+    refused = share > STOP and not recipe.data.allow_unreadable
+    skipped = "" if refused else " and will be skipped"
+    words = f"{lead}{many} {verb} unreadable{skipped}: {_reasons(counts)}."
+    if refused:
+        do = f"Map the columns ({mapping}), fix the file, or set {FIELD} to train without these rows."
         yield RowFinding("stop", clean_line(f"{words} {do}", 1_000), FIELD, brief=f"{shown} unreadable")
     elif share > WARN:
-        accepted = f" Accepted by {FIELD}." if share > STOP else ""
+        accepted = f" Allowed by {FIELD}." if share > STOP else ""
         field = FIELD if share > STOP else mapping
         yield RowFinding("warn", clean_line(f"{words}{accepted}", 1_000), field, brief=f"{shown} unreadable")
     else:
@@ -168,8 +174,8 @@ def left_out(dropped: Mapping[str, int], recipe: Recipe) -> Iterator[RowFinding]
     if found:
         listed = ", ".join(f"{name} {number:,}" for name, number in found)
         many = sum(number for _, number in found)
-        words = f"Flagged rows left out ({many:,}): {listed}."
-        yield RowFinding("ok", words, "data.drop_flags", brief=f"leaves out {rows_words(many)}")
+        words = f"{many:,} flagged {'row is' if many == 1 else 'rows are'} dropped: {listed}."
+        yield RowFinding("ok", words, "data.drop_flags", brief=f"drops {rows_words(many)}")
 
 
 def _reasons(counts: Mapping[str, Any]) -> str:
@@ -182,7 +188,7 @@ def _reasons(counts: Mapping[str, Any]) -> str:
         f"{clean_line(each['reason'], 200)} ({each['rows']:,} row{'s' * (each['rows'] != 1)})"
         for each in worst["reasons"][:_REASONS]
     )
-    more = f"; and in {len(files) - 1} more file{'s' * (len(files) != 2)}" if len(files) > 1 else ""
+    more = f"; also in {len(files) - 1} more file{'s' * (len(files) != 2)}" if len(files) > 1 else ""
     return f"{clean_line(Path(worst['file']).name, 120)}: {why}{more}"
 
 
@@ -193,8 +199,8 @@ def _kinds(kinds: Mapping[SampleKind, int], recipe: Recipe, path: str) -> Iterat
     which = "" if path == "data.train" else f"{KNOBS[path].title}: "
     for kind, number in wrong.items():
         words = f"{which}{number:,} of {total:,} samples are {KINDS[kind]}, but {task.title} trains on {task.wants}."
-        yield RowFinding("stop", f"{words} Take that file out, drop these rows, or choose another task.", path)
+        yield RowFinding("stop", f"{words} Remove that file, drop these rows, or choose another task.", path)
     if len(kinds) > 1 and not wrong:
         listed = " and ".join(f"{number:,} {KINDS[kind]}" for kind, number in sorted(kinds.items()))
         unused = " ".join(task.unused[kind] for kind in kinds if kind in task.unused)
-        yield RowFinding("warn", f"{which}The samples are of several kinds: {listed}. {unused}".rstrip(), path)
+        yield RowFinding("warn", f"{which}Mixed kinds of samples: {listed}. {unused}".rstrip(), path)

@@ -41,7 +41,7 @@ class Adapted:
         if self.expert_parameters:
             experts = units.short_count(self.expert_parameters)
             if self.adapted_experts:
-                found += f" The experts ({experts}) have adapters, the routers have none."
+                found += f" The experts ({experts}) have adapters, the routers do not."
             elif self.adapted_layers:
                 found += f" The experts ({experts}) are frozen and have no adapters."
         if self.quantized_parameters:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from core import units
+from core.dataset.rendered import ways_on
 from core.dataset.without import PARTS
 from core.engine.network import check_model_download
 from core.engine.process import prepare, set_threads
@@ -112,7 +113,7 @@ def _checkpoint_to_resume(worker: Worker, recipe: Recipe) -> Checkpoint | None:
     payload, again = worker.folder.read_job()["payload"], bool(os.environ.get(AGAIN))
     resumed = payload.get("resume")
     if resumed == FROM_THE_START and not again:
-        worker.event("resume", "Starting again from step 0: no checkpoint had been written.", step=0)
+        worker.event("resume", "Starting over from step 0: there was no checkpoint yet.", step=0)
         return None
     if not resumed and not again:
         return None
@@ -254,8 +255,8 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
         parts = " and ".join(PARTS[part] for part in settings.train_without)
         worker.event(
             "data",
-            f"Training without {parts}, as data.train_without says: removed from {facts.reduced:,} of "
-            f"{facts.samples:,} samples.",
+            f"Training without {parts} (data.train_without): removed from {facts.reduced:,} of {facts.samples:,} "
+            "samples.",
             reduced=facts.reduced,
         )
     lost = list(facts.not_rendered)
@@ -283,7 +284,7 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
     if lost:
         words = not_rendered_words(sorted(lost))
         if not started:
-            raise BadInput(words, where="model.chat_template", do=_WAYS_ON)
+            raise BadInput(words, where="model.chat_template", do=ways_on(what for _, what in lost))
         worker.event("alert", f"{words}.", data="train", rows=[row for row, _ in sorted(lost)[:20]])
     if template.text and template.marks_answers and not stop_trained(settings):
         worker.event(
@@ -307,12 +308,6 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
         eval_samples=0 if eval_rows is None else len(eval_rows),
     )
     return train_rows, eval_rows
-
-
-_WAYS_ON = (
-    "Choose another chat template, drop these rows (add not_rendered to data.drop_flags), or train without these parts "
-    "(data.train_without)"
-)
 
 
 def _why_nothing(recipe: Recipe, cut_away: int, refused: list[tuple[int, str]]) -> str:

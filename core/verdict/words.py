@@ -219,8 +219,8 @@ def _stalled(case: _Case) -> _Wording:
 
 def _failed(case: _Case) -> _Wording:
     """What ended it the state says; what was reached until then is told, for the next run."""
-    why = {COMPARING: "training was done, the comparison after it ended by an error", LOST: "the run was killed"}
-    words = f" at step {count(case.finding.since)}: {why.get(case.finding.cause, 'the run ended by an error')}."
+    why = {COMPARING: "training finished, but the comparison after it failed", LOST: "the run was killed"}
+    words = f" at step {count(case.finding.since)}: {why.get(case.finding.cause, 'the run failed')}."
     if case.course.events > 1 and case.finding.cause != COMPARING:
         words += (
             f" Until then {case.headline.train_title} {case.said(statistics.fmean(case.course.start))} -> {case.now}."

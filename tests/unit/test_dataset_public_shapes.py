@@ -250,7 +250,7 @@ def test_an_answer_that_is_json_but_no_turns_stays_text() -> None:
 
 
 def test_winners_that_are_models_are_no_answers() -> None:
-    with pytest.raises(Unreadable, match="`rejected` holds 2 answers"):
+    with pytest.raises(Unreadable, match="`rejected` has 2 answers"):
         sample({"prompt": "q", "chosen": "a", "rejected": ["b", "c"]})
     for names in (("gpt-4", "vicuna-13b"), ("model_a", "model_b"), ("tie", "tie"), ("meta/Llama-3-8B", "Qwen2.5")):
         row = {"prompt": "q", "response": "a", "winner": names[0], "loser": names[1]}
@@ -450,6 +450,14 @@ def test_a_printed_list_of_texts_is_read_where_the_column_is_named_for_several()
     assert [turn.content for turn in made.messages] == ["one\n\ntwo\n\nq", "x"]
     made = sample({"instruction": "Sort", "input": "['b', 'a']", "output": "['a', 'b']"})
     assert [turn.content for turn in made.messages] == ["Sort\n['b', 'a']", "['a', 'b']"]
+
+
+def test_an_answer_that_is_an_object_is_named_by_its_column() -> None:
+    found = recognize([{"prompt": "q", "completion": "a"}])
+    with pytest.raises(Unreadable, match="`completion` should be text, but it is an object"):
+        to_sample({"prompt": "q", "completion": {"x": 1}}, found)
+    made = to_sample({"prompt": "q", "completion": answer("a")}, found)
+    assert made.answer == "a"
 
 
 def test_choices_that_begin_with_their_letters_get_no_second_one() -> None:

@@ -101,7 +101,7 @@ def test_the_report_estimates_by_flag_and_file_and_counts_reasons_labels_and_agr
     store.close()
     bob.close()
     text = write_report(tmp_path, [one, other], view.folder).read_text()
-    part = text.partition("## What the random sample says")[2].partition("##")[0]
+    part = text.partition("## Estimate from the random sample")[2].partition("##")[0]
     rows = {line.split("|")[1].strip(): line.split("|")[2:6] for line in part.splitlines() if line.startswith("| ")}
     assert {name: cells[0].strip() for name, cells in rows.items()}["file other.jsonl"] == "6"
     assert int(rows["file one.jsonl"][1]) + int(rows["file other.jsonl"][1]) == sum(

@@ -259,7 +259,7 @@ def test_answers_without_full_stops_are_no_fault_where_many_have_none() -> None:
 def test_carriage_returns_are_counted_and_said_once_where_most_rows_have_them() -> None:
     found, _ = checked("crlf", ask("a\r\nb\r\n", "c"), ask("a\nb", "c"), ask("a\rb", "c"))
     assert found[0] is not None
-    assert "2 line ends of CR LF" in found[0].reason
+    assert "2 CR LF line endings" in found[0].reason
     assert found[1] is None
     assert found[2] is not None
     found, (said,) = checked("crlf", *[ask(f"a\r\n{n}", "b") for n in range(20)])

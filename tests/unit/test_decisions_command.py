@@ -71,6 +71,8 @@ def test_what_is_exported_comes_into_another_workspace_as_it_was(
         "stands": True, "blind": False, "rating": 4, "labels": ["tone"],
     }  # fmt: skip
     assert command(monkeypatch, ada, "--export", str(out)) == 2
+    assert command(monkeypatch, ada, "--export", "here.jsonl") == 0, "a name without a folder"
+    assert (ada / "here.jsonl").read_bytes() == out.read_bytes()
     assert "already exists" in capsys.readouterr().err
     bob = tmp_path / "bob"
     workspace(bob, ["{broken", chat("a row of his own"), *reversed(ROWS)])
@@ -121,7 +123,7 @@ def test_an_import_says_what_matched_what_did_not_and_where_reviewers_differ(
     assert ledger.standing(keys[0]).rating == 4
     assert command(monkeypatch, bob) == 0
     said = capsys.readouterr().out
-    assert "agreement of ada and bob: 1 of 2 the same" in said
+    assert "ada and bob agree on 1 of 2" in said
     assert "row 1: bob drop, ada keep" in said
 
 

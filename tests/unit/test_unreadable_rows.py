@@ -49,7 +49,7 @@ def recipe_of(*files: Path, **changes: Value) -> Recipe:
 
 
 def rows_of(view: CuratedView, **changes: Value) -> list[RowFinding]:
-    return [each for each in row_findings(view, recipe_of(**changes)) if "read as samples" in each.sentence]
+    return [each for each in row_findings(view, recipe_of(**changes)) if "unreadable" in each.sentence]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_the_overview_names_unreadable_rows_apart_from_excluded_ones(tmp_path: P
     assert excluded.split()[1:] == ["1", "exact", "duplicate", "1"]
     assert unreadable.split()[1] == "3"
     assert any("a.jsonl: 3 of 12" in line and "completion" in line for line in lines)
-    assert any("3 unreadable rows left out" in line for line in lines)
+    assert any("3 unreadable rows skipped" in line for line in lines)
 
 
 def test_a_dataset_of_unreadable_rows_says_why(tmp_path: Path) -> None:
@@ -121,11 +121,12 @@ def test_a_dataset_of_unreadable_rows_says_why(tmp_path: Path) -> None:
 def test_the_preflight_counts_small_files_at_once_and_large_ones_by_their_scan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = write(tmp_path / "a.jsonl", [*asked(40), *asked(1), *broken(20)])
+    path = write(tmp_path / "a.jsonl", [*asked(40), *asked(1), *({"prompt": "Only asked"} for _ in range(20))])
     recipe = recipe_of(path)
 
     def said() -> list[tuple[str, bool]]:
         checks = [check for check in preflight(recipe, tmp_path) if check.name == "rows"]
+        assert all("(1): exact_duplicate 1" in check.sentence for check in checks if check.verdict == "ok")
         return [(check.verdict, "20 of 61" in check.sentence) for check in checks]
 
     assert said() == [("stop", True), ("ok", False)]

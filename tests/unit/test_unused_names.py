@@ -126,6 +126,32 @@ def test_a_column_that_comes_late_is_named_by_the_scan_in_text_and_json(tmp_path
     assert "warning: `response`" in lines
 
 
+@pytest.mark.parametrize(
+    ("late", "columns", "keys", "meaningful"),
+    [
+        ({"messages": [ASKED, ANSWERED], "label": "x"}, ["label"], [], ["label"]),
+        ({"messages": [ASKED, ANSWERED], "id": 7, "prompt": "another"}, ["prompt"], [], ["prompt"]),
+        ({"messages": [ASKED, {**ANSWERED, "rationale": "r"}], "id": 7}, [], ["rationale"], ["rationale"]),
+        ({"messages": [{**ASKED, "content": [{"type": "text", "text": "q", "notes": 1}]}, ANSWERED]}, [],
+         ["content.notes"], []),
+        ({"messages": [ASKED, {**ANSWERED, "reasoning": [{"text": "r"}]}]}, [], ["reasoning"], ["reasoning"]),
+        ({"messages": [ASKED, {**ANSWERED, "text": "other"}]}, [], ["text"], ["text"]),
+        ({"messages": [{**ASKED, "train": True}, {**ANSWERED, "train": False}]}, [], ["train"], ["train"]),
+    ],
+)  # fmt: skip
+def test_what_comes_after_many_rows_with_the_same_names_is_found(
+    late: dict[str, Any], columns: list[str], keys: list[str], meaningful: list[str]
+) -> None:
+    usual = {"messages": [ASKED, {**ANSWERED, "reasoning": "r"}], "prompt": "q", "id": 7}
+    plain = {"messages": [ASKED, ANSWERED], "prompt": "", "id": None}
+    flagged = {"messages": [{**ASKED, "train": True}, {**ANSWERED, "train": True}]}
+    found = unused(*[usual, plain, flagged] * 30, late)
+    rest = [name for name in ("prompt", "id") if name not in columns]
+    assert set(found.columns) == {*rest, *columns}
+    assert list(found.turn_keys) == keys
+    assert list(found.meaningful) == meaningful
+
+
 def test_preflight_warns_of_what_is_not_used(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps({"text": f"t{n}", "label": "neg"}) + "\n" for n in range(5)))

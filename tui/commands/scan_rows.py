@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import json
 import os
+import re
 import tempfile
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from core.dataset.scan.scan import ScanResult
 
 _KINDS = {"leak_exact": "exact", "leak_near": "near"}
+_NAMES_ROWS = frozenset((
+    "exact_duplicate", "normalized_duplicate", "near_duplicate", "same_template", "conflicting_answers",
+))  # fmt: skip
+_ROW = re.compile(r"\brow (\d[\d,]*)")
 _AT_ONCE = 20_000
 """Flags that are held in memory before they are sorted and written."""
 
@@ -102,7 +107,7 @@ def row_lists(spool: FlagSpool, found: ScanResult, *, of_eval: bool) -> Mapping[
 
 def _flagged(spool: FlagSpool, place: _Places) -> Iterator[dict[str, Any]]:
     for row, flags in spool.rows():
-        said = [{"name": flag["name"], "reason": flag["reason"]} for flag in flags]
+        said = [{"name": flag["name"], "reason": place.reason(flag)} for flag in flags]
         yield {**place.of(row), "flags": said}
 
 
@@ -128,6 +133,18 @@ class _Places:
     def several(self) -> bool:
         """Whether rows come from several files."""
         return len(self._files) > 1
+
+    def reason(self, flag: Mapping[str, Any]) -> str:
+        """The reason of a flag; another row that it names is counted within its file, too."""
+        said = str(flag["reason"])
+        if not self.several or flag["name"] not in _NAMES_ROWS:
+            return said
+
+        def placed(found: re.Match[str]) -> str:
+            where = self.of(int(found[1].replace(",", "")) - 1)
+            return f"row {where['row']:,} of {where['file']}"
+
+        return _ROW.sub(placed, said, count=1)
 
     def of(self, row: int) -> dict[str, Any]:
         """`file` and `row`, the latter from 1."""

@@ -30,9 +30,10 @@ class Agreement:
 
     @property
     def words(self) -> str:
-        """As `ada and bob: 92 of 100 the same, kappa 0.78`."""
+        """As `ada and bob agree on 92 of 100 rows, kappa 0.78`."""
         kappa = "kappa undefined (all verdicts are the same)" if self.kappa is None else f"kappa {self.kappa:.2f}"
-        return f"{self.first} and {self.second}: {self.same:,} of {self.both:,} the same, {kappa}"
+        many = f"{self.same:,} of {self.both:,} row{'s' * (self.both != 1)}"
+        return f"{self.first} and {self.second} agree on {many}, {kappa}"
 
 
 def cohens_kappa(pairs: Iterable[tuple[str, str]]) -> float | None:

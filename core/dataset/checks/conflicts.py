@@ -35,11 +35,13 @@ class ConflictingAnswers(Check):
 
     name = "conflicting_answers"
     title = "conflicting answers"
-    help = "Another row has the same prompt, or nearly, with another answer: what the model learns is a coin toss."
+    help = (
+        "Another row has the same or nearly the same prompt but a different answer: the examples contradict each other."
+    )
     example = '`{"prompt": "Is it open?", "completion": "yes"}` and `{"prompt": "Is it open", "completion": "no"}`'
     advice = (
-        "Keep the right answer and drop the others. Keep them all if the prompt has several good answers. Where most "
-        "rows share a prompt, that is said once of the whole set."
+        "Keep the right answer and drop the others. Keep them all if the prompt has several good answers. If most rows "
+        "share a prompt, this is reported once for the dataset, not per row."
     )
     remembers = True
 
@@ -81,14 +83,14 @@ class ConflictingAnswers(Check):
         flagged = self._conflicting()
         if not self.is_property(len(flagged), self._seen):
             for row, other in flagged.items():
-                yield row, self.flag(f"same prompt as row {other + 1:,}, another answer")
+                yield row, self.flag(f"same prompt as row {other + 1:,}, different answer")
         for row, other, similarity in self._near():
             if row not in flagged:
                 flagged[row] = other
                 yield (
                     row,
                     self.flag(
-                        f"{percent(similarity)} similar to row {other + 1:,}, another answer", similarity=similarity
+                        f"{percent(similarity)} similar to row {other + 1:,}, different answer", similarity=similarity
                     ),
                 )
 
@@ -96,7 +98,7 @@ class ConflictingAnswers(Check):
         """How many rows share their prompts, where those are most."""
         rows = len(self._conflicting())
         if self.is_property(rows, self._seen):
-            said = f"{rows:,} of {self._seen:,} rows share a prompt with a row that has another answer"
+            said = f"{rows:,} of {self._seen:,} rows share a prompt with a row that has a different answer"
             yield SetProperty(self.name, said, rows)
 
     def _conflicting(self) -> dict[int, int]:
@@ -187,8 +189,8 @@ def _parts(item: Item) -> tuple[int, int, bytes, int] | None:
         if not turns or turns[-1].role != "assistant":
             return None
         turns = turns[:-1]
-    roles = [turn.role for turn in turns]
-    if "user" not in roles or any(turn.media for turn in turns):
+    roles = [turn.role for turn in turns if not turn.media]
+    if "user" not in roles or len(roles) < len(turns):
         return None
     end, text = item.ends[len(turns) - 1], item.normalized
     prompt = item.encoded[:end] if text.isascii() else text[:end].encode("utf-8", "surrogatepass")

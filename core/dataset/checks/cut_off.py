@@ -39,11 +39,11 @@ class CutOff(Check):
     name = "cut_off"
     title = "cut off"
     help = (
-        "The answer ends in mid-sentence although most answers of the set do not: it was probably cut at a token "
-        "limit, and teaches the model to stop early."
+        "The answer ends in mid-sentence, unlike most answers in the dataset. It was probably cut off at a token limit "
+        "and teaches the model to stop early."
     )
     example = '`"The three causes are heat, dust and the"`'
-    advice = "Complete the answer or drop the row. If many rows have it, make the data again with a higher token limit."
+    advice = "Complete the answer or drop the row. If many rows have it, regenerate the data with a higher token limit."
     remembers = True
 
     def __init__(self, context: Context) -> None:
@@ -80,7 +80,8 @@ class CutOff(Check):
             yield (
                 row,
                 self.flag(
-                    f"ends in mid-sentence: ...{last!r}; {finished:,} of {self._judged:,} prose answers end a sentence"
+                    f"ends in mid-sentence: ...{last!r}; {finished:,} of {self._judged:,} prose answers end with a "
+                    f"full sentence"
                 ),
             )
 
@@ -102,9 +103,9 @@ def _ends(tail: str, whole: bool) -> bool | None:
     if not tail or tail.count("```") or (whole and tail.lstrip()[:1] in "{[<"):
         return None
     last_line = tail.rsplit("\n", 1)[-1]
-    if len(tail.split()) < _FEWEST_WORDS or _LIST.match(last_line):
+    if len(tail.split(None, _FEWEST_WORDS)) < _FEWEST_WORDS or _LIST.match(last_line):
         return None
-    if _OTHER_LETTER.search(tail) or not _LATIN.search(tail):
+    if (not tail.isascii() and _OTHER_LETTER.search(tail)) or not _LATIN.search(tail):
         return None
     bare = tail.rstrip(_CLOSING)
     if not bare:

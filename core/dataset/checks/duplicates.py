@@ -57,8 +57,9 @@ class NormalizedDuplicate(Check):
         if not item.normalized or sample is None:
             return None
         # Who says which words, what is rated how and which turns are trained: what differs there is no duplicate.
-        turns = tuple((turn.role, turn.trained, turn.media, bool(turn.reasoning)) for turn in item.turns)
-        shape = (sample.kind, sample.label, len(sample.messages), len(sample.chosen), turns, item.ends, item.loss_flags)
+        turns = [(turn.role, turn.trained, turn.media, not turn.reasoning) for turn in item.turns]
+        sizes = len(sample.messages), len(sample.chosen)
+        shape = (sample.kind, sample.label, *sizes, *turns, item.ends, item.loss_flags)
         tools = str(sample.tools) if sample.tools else ""
         # Python's own hash has 64 bits, as many as are needed for millions of rows, and costs a tenth of BLAKE2b.
         content = hash(item.content)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from array import array
 
 _SMALLEST = 2**10
-_STEP = 0x9E37_79B9_7F4A_7C15
-_BITS = 2**64 - 1
+_WIDTH = 3
+"""Numbers a place: the row from 1 (0 for an empty one), the key, the mark. They lie together, in one line of cache."""
 
 
 class FirstRows:
@@ -27,32 +27,29 @@ class FirstRows:
         Returns:
             The first row of this key and its mark: the arguments themselves where there was none before.
         """
-        rows, keys, mask = self._rows, self._keys, self._mask
-        at = (key * _STEP & _BITS) >> self._shift
-        while first := rows[at]:
-            if keys[at] == key:
-                return first - 1, self._marks[at]
-            at = (at + 1) & mask
-        rows[at], keys[at], self._marks[at] = row + 1, key, mark
+        table, place, mask = self._table, key, self._mask
+        while first := table[at := _WIDTH * (place & mask)]:
+            if table[at + 1] == key:
+                return first - 1, table[at + 2]
+            place += 1
+        table[at], table[at + 1], table[at + 2] = row + 1, key, mark
         self._used += 1
-        if self._used > 0.75 * mask:
+        if self._used > self._most:
             self._grow()
         return row, mark
 
     def _make(self, places: int) -> None:
         self._mask = places - 1
-        self._shift = 65 - places.bit_length()
-        self._rows = array("Q", bytes(8 * places))
-        self._keys = array("q", bytes(8 * places))
-        self._marks = array("q", bytes(8 * places))
+        self._most = int(0.75 * places)
+        self._table = array("q", bytes(8 * _WIDTH * places))
 
     def _grow(self) -> None:
-        before = zip(self._rows, self._keys, self._marks, strict=True)
-        self._make(2 * len(self._rows))
-        rows, keys, mask, shift = self._rows, self._keys, self._mask, self._shift
-        for row, key, mark in before:
-            if row:
-                at = (key * _STEP & _BITS) >> shift
-                while rows[at]:
-                    at = (at + 1) & mask
-                rows[at], keys[at], self._marks[at] = row, key, mark
+        before, size = self._table, len(self._table)
+        self._make(2 * size // _WIDTH)
+        table, mask = self._table, self._mask
+        for start in range(0, size, _WIDTH):
+            if before[start]:
+                place = before[start + 1]
+                while table[at := _WIDTH * (place & mask)]:
+                    place += 1
+                table[at : at + _WIDTH] = before[start : start + _WIDTH]

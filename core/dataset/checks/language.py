@@ -38,6 +38,7 @@ _COMMON_WORDS = {
 _WORD_SETS = {name: frozenset(words.split()) for name, words in _COMMON_WORDS.items()}
 _NONE: frozenset[str] = frozenset()
 _ALL_WORDS = _NONE.union(*_WORD_SETS.values())
+_LANGUAGES_OF = {word: tuple(name for name, words in _WORD_SETS.items() if word in words) for word in _ALL_WORDS}
 
 # First code points of runs of letters, and their script; Latin letters are told apart by words.
 _RUNS = (
@@ -115,14 +116,22 @@ def language_of(text: str, words: list[str], guess: str = "English") -> str:
         script = _script(text)
         if script != "Latin":
             return script
-    known = _ALL_WORDS.intersection(
-        words if len(words) <= 2 * _WORDS_LOOKED_AT else words[:_WORDS_LOOKED_AT] + words[-_WORDS_LOOKED_AT:]
-    )
-    if len(_WORD_SETS.get(guess, _NONE) & known) >= _SURE_WORDS:
+    guessed = _WORD_SETS.get(guess, _NONE)
+    known = _ALL_WORDS.intersection(words[:_WORDS_LOOKED_AT])
+    if len(guessed & known) >= _SURE_WORDS:
         return guess
-    hits = sorted(((len(common & known), name) for name, common in _WORD_SETS.items()), reverse=True)
-    (best, name), (second, _) = hits[:2]
-    return name if best >= _FEWEST_WORDS and best >= 2 * second else ""
+    if len(words) > _WORDS_LOOKED_AT:
+        known |= _ALL_WORDS.intersection(words[max(_WORDS_LOOKED_AT, len(words) - _WORDS_LOOKED_AT) :])
+    if len(known) < _FEWEST_WORDS:
+        return ""
+    if len(guessed & known) >= _SURE_WORDS:
+        return guess
+    hits = dict.fromkeys(_WORD_SETS, 0)
+    for word in known:
+        for name in _LANGUAGES_OF[word]:
+            hits[name] += 1
+    second, best = sorted(hits.values())[-2:]
+    return max(hits, key=hits.__getitem__) if best >= _FEWEST_WORDS and best >= 2 * second else ""
 
 
 def _script(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Windows line ends inside texts."""
+"""Windows line endings inside texts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ class LineEnds(Check):
     """Carriage returns, of which each is a character that the model learns to write."""
 
     name = "crlf"
-    title = "Windows line ends"
-    help = "Lines inside the text end in CR LF or CR. The carriage returns are trained on, and line ends are mixed."
+    title = "Windows line endings"
+    help = (
+        "Lines in the text end in CR LF or CR. The model would be trained on the carriage returns, mixed with plain "
+        "line endings."
+    )
     example = "`Dear Ann,\\r\\nthank you`"
-    advice = "Replace `\\r\\n` by `\\n` in the file. Where most rows have them, that is said once of the whole set."
+    advice = (
+        "Replace `\\r\\n` by `\\n` in the file. If most rows have them, this is reported once for the dataset, not "
+        "per row."
+    )
     severity = "note"
     remembers = True
 
@@ -43,15 +49,13 @@ class LineEnds(Check):
             return
         for row, times, lone in zip(self._rows, self._counts, self._lone, strict=True):
             what = "CR" if lone == times else "CR LF"
-            yield row, self.flag(f"{times:,} line end{'s' * (times != 1)} of {what}")
+            yield row, self.flag(f"{times:,} {what} line ending{'s' * (times != 1)}")
 
     def properties(self) -> Iterator[SetProperty]:
         """In how many rows, where those are most."""
         if self._is_all:
             rows = len(self._rows)
-            yield SetProperty(
-                self.name, f"Line ends of CR LF inside the texts of {rows:,} of {self._seen:,} rows", rows
-            )
+            yield SetProperty(self.name, f"CR LF line endings in the texts of {rows:,} of {self._seen:,} rows", rows)
 
     @property
     def _is_all(self) -> bool:

@@ -12,19 +12,19 @@ class Media(Check):
     name = "media"
     title = "images or other media"
     help = (
-        "The row holds images, audio, video or files. A text model is trained on text alone, so it would learn to "
-        "answer about what it cannot see. A run does not start with such rows."
+        "The row has images, audio, video or files. Only text is trained on, so the model would learn to answer about "
+        "things it cannot see. A run does not start with such rows."
     )
     example = '`{"image": "a.png", "prompt": "What is on it?", "completion": "A cat."}`'
     advice = (
-        "Drop the row (add `media` to `data.drop_flags`), or train on its text alone with `data.train_without=media`."
+        "Drop the row (add `media` to `data.drop_flags`), or train on its text only with `data.train_without=media`."
     )
     severity = "error"
 
     def inspect(self, item: Item) -> Flag | None:
         """Names the kinds and the first turn that has some."""
-        kinds = dict.fromkeys(kind for turn in item.turns for kind in turn.media)
-        if not kinds:
+        marked = [(number, turn.media) for number, turn in enumerate(item.turns, 1) if turn.media]
+        if not marked:
             return None
-        first = next(number for number, turn in enumerate(item.turns, 1) if turn.media)
+        first, kinds = marked[0][0], dict.fromkeys(kind for _, media in marked for kind in media)
         return self.flag(f"{', '.join(kinds)} in turn {first}, which is not trained on")

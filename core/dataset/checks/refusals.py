@@ -37,12 +37,21 @@ class Refusal(Check):
         r"|^(?:很抱歉|非常抱歉|对不起|抱歉)[，,]?(?:但)?(?:作为[^。，]{0,16}，)?我(?:无法|不能)"
     )
 
+    # What the pattern finds holds one of these, or begins like one of the others: most answers are told apart by that.
+    _ANYWHERE = ("as an ai", "as a ai", "artificial intelligence", "language model", "作为")
+    _BEGINNINGS = (
+        "i ", "i'm", "ic", "iw", "iam", "sorry", "my apolog", "unfortunately",
+        "很抱歉", "非常抱歉", "对不起", "抱歉",
+    )  # fmt: skip
+
     def inspect(self, item: Item) -> Flag | None:
         """Quotes the phrase; the rejected answer of a pair may refuse as it likes."""
         for turn in item.conversation:
             if turn.role != "assistant":
                 continue
-            head = turn.content[:_HEAD].lower().replace("’", "'")
-            if found := self._PATTERN.search(head.lstrip()):
+            head = turn.content[:_HEAD].lower().replace("’", "'").lstrip()
+            if not (head.startswith(self._BEGINNINGS) or any(map(head.__contains__, self._ANYWHERE))):
+                continue
+            if found := self._PATTERN.search(head):
                 return self.flag(f"the assistant says {found.group()[:80]!r}")
         return None

@@ -65,8 +65,9 @@ class RenderedChat(Check):
     name = "rendered_chat"
     title = "already rendered chat"
     help = (
-        "The text holds the markup of a chat template (ChatML, Llama, Mistral, Gemma) or the labels of a flattened "
-        "conversation (Alpaca, Human/Assistant): the template is applied twice, or questions are trained on as answers."
+        "The text contains chat template markup (ChatML, Llama, Mistral, Gemma) or the labels of a flattened "
+        "conversation (Alpaca, Human/Assistant). The template would be applied twice, or questions would be trained on "
+        "as answers."
     )
     example = '`{"text": "<|im_start|>user\\nHi<|im_end|>\\n<|im_start|>assistant\\nHello<|im_end|>"}`'
     advice = (
@@ -108,16 +109,14 @@ class RenderedChat(Check):
         """Flags the answers that end with an end token, unless most do."""
         if not self._all_end:
             for row in self._ended:
-                yield row, self.flag("the answer ends with an end token as text, and training adds its own")
+                yield row, self.flag("the answer ends with an end token as text, and training adds another one")
 
     def properties(self) -> Iterator[SetProperty]:
         """How many answers end with an end token, where those are most."""
         if self._all_end:
             rows = len(self._ended)
             ends = ", ".join(self._ends)
-            said = (
-                f"{rows:,} of {self._seen:,} answers end with {ends} as text, and training adds an end token of its own"
-            )
+            said = f"{rows:,} of {self._seen:,} answers end with {ends} as text, and training adds another end token"
             yield SetProperty(self.name, said, rows)
 
     @property

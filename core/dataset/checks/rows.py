@@ -17,7 +17,7 @@ class UnreadableRow(Check):
     )
     example = 'a dataset of `messages` with the row `{"prompt": "Hi"}`'
     advice = (
-        "If many rows have it, set format and columns (the mapping on Data, or `--columns`). Otherwise fix "
+        "If many rows have it, set the format and columns (`M` on Data, or `--columns`). Otherwise fix "
         "the row in the file."
     )
     severity = "error"
@@ -52,13 +52,12 @@ class NonstandardJson(Check):
     name = "nonstandard_json"
     title = "non-standard JSON"
     help = (
-        "NaN, Infinity, a number that cannot be kept as written (1e400, beyond 64 bits), a repeated key or half a "
-        "surrogate pair: other tools reject this row or silently change it."
+        "NaN, Infinity, a number that cannot be stored exactly (1e400, beyond 64 bits), a duplicate key or a lone "
+        "surrogate: other tools reject this row or silently change it."
     )
     example = '`{"prompt": "q", "completion": "a", "score": NaN}`'
     advice = (
-        "The reason names the value. Fix it in the file if it is in a column that is trained on, and before using the "
-        "file elsewhere."
+        "The reason names the value. Fix it in the file if the column is trained on, or if other tools read the file."
     )
     severity = "note"
 

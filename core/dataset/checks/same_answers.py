@@ -11,9 +11,9 @@ class SameAnswers(Check):
 
     name = "same_answers"
     title = "chosen equals rejected"
-    help = "The chosen and the rejected answer are the same, so there is no preference to learn from."
+    help = "The chosen and the rejected answer are the same, so there is no preference to learn."
     example = '`{"prompt": "Hi", "chosen": "Hello!", "rejected": "hello!"}`'
-    advice = "Drop the row, or write another rejected answer."
+    advice = "Drop the row, or write a different rejected answer."
     severity = "error"
 
     def inspect(self, item: Item) -> Flag | None:

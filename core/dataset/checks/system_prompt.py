@@ -21,8 +21,8 @@ class SystemPromptDiffers(Check):
     help = "Most rows share a system prompt that this row lacks or replaces, so what it teaches may not carry over."
     example = "99 rows with a system prompt, one without"
     advice = (
-        "Use one system prompt, or keep several on purpose and use the same ones at inference. Where more than a tenth "
-        "of the rows differ, that is said once of the whole set."
+        "Use one system prompt, or keep several on purpose and use the same ones at inference. If more than a tenth of "
+        "the rows differ, this is reported once for the dataset, not per row."
     )
     severity = "note"
     remembers = True

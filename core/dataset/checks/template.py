@@ -19,11 +19,11 @@ class SameTemplate(Check):
 
     name = "same_template"
     title = "same template"
-    help = "An earlier row has the same text with other numbers: many such rows teach the template, not the task."
+    help = "An earlier row has the same text with different numbers: many such rows teach the template, not the task."
     example = '`"Add 3 and 4."` and `"Add 8 and 1."`'
     advice = (
-        "Keep a few of each template and drop the rest: audit them by flag. Where most rows repeat a template, that is "
-        "said once of the whole set and no row is flagged, unless `data.drop_flags` names it."
+        "Keep a few of each template and drop the rest: audit them by flag. If most rows repeat a template, this is "
+        "reported once for the dataset and no row is flagged, unless the flag is in `data.drop_flags`."
     )
     severity = "note"
     remembers = True
@@ -56,7 +56,7 @@ class SameTemplate(Check):
         """Flags the rows that repeat a template, unless most rows do."""
         if not self._is_all:
             for row, first in zip(self._rows, self._of, strict=True):
-                yield row, self.flag(f"same text as row {first + 1:,} with other numbers", of=first)
+                yield row, self.flag(f"same text as row {first + 1:,} with different numbers", of=first)
 
     def properties(self) -> Iterator[SetProperty]:
         """How many rows the templates have where those are most."""
@@ -64,7 +64,7 @@ class SameTemplate(Check):
             rows, templates = len(self._rows), len(set(self._of))
             one = f"{templates:,} templates" if templates > 1 else "one template"
             yield SetProperty(
-                self.name, f"{rows + templates:,} of {self._seen:,} rows are {one} with other numbers", rows
+                self.name, f"{rows + templates:,} of {self._seen:,} rows repeat {one} with different numbers", rows
             )
 
     @property

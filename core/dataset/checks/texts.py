@@ -19,8 +19,8 @@ class Placeholder(Check):
     name = "placeholder"
     title = "unfilled placeholder"
     help = (
-        "A template variable was never filled in, such as {{name}}, TODO or <insert ...>; the model would "
-        "learn to say it. Code is not looked at."
+        "A template variable was never filled in, such as {{name}}, TODO or <insert ...>; the model would learn to say "
+        "it. Code is not checked."
     )
     example = '`"Dear {{customer_name}}, ..."`'
     advice = "Fill it in where the data is made, or drop the row. Keep it if the text is about templates."
@@ -141,9 +141,11 @@ class AnswerEqualsPrompt(Check):
         sample = item.sample
         if sample is None or sample.kind == "text":
             return None
-        answer = sample.answer
-        if len(answer) < 2 or abs(len(answer) - len(sample.question)) > 64:
+        answer, asked = sample.answer, sample.question
+        if len(answer) < 2 or abs(len(answer) - len(asked)) > 64:
             return None
-        if normalize(answer) != normalize(sample.question):
+        if item.text.isascii() and answer.lstrip()[:1].lower() != asked.lstrip()[:1].lower():
+            return None  # most rows: a hundredth of what normalizing takes
+        if normalize(answer) != normalize(asked):
             return None
         return self.flag("the answer is the prompt, word for word")

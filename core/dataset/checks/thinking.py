@@ -18,10 +18,10 @@ class ThinkBlock(Check):
     title = "empty or broken thinking"
     help = (
         "An answer has an empty think block, or a `<think>` or `</think>` tag without its counterpart, so the model "
-        "would learn to think nothing, or to write the tag as text."
+        "would learn to skip thinking or to write the tag as text."
     )
     example = '`{"prompt": "6+6?", "completion": "Six and six.\\n</think>\\n\\n12"}`'
-    advice = "Complete the tags, or remove the block. Some templates add the opening tag: then the tag is no fault."
+    advice = "Complete the tags, or remove the block. If the chat template adds the opening tag, keep the row."
 
     def inspect(self, item: Item) -> Flag | None:
         """Names the first such turn."""

@@ -16,20 +16,20 @@ TEXTS = (
     FlagText(
         NOT_RENDERED,
         "not rendered",
-        "The row holds tool calls, tool schemas, reasoning, media or text to train on that the chosen chat template "
-        "does not render, so something else would be trained. A run does not start with such rows.",
+        "The row has tool calls, tool schemas, reasoning, media or answer text that the chosen chat template does not "
+        "render, so the model would not be trained on it. A run does not start with such rows.",
         "a tool call, with a chat template that renders no tools",
         "Choose another `model.chat_template`, drop these rows (add `not_rendered` to `data.drop_flags`), or train "
-        "without these parts: `data.train_without`.",
+        "without these parts (`data.train_without`).",
         "error",
     ),
     FlagText(
         CONTROL_TOKENS,
         "control tokens in text",
-        "Special tokens of the chosen tokenizer appear in the text of the row. They would be trained as control "
-        "tokens, as if the conversation ended or a new turn began there.",
+        "The text contains the tokenizer's special tokens. They would be trained on as control tokens, as if the "
+        "conversation ended or a new turn began there.",
         '`{"prompt": "Hi", "completion": "Hello<|im_end|>"}`',
-        "Remove the token from the text. To train on the row as it is, keep it by hand, or remove `control_tokens` "
+        "Remove the token from the text. To train on the row unchanged, keep it on Data, or remove `control_tokens` "
         "from `data.drop_flags`.",
         "error",
     ),

@@ -92,8 +92,8 @@ class LossWeight(Check):
     """A loss weight that training does not know."""
 
     name = "loss_weight"
-    title = "loss weight other than 0 and 1"
-    help = "The data gives a turn a loss weight other than 0 and 1, which is not supported: the turn counts fully."
+    title = "unsupported loss weight"
+    help = "A turn has a loss weight other than 0 and 1, which is not supported: it is treated as 1."
     example = '`{"role": "assistant", "content": "Hello", "weight": 0.3}`'
     advice = "Set the weight to 0 (no loss) or 1, or drop the row."
 
@@ -101,5 +101,5 @@ class LossWeight(Check):
         """Names the first such turn."""
         for number, turn in enumerate(item.turns, 1):
             if turn.weight != 1:
-                return self.flag(f"turn {number} has the weight {turn.weight:g}; it trains with weight 1")
+                return self.flag(f"turn {number} has loss weight {turn.weight:g}; treated as 1")
         return None

@@ -191,7 +191,7 @@ def no_number(value: Any) -> str:
     """What a value is that reads as a number and is none: NaN, or one beyond what a float keeps; else ""."""
     if not isinstance(value, float) or math.isfinite(value):
         return ""
-    return "not a number (NaN)" if math.isnan(value) else "a number that is too large to be kept"
+    return "not a number (NaN)" if math.isnan(value) else "a number that is too large to store"
 
 
 def text_of(row: Mapping[str, Any], columns: Mapping[str, str], name: str, *, required: bool = True) -> str:

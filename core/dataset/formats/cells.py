@@ -15,6 +15,7 @@ _TEXTS = ("text", "content", "contents", "passage", "paragraph", "passage_text",
 _ANSWERS = ("text", "value", "answer", "normalized_value")
 _SEVERAL = frozenset(("contexts", "passages", "paragraphs", "documents", "answers"))
 _LISTED = ("['", '["', "array(['", 'array(["')
+_DIGITS = 19
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -109,7 +110,7 @@ def answer_text(row: Mapping[str, Any], columns: Mapping[str, str], name: str) -
     found = answer_in(value)
     if found is None:
         if holds_answer(value):
-            raise Unreadable(f"`{column}` holds no answer (a question without an answer)")
+            raise Unreadable(f"`{column}` has no answer for this question")
         raise Unreadable(f"`{column}` should be text, but it is {json_type(value)}")
     return found
 
@@ -191,7 +192,7 @@ def chosen_text(answer: Any, choices: Mapping[str, str], first: int) -> str:
     texts = list(choices.values())
     said = answer_in(answer)
     if said is None:
-        raise Unreadable("the answer is empty, so no choice is named")
+        raise Unreadable("the answer is empty, so it matches no choice")
     said = said.strip()
     if said in texts and not isinstance(answer, (int, float)):
         return said
@@ -200,16 +201,21 @@ def chosen_text(answer: Any, choices: Mapping[str, str], first: int) -> str:
     if label.upper() in by_label and not isinstance(answer, (int, float)):
         return by_label[label.upper()]
     if label.removeprefix("-").removesuffix(".0").isdecimal():
-        number = int(float(label)) - first
+        number = _whole(label) - first
         if 0 <= number < len(texts):
             return texts[number]
-        raise Unreadable(f"the answer {said[:20]} names none of the {len(texts)} choices")
+        raise Unreadable(f"the answer {said[:20]} matches none of the {len(texts)} choices")
     if len(label) == 1 and label.upper() in _LETTERS:
         number = _LETTERS.index(label.upper())
         if number < len(texts):
             return texts[number]
-        raise Unreadable(f"the answer {said[:20]!r} names none of the {len(texts)} choices")
+        raise Unreadable(f"the answer {said[:20]!r} matches none of the {len(texts)} choices")
     return said
+
+
+def _whole(digits: str) -> int:
+    """The number that some digits, and `.0` behind them, are; of hundreds of digits one that is as good: too large."""
+    return int(digits.removesuffix(".0")[:_DIGITS])
 
 
 def first_number(rows: Sequence[Mapping[str, Any]], answer: str, choices: str) -> int:
@@ -223,7 +229,7 @@ def first_number(rows: Sequence[Mapping[str, Any]], answer: str, choices: str) -
             and said.strip().removesuffix(".0").isdecimal()
             and said.strip() not in found.values()
         ):
-            numbers.append((int(float(said)), len(found)))
+            numbers.append((_whole(said.strip()), len(found)))
     return int(bool(numbers) and all(n > 0 for n, _ in numbers) and any(n == size for n, size in numbers))
 
 

@@ -191,7 +191,10 @@ class QuestionAnswer(Format):
         if "choices" not in columns:
             return found
         counted = "from 1" if columns.get(_FIRST) == "1" else "from 0"
-        return f"{found}; the choices are part of the question, and a numbered answer (counted {counted}) is its text"
+        return (
+            f"{found}; the choices are added to the question, and a numbered answer (counted {counted}) becomes the "
+            "text of that choice"
+        )
 
 
 class PromptCompletion(Format):
@@ -236,7 +239,7 @@ def turns_or_text(row: Mapping[str, Any], columns: Mapping[str, str], name: str,
     names = TurnNames.of(columns)
     value = row.get(columns[name])
     turns = turns_in(value, names)
-    if turns is not None and (not isinstance(value, str) or is_turns(turns, keys=names.keys)):
+    if turns is not None and is_turns(turns, keys=names.keys):
         return read_turns(turns, names)
     if role == "user":
         return (Message("user", text_of(row, columns, name)),)

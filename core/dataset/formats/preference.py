@@ -116,7 +116,7 @@ def answer_of(row: Mapping[str, Any], columns: Mapping[str, str], name: str) -> 
     turns = turns_in(value, names)
     if turns and all(isinstance(turn, str) for turn in turns):
         if len(turns) > 1:
-            raise Unreadable(f"`{columns[name]}` holds {len(turns)} answers, but there can be one")
+            raise Unreadable(f"`{columns[name]}` has {len(turns)} answers; expected one")
         return (Message("assistant", turns[0]),)
     if turns is not None:
         return read_turns(turns, names)
@@ -255,7 +255,7 @@ def _parted(
         if not answer:
             raise Unreadable(f"no {name} answer")
         if answer[0].role != "assistant":
-            raise Unreadable(f"`{columns.get(name, name)}` begins with a {answer[0].role} turn, not with an answer")
+            raise Unreadable(f"`{columns.get(name, name)}` starts with a {answer[0].role} turn, not with an answer")
     messages = with_system(prompt, row, columns)
     return Sample("preference", messages=messages, chosen=chosen, rejected=rejected, tools=tools)
 

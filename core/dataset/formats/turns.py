@@ -55,7 +55,7 @@ class TurnNames:
     @classmethod
     def of(cls, columns: Mapping[str, str]) -> TurnNames:
         """What a mapping says of turns; several names of one role stand with `|` between them."""
-        if not any("." in name for name in columns):
+        if "." not in "".join(columns):
             return USUAL
         roles: dict[str, Role] = {}
         for role in MESSAGE_ROLES:
@@ -135,6 +135,8 @@ def read_turns(
         Unreadable: naming the turn, from 1, and what is wrong with it.
     """
     if isinstance(value, str):
+        if value.strip() and not value.lstrip().startswith(_OPEN):
+            raise Unreadable("expected a list of messages, got text")
         value = decoded(value) if value.strip() else []
     if isinstance(value, dict):
         value = [value]
@@ -143,7 +145,8 @@ def read_turns(
     if not value:
         raise Unreadable("the conversation is empty")
     answers: list[bool] | None = None
-    if losses is not None or any(MASK_KEY in turn for turn in value if isinstance(turn, dict)):
+    masked = [turn for turn in value if isinstance(turn, dict) and MASK_KEY in turn]
+    if masked or losses is not None:
         answers = [isinstance(turn, dict) and speaker_role(turn, names) in ("assistant", "call") for turn in value]
     trains = answers is not None and mask_trains(value, answers)
     said = losses(value, answers) if losses is not None and answers is not None else None

@@ -74,6 +74,7 @@ _CLASSES = ("label", "labels", "class", "sentiment", "category")
 _MOST_NAMED = 8
 _NAMELESS = "(no name)"
 _MOST_CLASS = 60
+_MOST_REMEMBERED = 4_096
 _MOST_LETTER = 3
 _LEAST_SAID = 12
 """Characters from which on a text that is found somewhere in a sample is no chance."""
@@ -137,16 +138,21 @@ class UnusedSearch:
         if reading is None:
             reading = self._readings[id(recognition)] = _Reading.of(recognition)
             self._held.append(recognition)  # so that no other one gets its id
-        new = row.keys() - reading.used - self._settled
-        if new:
-            for name in row:
+        names = tuple(row)
+        if names not in reading.rows_done:
+            new = row.keys() - reading.used - self._settled
+            for name in row if new else ():
                 if name in new and _filled(row[name]):
                     self._first.setdefault(name, (recognition, row[name]))
                     if _note(self._columns, name, row[name], sample):
                         self._settled.add(name)
-        if self._weight == 1 and sample.kind != "text":
-            turns = (*sample.messages, *sample.chosen, *sample.rejected)
-            self._weight = next((turn.weight for turn in turns if turn.weight != 1), 1.0)
+            if not new:
+                _remember(reading.rows_done, names)
+        if self._weight == 1:
+            for turns in (sample.messages, sample.chosen, sample.rejected):
+                for turn in turns:
+                    if turn.weight != 1 and self._weight == 1:
+                        self._weight = turn.weight
         if reading.system and reading.system not in self._second_system:
             self._see_system(row.get(reading.system), reading.system, sample)
         for column in reading.turns:
@@ -167,7 +173,7 @@ class UnusedSearch:
             self._columns[column] = True
 
     def _see_turns(self, value: Any, column: str, reading: _Reading, sample: Sample) -> None:
-        turns = turns_in(value, reading.names)
+        turns = value if isinstance(value, list) else turns_in(value, reading.names)
         if turns is None:
             return
         if isinstance(value, dict) and turns[0] is not value:
@@ -175,6 +181,12 @@ class UnusedSearch:
         flagged = False
         for turn in turns:
             if not isinstance(turn, dict):
+                continue
+            names = tuple(turn)
+            if names in reading.turns_done:
+                for key in _WITH_PARTS:
+                    if isinstance(turn.get(key), list):
+                        self._see_parts(turn[key], sample)
                 continue
             keys = turn.keys()
             new = keys - reading.keys - self._settled_keys
@@ -186,13 +198,19 @@ class UnusedSearch:
             for name in keys & _REASONING:
                 if not isinstance(turn[name], str):
                     self._note_keys([name], turn, sample, telling=True)
-            for content in (turn.get("content"), turn.get("value")):
-                if isinstance(content, list):
-                    for part in content:
-                        self._see_inside(part, _PART, "content", sample)
+            for key in _WITH_PARTS:
+                if isinstance(turn.get(key), list):
+                    self._see_parts(turn[key], sample)
             flagged = flagged or bool(keys & FLAG_KEYS)
+            # Keys that say the same whatever they hold: further turns with them need no second look.
+            if not new and keys.isdisjoint(_LOOKED_INTO) and all(len(keys & group) < 2 for group in reading.groups):
+                _remember(reading.turns_done, names)
         if flagged:
             self._flags_of_others(turns, reading)
+
+    def _see_parts(self, parts: Iterable[Any], sample: Sample) -> None:
+        for part in parts:
+            self._see_inside(part, _PART, "content", sample)
 
     def _see_inside(self, value: Any, known: frozenset[str], place: str, sample: Sample) -> None:
         """Keys of an object inside a column, named with their place."""
@@ -242,7 +260,7 @@ class UnusedSearch:
 
     def _warnings(self) -> Iterable[str]:
         if self._weight != 1:
-            yield f"Loss weights other than 0 and 1 ({self._weight:g}) are not supported: those turns train as 1."
+            yield f"Loss weights other than 0 and 1 ({self._weight:g}) are not supported: those turns are treated as 1."
         columns, keys, choices = [], [], []
         for name in (name for name, telling in self._columns.items() if telling):
             if _CHOICES.fullmatch(_short(name)):
@@ -256,16 +274,16 @@ class UnusedSearch:
         for name in (name for name, telling in self._keys.items() if telling):
             if name in self._asked:
                 yield (
-                    f"`{name}` marks turns of the user or the system for training and is not used there: only answers "
-                    "are trained on, unless data.loss_on is everything."
+                    f"`{name}` marks user or system turns for training, which has no effect: only answers are trained "
+                    f"on, unless data.loss_on is everything."
                 )
             else:
                 keys.append(name)
         if choices:
             named = ", ".join(f"`{name[:40]}`" for name in choices[:_MOST_NAMED])
             yield (
-                f"{named} look like the choices of the question and are not used, so the answer names something that "
-                "the model does not see. Put them into one column, `choices`, as a list."
+                f"{named} look like answer choices but are not used, so the model never sees what the answer refers "
+                f"to. Put them into one column, `choices`, as a list."
             )
         yield from _together(columns, "", "To use {it}, map {it} or choose another format.")
         yield from _together(keys, " in turns", "To use {it}, rename {it} to a key that the format reads.")
@@ -273,17 +291,17 @@ class UnusedSearch:
     def _about(self, name: str) -> str:
         """What is to be said of one column, where more is known than its name."""
         if name in self._second_system:
-            return f"`{name}` is not used where the conversation has another system prompt of its own."
+            return f"`{name}` is not used in rows whose conversation already has a different system prompt."
         (how, value), short = self._first[name], _short(name)
         answer = next((each for each in ("completion", "output", "answer", "chosen") if each in how.columns), "")
         if how.kind == "text" and _is_class(short, value):
             return (
-                f"`{name}` is not used; it looks like a class label. For classification, where the model answers with "
-                f"it, read the rows as prompt-completion: prompt={how.columns['text']}, completion={name}."
+                f"`{name}` is not used; it looks like a class label. For classification, use the "
+                f"format prompt-completion with prompt={how.columns['text']}, completion={name}."
             )
         if short in _ANSWERS - _WORSE - {"winner"} and answer:
             other = how.columns[answer]
-            return f"`{name}` is not used: the answer is `{other}`. To train on the other one, set {answer}={name}."
+            return f"`{name}` is not used; the answer is `{other}`. To train on it instead, set {answer}={name}."
         if short in MEDIA_KEYS:
             return f"`{name}` is not used: training is on text only."
         return ""
@@ -291,7 +309,10 @@ class UnusedSearch:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What a recognition reads: columns, those of them that hold turns, and keys of turns."""
+    """What a recognition reads: columns, those of them that hold turns, and keys of turns.
+
+    Also the names of columns and the keys of turns, in their order, that were found to hold nothing new.
+    """
 
     used: frozenset[str]
     turns: tuple[str, ...]
@@ -300,6 +321,8 @@ class _Reading:
     keys: frozenset[str]
     groups: tuple[frozenset[str], ...]
     names: TurnNames
+    rows_done: set[tuple[str, ...]] = field(default_factory=set)
+    turns_done: set[tuple[str, ...]] = field(default_factory=set)
 
     @classmethod
     def of(cls, recognition: Recognition) -> _Reading:
@@ -321,6 +344,8 @@ class _Reading:
 _AROUND = frozenset(("messages", "conversations", "conversation", "tools"))
 _INSTANCE = frozenset(("input", "output"))
 _REASONING = frozenset(REASONING_KEYS)
+_LOOKED_INTO = _REASONING | FLAG_KEYS
+_WITH_PARTS = ("content", "value")
 _PART = frozenset((
     "type", "text", "value", "content", "reasoning", "thinking", "thought", "tool_call", "id", "name", "input", "url",
     "arguments", "function", "tool_use_id", "tool_call_id", "call_id", "output", "response", "functionCall", "detail",
@@ -330,6 +355,11 @@ _PART = frozenset((
     "args", "result", "tool_name",
 ))  # fmt: skip
 """Keys of content parts that are read, or that belong to the media that a turn is marked with."""
+
+
+def _remember(done: set[tuple[str, ...]], names: tuple[str, ...]) -> None:
+    if len(done) < _MOST_REMEMBERED:
+        done.add(names)
 
 
 def _note(names: dict[str, bool], name: str, value: Any, sample: Sample, *, telling: bool = False) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 
 from core.dataset.dataset import Dataset
 from core.dataset.formats import Recognition
-from core.dataset.records import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +41,15 @@ class ReadAs:
         self._dataset = dataset
         self._counts: Counter[tuple[int, int]] = Counter()
 
-    def take(self, row: Row, is_sample: bool) -> None:
-        """Counts a good row; of a file without samples, that nothing is known."""
-        assert row.value is not None
-        which = self._dataset.recognitions.of(row.source).which(row.value) if is_sample else 0
-        self._counts[row.source, which] += is_sample
+    def take(self, source: int, which: int, is_sample: bool) -> None:
+        """Counts a good row; of a file without samples, that nothing is known.
+
+        Args:
+            source: its file.
+            which: by which of the file's readings it was read; 0 where it is no sample.
+            is_sample: whether it became one.
+        """
+        self._counts[source, which] += is_sample
 
     def rows(self) -> tuple[ReadRows, ...]:
         """Each way of reading with its rows, file by file; none where all rows are read alike."""

@@ -155,6 +155,7 @@ class Scanner:
         for _ in self._see_again(occurrences):
             yield None
         number = self._begun.rows
+        inspections = [check.inspect for check in self._checks]
         for entry in range(self._begun.entries, reader.count):
             row = reader.row(entry)
             if row.value is None:
@@ -163,7 +164,7 @@ class Scanner:
                 continue
             digest = row_digest(row.value)
             item = self._item(number, row, digest)
-            flags = tuple(flag for check in self._checks if (flag := check.inspect(item)) is not None)
+            flags = tuple([flag for inspect in inspections if (flag := inspect(item)) is not None])
             for flag in flags:
                 self.counts[flag.name] += 1
             scanned = ScannedRow(number, row, item.sample, digest, occurrences.next(digest), item, flags)
@@ -188,16 +189,20 @@ class Scanner:
             yield
 
     def _item(self, number: int, row: Row, digest: bytes) -> Item:
-        sample, error = None, ""
+        sample, error, which = None, "", 0
         if row.source not in self.first_rows:
             self.first_rows[row.source] = number
-        try:
-            sample = self.dataset.sample_of(row)
-        except Unreadable as fault:
-            error = str(fault)
-        self.read_as.take(row, sample is not None)
         if row.value is not None:
-            self._unused.see(row.value, self.dataset.recognitions.reading(row), sample)
+            read = self.dataset.recognitions.of(row.source)
+            try:
+                which, sample = read.numbered(row.value)
+            except Unreadable as fault:
+                error = str(fault)
+            else:
+                self._unused.see(row.value, read.readings[which], sample)
+        else:
+            error = row.error
+        self.read_as.take(row.source, which, sample is not None)
         return Item(number, sample, error=error, nonstandard=row.nonstandard, value=row.value, digest=digest)
 
     def finish(self, tick: StageProgress | None = None) -> Iterator[tuple[int, Flag]]:
@@ -457,6 +462,6 @@ def _eval_prompts(dataset: Dataset, near: Gatherer | None) -> tuple[dict[bytes, 
         raise BadInput(
             f"no row of the eval file has a prompt{f' ({first})' if first else ''}",
             where=str(dataset.paths[0]),
-            do="Name its columns: M on Data, --eval-columns prompt=COLUMN, or data.eval_columns",
+            do="Map its columns: M on Data, --eval-columns prompt=COLUMN, or data.eval_columns",
         )
     return prompts, EvalRows(dataset.count, missing, first)

@@ -237,7 +237,7 @@ class Curator:
         do = "Keep some rows, or drop fewer rows by flag"
         if counts and counts.most_common(1)[0][0] == UNREADABLE and (files := self._kept.counts.to_json()["files"]):
             reasons += f": {files[0]['reasons'][0]['reason']}"
-            do = "Name the columns: data.columns, or the mapping on Data"
+            do = "Map the columns: data.columns, or M on Data"
         raise BadInput(f"no samples left to train on ({reasons})", where=where, do=do)
 
     # -- splitting ------------------------------------------------------------------------------------------

@@ -272,7 +272,7 @@ class _Record:
             raise ValueError("not a JSON object")
         key, row = value.get("key") or "", value.get("row") or 0
         if not isinstance(key, str) or not isinstance(row, int) or isinstance(row, bool) or not (key or row > 0):
-            raise ValueError("`key` or `row` (from 1) must say which row it is")
+            raise ValueError("`key` or `row` (from 1) is missing or invalid")
         verdict = value.get("decision") or ""
         if verdict not in ("keep", "drop", ""):
             raise ValueError(f"`decision` is {json.dumps(verdict)}, not keep or drop")
@@ -281,17 +281,17 @@ class _Record:
             raise ValueError(f"`rating` is {json.dumps(rating)}, not 1 to 5")
         labels = value.get("labels") or ()
         if not isinstance(labels, (list, tuple)) or len(labels) > _MOST_LABELS or not all(map(_is_text, labels)):
-            raise ValueError("`labels` is not a list of texts")
+            raise ValueError("`labels` is not a list of strings")
         texts = {name: value.get(name) or "" for name in ("reason", "note", "flag", "user", "host", "file")}
         wrong = next((name for name, text in texts.items() if not isinstance(text, str)), "")
         if wrong:
-            raise ValueError(f"`{wrong}` is not a text")
+            raise ValueError(f"`{wrong}` is not a string")
         sample = value.get("sample")
         if sample is not None and not _is_sample(sample):
-            raise ValueError("`sample` is not a sample as an edit has it")
+            raise ValueError("`sample` is not a valid sample")
         when = value.get("time") or 0.0
         if isinstance(when, bool) or not isinstance(when, (int, float)) or not 0 <= when <= time.time() + _DAY:
-            raise ValueError("`time` is not a time in the past, in unix seconds")
+            raise ValueError("`time` is not a past time in unix seconds")
         state = DecisionState(
             "keep" if verdict == "keep" else "drop" if verdict == "drop" else "",
             sample,
@@ -302,7 +302,7 @@ class _Record:
             tuple(labels),
         )
         if not (verdict or sample or state != DecisionState()):
-            raise ValueError("it decides nothing")
+            raise ValueError("no decision, rating, labels, note, flag or sample")
         return cls(
             key,
             row,

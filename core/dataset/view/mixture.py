@@ -37,7 +37,7 @@ class Contribution:
         """What was done to it, a phrase."""
         if not self.mixed:
             missing = self.dropped.get(UNREADABLE, 0)
-            return "all samples, once each" + (f"; {missing:,} unreadable rows left out" if missing else "")
+            return "all samples, once each" + (f"; {missing:,} unreadable rows skipped" if missing else "")
         if self.samples <= self.available:
             return f"{self.samples:,} of {self.available:,} samples, drawn with the seed"
         least, more = divmod(self.samples, self.available)

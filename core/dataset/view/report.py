@@ -262,7 +262,7 @@ def _audits(audits: Sequence[Audit], facts: _Facts) -> Iterator[str]:
         means = facts.share(queue, facts.rows).range if audit.mode == "random" and read else "-"
         kept, dropped = verdicts["keep"], verdicts["drop"]
         rows.append((_when(audit.started), what, seed, f"{read:,} of {len(queue):,}", kept, dropped, means))
-    yield from _table(("started", "audit", "seed", "read", "kept", "dropped", "bad in the whole set (95%)"), rows)
+    yield from _table(("started", "audit", "seed", "read", "kept", "dropped", "bad in the whole dataset (95%)"), rows)
 
 
 def _by_flag_and_source(paths: Sequence[str | Path], audits: Sequence[Audit], facts: _Facts) -> Iterator[str]:
@@ -280,12 +280,12 @@ def _by_flag_and_source(paths: Sequence[str | Path], audits: Sequence[Audit], fa
     for name, first, last in _files(paths, facts.good):
         of = [row for row in sampled if first <= row < last]
         groups.append((f"file {name}", facts.share(of, last - first)))
-    yield "## What the random sample says"
+    yield "## Estimate from the random sample"
     yield ""
-    yield f"The last random sample: {facts.share(sampled, facts.rows).words} (95% confidence, Wilson interval)."
+    yield f"Latest random sample: {facts.share(sampled, facts.rows).words} (95% confidence, Wilson interval)."
     yield ""
     rows = [(name, share.of, share.read, share.bad, share.range) for name, share in groups if share.read]
-    yield from _table(("rows with", "rows", "read", "dropped", "bad among them (95%)"), rows)
+    yield from _table(("group", "rows", "reviewed", "dropped", "bad in the group (95%)"), rows)
 
 
 def _files(paths: Sequence[str | Path], good: GoodRows) -> Iterator[tuple[str, int, int]]:
@@ -338,22 +338,22 @@ def _agreement(facts: _Facts) -> Iterator[str]:
     found = list(agreements(facts.standings.values()))
     if not found:
         return
-    yield "## Agreement of reviewers"
+    yield "## Reviewer agreement"
     yield ""
     rows = [
         (f"{each.first} and {each.second}", each.both, each.same, "-" if each.kappa is None else f"{each.kappa:.2f}")
         for each in found
     ]
-    yield from _table(("reviewers", "rows both read", "decided alike", "Cohen's kappa"), rows)
+    yield from _table(("reviewers", "rows both reviewed", "same decision", "Cohen's kappa"), rows)
     conflicts = [(row, state) for row, state in sorted(facts.standings.items()) if state.conflict]
     if conflicts:
-        yield "Conflicts that nobody has settled; the later decision stands:"
+        yield "Unsettled conflicts, with the decision in effect:"
         yield ""
         listed = [
-            (f"{row + 1:,}", ", ".join(f"{user}: {verdict}" for user, verdict in state.verdicts))
+            (f"{row + 1:,}", ", ".join(f"{user}: {verdict}" for user, verdict in state.verdicts), state.verdict)
             for row, state in conflicts[:_MOST]
         ]
-        yield from _table(("row", "decisions"), listed)
+        yield from _table(("row", "decisions", "in effect"), listed)
         yield from _rest(len(conflicts))
 
 

@@ -43,9 +43,9 @@ def as_hosted(sample: Sample) -> dict[str, Any]:
         raise NotHosted("one labeled answer (KTO); hosted services accept conversations or pairs of answers")
     for turn in (*sample.messages, *sample.chosen, *sample.rejected):
         if turn.media:
-            raise NotHosted(f"it has {', '.join(turn.media)} beside its text, which is not part of the dataset")
+            raise NotHosted(f"it has {', '.join(turn.media)} beside the text; this format exports text only")
         if turn.untrained:
-            raise NotHosted("parts of an answer carry no loss; hosted services take one weight for each message")
+            raise NotHosted("only parts of an answer carry loss; hosted services support one weight per message")
     numbering = _Calls(sample.messages)
     if sample.kind == "messages":
         row: dict[str, Any] = {"messages": [_turn(turn, numbering) for turn in sample.messages]}

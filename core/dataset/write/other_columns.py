@@ -62,7 +62,7 @@ class OtherColumns:
         row = None if entry is None else reader.row(entry).value
         if row is None:
             raise BadInput(
-                "a row that is exported is no longer in this file, so its other columns cannot be kept",
+                "an exported row is no longer in this file, so its other columns cannot be kept",
                 where=file,
                 do="Export again, so that the training set is built from the file as it is now",
             )

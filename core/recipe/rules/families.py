@@ -56,13 +56,13 @@ def _unknown(recipe: Recipe, shape: ModelShape, name: str) -> Iterator[Problem]:
     if shape.own_code and not recipe.model.trust_remote_code:
         words = (
             f"transformers has no model type {name}: the model needs the Python code that comes with it (auto_map). "
-            "Read that code, then set Trust remote code to yes, or use a model that transformers has."
+            "Read that code, then set Trust remote code to yes, or use a model that transformers supports."
         )
         yield Problem("model.path", words, brief="needs its own code")
     else:
         words = (
-            f"Model type {name} is not one that this version knows, so its layers are counted by their names alone. "
-            "If transformers does not know it either, the run fails when it loads the model."
+            f"This version does not know model type {name}, so its layers are counted by name only. If transformers "
+            "does not know it either, the run will fail when it loads the model."
         )
         yield Problem("model.path", words, "warn", "unknown model type")
 
@@ -77,28 +77,29 @@ def _stored(shape: ModelShape) -> Iterator[Problem]:
             f"the 16-bit model {clean_line(shape.base, 100)}" if shape.base else "16-bit weights of the same model"
         )
         words = (
-            "The experts are stored in 4 or 8 bits, one by one, but transformers keeps the experts of a layer in one "
+            "The experts are stored one by one in 4 or 8 bits, but transformers keeps all experts of a layer in one "
             f"16-bit weight and cannot load them. Use {instead}."
         )
         yield Problem("model.path", words, brief="quantized experts")
         return
     if shape.headless:
         words = (
-            "The weights have no output layer (lm_head), and config.json says that it is not the embedding: this is "
-            "a base for embeddings or classification. Use the weights of the language model."
+            "The weights have no output layer (lm_head), and config.json does not tie it to the embedding: this is an "
+            "embedding or classification model. Use the weights of the language model."
         )
         yield Problem("model.path", words, brief="no output layer")
     more = shape.layers_stored - shape.layers
     if shape.layers and shape.layers_stored and more < 0:
         words = (
-            f"config.json says {shape.layers} layers, the weight files have {shape.layers_stored}. "
-            "Use the weights and config.json of the same model."
+            f"config.json lists {shape.layers} layers, but the weight files have {shape.layers_stored}. Use the "
+            "weights and config.json of the same model."
         )
         yield Problem("model.path", words, brief="layers missing")
     elif shape.layers and more > shape.extra_layers:
         words = (
-            f"The weight files have {shape.layers_stored} layers, config.json says {shape.layers}: the others would "
-            "not be loaded. Set num_hidden_layers in config.json, or use the weights and config.json of the same model."
+            f"The weight files have {shape.layers_stored} layers, but config.json lists {shape.layers}: the rest would "
+            "not be loaded. Set num_hidden_layers in config.json, or use the weights and config.json of the same "
+            "model."
         )
         yield Problem("model.path", words, brief="unused weights")
 
@@ -116,7 +117,7 @@ def _layers(recipe: Recipe, shape: ModelShape) -> Iterator[Problem]:
     targets = recipe.lora.targets
     routers = {name.rpartition(".")[2] for name in shape.routers}
     if named := [name for name in targets if name.rpartition(".")[2] in routers]:
-        words = f"{clean_line(named[0], 60)} is the router, which chooses the experts; it cannot get an adapter."
+        words = f"{clean_line(named[0], 60)} is the router, which chooses the experts; it cannot have an adapter."
         yield Problem("lora.targets", f"{words} Remove it.", brief="the router")
     refused = {module.name.rpartition(".")[2] for module in shape.targeted(targets)} & set(shape.family.refused)
     if refused:
@@ -136,28 +137,25 @@ def _experts(recipe: Recipe, shape: ModelShape) -> Iterator[Problem]:
     attention = [name for name in shape.target_names if name in ("q_proj", "k_proj", "v_proj", "o_proj")]
     others = f"target only other layers, such as {', '.join(attention)}" if attention else "target only other layers"
     if adapted and lora.dropout:
-        words = (
-            "The experts of a layer are fused into one weight, and peft has no dropout there. "
-            f"Set dropout to 0, or {others}."
-        )
+        words = f"peft does not support dropout on fused experts. Set dropout to 0, or {others}."
         yield Problem("lora.dropout", words, brief="not with experts")
     if adapted and lora.variant == "dora":
-        words = f"peft has no dora for fused experts. Set the variant to plain, or {others}."
+        words = f"peft does not support dora on fused experts. Set the variant to plain, or {others}."
         yield Problem("lora.variant", words, brief="not with experts")
     for fused, layers in shape.family.fused.items():
         named = [layer for layer in layers if any(target.rpartition(".")[2] == layer for target in lora.targets)]
         if named and len(named) < len(layers) and any(one.name == fused for one in shape.fused):
-            words = f"{' and '.join(layers)} of the experts are one weight in this model. Name both, or neither."
+            words = f"{' and '.join(layers)} of the experts are one weight in this model. Target both or neither."
             yield Problem("lora.targets", words, brief="name both")
     share = f"{shape.expert_parameters / max(1, shape.parameters):.0%} of the parameters"
     if not adapted:
         why = "" if shape.fused else "peft cannot adapt them in this model, so "
-        words = f"The experts ({share}) get no adapter: {why}only the other layers learn."
+        words = f"The experts ({share}) have no adapter: {why}only the other layers are trained."
         yield Problem("lora.targets", words, "warn", "experts not adapted")
     elif passed := sorted({module.name.rpartition(".")[2] for module in shape.passed_over(lora.targets)}):
         words = (
-            f"{len(shape.passed_over(lora.targets))} layers beside the experts ({', '.join(passed[:_MANY])}) get no "
-            "adapter: peft takes their names for the experts'."
+            f"{len(shape.passed_over(lora.targets))} layers outside the experts ({', '.join(passed[:_MANY])}) get no "
+            "adapter, because peft mistakes them for experts."
         )
         yield Problem("lora.targets", words, "warn", "some not adapted")
 
@@ -167,7 +165,7 @@ def _quantized_experts(recipe: Recipe, shape: ModelShape) -> Iterator[Problem]:
         return
     size = units.gib(2 * shape.expert_parameters)
     words = (
-        f"{recipe.model.quantization} does not reach the experts: they stay in 16 bits and take {size}. Only the other "
-        "layers are quantized."
+        f"{recipe.model.quantization} does not quantize the experts: they stay in 16 bits and need {size}. Only the "
+        "other layers are quantized."
     )
     yield Problem("model.quantization", words, "warn", "not the experts")

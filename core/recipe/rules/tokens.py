@@ -30,9 +30,9 @@ def check(shape: ModelShape, facts: TokenizerFacts) -> Iterator[Problem]:
         return
     if facts.size and shape.embedding_rows and facts.size > shape.embedding_rows:
         words = (
-            f"The tokenizer has {units.count(facts.size)} tokens, the embedding {units.count(shape.embedding_rows)} "
-            "rows: a token beyond them ends the run. Use the tokenizer that came with these weights, or weights whose "
-            "embedding was resized."
+            f"The tokenizer has {units.count(facts.size)} tokens, but the embedding has only "
+            f"{units.count(shape.embedding_rows)} rows: a higher token ID would crash the run. Use the tokenizer that "
+            "came with these weights, or weights whose embedding was resized."
         )
         yield Problem("model.path", words, brief="tokenizer too large")
     if facts.end == "":
@@ -67,9 +67,9 @@ def check_template(shape: ModelShape, facts: TokenizerFacts, template: str, name
     if missing:
         listed = ", ".join(clean_line(token, 40) for token in missing[:_MANY])
         words = (
-            f"{called} uses {listed}, which {'is no token' if len(missing) == 1 else 'are no tokens'} of this model: "
-            f"each becomes several pieces of text, and an answer has no single token that ends it. Use plain, "
-            f"which ends an answer with {end}."
+            f"{called} uses {listed}, which {'is not a token' if len(missing) == 1 else 'are not tokens'} of this "
+            "model: each is split into several tokens, and no single token ends an answer. Use plain, which ends "
+            f"answers with {end}."
         )
         yield Problem("model.chat_template", words, "warn", "not its tokens")
         return
@@ -79,6 +79,6 @@ def check_template(shape: ModelShape, facts: TokenizerFacts, template: str, name
         words = (
             f"{called} uses {', '.join(clean_line(token, 40) for token in named[:_MANY])}, whose embedding is zero: "
             f"this base model was never trained on {'it' if len(named) == 1 else 'them'}, and LoRA does not change it. "
-            f"Use plain, which ends an answer with {end}, or put embed_tokens and lm_head in Modules to save."
+            f"Use plain, which ends answers with {end}, or put embed_tokens and lm_head in Modules to save."
         )
         yield Problem("model.chat_template", words, "warn", "untrained tokens")

@@ -287,7 +287,7 @@ def _flags(seen: _Seen) -> Iterator[Problem]:
 def _train_without(seen: _Seen) -> Iterator[Problem]:
     wrong = [name for name in seen.recipe.data.train_without if name not in PARTS]
     if wrong:
-        sentence = f"Training without {_quoted(wrong)} is not possible: the parts are {', '.join(PARTS)}."
+        sentence = f"{_quoted(wrong)} cannot be left out of training. Use {', '.join(PARTS)}."
         yield Problem("data.train_without", sentence, brief="no such part")
 
 
@@ -353,8 +353,8 @@ def _precision(seen: _Seen) -> Iterator[Problem]:
     if recipe.model.dtype == "bfloat16" and adapter_of(recipe).whole and not is_sharded(recipe):
         yield Problem(
             "model.dtype",
-            "Training every weight in pure bfloat16 loses most of each small update. Use auto or mixed_bfloat16 if "
-            "there is memory for float32 weights, else method lora.",
+            "In pure bfloat16, most small updates are rounded away when every weight is trained. Use auto or "
+            "mixed_bfloat16 if float32 weights fit in memory, otherwise method lora.",
             "warn",
             "loses updates",
         )

@@ -131,16 +131,18 @@ class Data:
     columns: Mapping[str, str] = knob(
         {},
         title="Column mapping",
-        help="Maps the format's fields to columns with other names: prompt=question, completion=reply. FILE:prompt=q "
-        "and FILE:format=alpaca are about one file of several.",
+        help=(
+            "Maps the format's fields to columns with other names: prompt=question, completion=reply. FILE:prompt=q "
+            "and FILE:format=alpaca apply to one file of several."
+        ),
         consequence="Correcting the mapping keeps every decision you made on rows.",
         advanced=True,
     )
     eval_format: str = knob(
         "auto",
         title="Eval format",
-        help="The format of the rows in the separate eval file, where it differs from the training data's.",
-        consequence="An eval file may have another format than the training data.",
+        help="The format of the separate eval file, if it differs from the training data.",
+        consequence="An eval file may be in a different format from the training data.",
         choices={"auto": "detected from its first rows", **_FORMATS},
         advanced=True,
         when=filled("data.eval"),
@@ -148,16 +150,16 @@ class Data:
     eval_columns: Mapping[str, str] = knob(
         {},
         title="Eval column mapping",
-        help="As the column mapping, for the separate eval file: prompt=question, completion=reply.",
-        consequence="An eval file may have other columns than the training data.",
+        help="The column mapping of the separate eval file: prompt=question, completion=reply.",
+        consequence="An eval file may have different columns from the training data.",
         advanced=True,
         when=filled("data.eval"),
     )
     allow_unreadable: bool = knob(
         False,
         title="Allow unreadable rows",
-        help="Starts the run although more than 20% of the rows cannot be read as samples. They are never trained on.",
-        consequence="Usually a wrong format or column mapping is the reason, and most of the data would be missing.",
+        help="Train even if more than 20% of the rows are unreadable. Unreadable rows are always skipped.",
+        consequence="The usual cause is a wrong format or column mapping, so most of the data would be missing.",
         advanced=True,
     )
     drop_flags: tuple[str, ...] = knob(
@@ -171,10 +173,14 @@ class Data:
     train_without: tuple[str, ...] = knob(
         (),
         title="Train without",
-        help="Parts of the samples to train without, where the chat template does not render them: tool_calls, tools, "
-        "reasoning, media, text (beside a tool call). They are removed from every sample before it is tokenized.",
-        consequence="The model learns the answers without these parts: tool calls go with their results, and turns "
-        "that held only calls are removed.",
+        help=(
+            "Parts of the samples to train without, because the chat template does not render them: tool_calls, tools, "
+            "reasoning, media, text (beside a tool call). They are removed from every sample before tokenization."
+        ),
+        consequence=(
+            "The model is trained on the answers without these parts. Without tool calls, their results and turns with "
+            "nothing but calls are removed too."
+        ),
         when=none_of("data.format", "text", "text-lines", "text-files"),
     )
     max_length: int = knob(

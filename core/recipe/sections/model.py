@@ -43,17 +43,22 @@ class Model:
     dtype: str = knob(
         "auto",
         title="Precision",
-        help="The data type of weights and computation. With method full, auto is decided when the run starts and "
-        "written into its recipe: float32 weights with 16-bit autocast if they fit into 90% of the free memory.",
-        consequence="float32 needs twice the memory of 16 bits; float16 can overflow where bfloat16 does not. Training "
-        "every weight in pure bfloat16 loses most of each small update.",
+        help=(
+            "The data type of weights and computation. With method full, auto picks float32 weights with 16-bit "
+            "autocast if they fit in 90% of the free memory. The choice is made when the run starts and saved in its "
+            "recipe."
+        ),
+        consequence=(
+            "float32 needs twice the memory of 16 bits; float16 can overflow where bfloat16 does not. In pure "
+            "bfloat16, most small updates are rounded away when every weight is trained."
+        ),
         choices={
             "auto": "LoRA: bfloat16 (float16 before Ampere); full: float32 weights with autocast; float32 on a CPU",
             "float32": "4 bytes per parameter; exact, slow on GPUs",
             "bfloat16": "2 bytes per parameter, with the range of float32",
             "float16": "2 bytes per parameter, small range; for GPUs before Ampere",
             "mixed_bfloat16": "float32 weights, bfloat16 computation (autocast); for training every weight",
-            "mixed_float16": "float32 weights, float16 computation (autocast); the same on GPUs before Ampere",
+            "mixed_float16": "float32 weights, float16 computation (autocast); for GPUs before Ampere",
         },
     )
     quantization: str = knob(
