@@ -70,6 +70,8 @@ def test_a_reason_names_the_other_row_by_its_file_and_its_number_there(
     reasons = {(each["file"], each["row"]): each["flags"][0]["reason"] for each in found}
     assert reasons[str(two), 2].endswith(f"row 1 of {two}")
     assert reasons[str(two), 3].endswith(f"row 2 of {one}")
+    assert main(["scan", str(one), str(two)]) == 0
+    assert "e.g. row 2 of b.jsonl" in capsys.readouterr().out
     assert scanned(capsys, two)["flagged"][0]["flags"][0]["reason"].endswith("row 1")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.clean import clean_line
 from core.dataset.sample import KINDS, SampleKind
+from tui.commands.scan_rows import RowPlaces
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
@@ -103,11 +104,11 @@ def _flags(found: ScanResult) -> Iterator[str]:
     if not counts:
         yield "no flags"
         return
-    first = found.examples
+    first, places = found.examples, RowPlaces(found)
     width = max(len(TITLES.get(name, name)) for name in counts)
     yield f"flags{'rows'.rjust(width + 5)}"
     for name, number in counts.items():
-        example = f"e.g. row {first[name] + 1:,}" if name in first else ""
+        example = f"e.g. {places.words(first[name])}" if name in first else ""
         yield f"  {TITLES.get(name, name).ljust(width)}{number:>8,}  {example}".rstrip()
 
 

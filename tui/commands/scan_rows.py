@@ -11,8 +11,10 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import groupby
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from core.clean import clean_line
 from core.dataset.checks.base import Flag
 
 if TYPE_CHECKING:
@@ -100,18 +102,18 @@ def row_lists(spool: FlagSpool, found: ScanResult, *, of_eval: bool) -> Mapping[
         found: of the same scan.
         of_eval: whether eval files were named.
     """
-    place = _Places(found)
+    place = RowPlaces(found)
     lists = {"flagged": _flagged(spool, place)}
     return {**lists, "leaks": _leaks(spool, place)} if of_eval else lists
 
 
-def _flagged(spool: FlagSpool, place: _Places) -> Iterator[dict[str, Any]]:
+def _flagged(spool: FlagSpool, place: RowPlaces) -> Iterator[dict[str, Any]]:
     for row, flags in spool.rows():
         said = [{"name": flag["name"], "reason": place.reason(flag)} for flag in flags]
         yield {**place.of(row), "flags": said}
 
 
-def _leaks(spool: FlagSpool, place: _Places) -> Iterator[dict[str, Any]]:
+def _leaks(spool: FlagSpool, place: RowPlaces) -> Iterator[dict[str, Any]]:
     for row, flags in spool.rows():
         for flag in flags:
             if flag["name"] in _KINDS and "eval_file" in flag:
@@ -122,8 +124,12 @@ def _leaks(spool: FlagSpool, place: _Places) -> Iterator[dict[str, Any]]:
                 yield {**where, "kind": _KINDS[flag["name"]], **held}
 
 
-class _Places:
-    """Where rows stand: their file, and their number in it."""
+class RowPlaces:
+    """Where rows stand: their file, and their number in it, malformed lines aside.
+
+    Args:
+        found: the scan that numbers the rows of all files in one order, from 0.
+    """
 
     def __init__(self, found: ScanResult) -> None:
         self._files: Sequence[str] = [str(file) for file, _ in found.first_rows]
@@ -145,6 +151,11 @@ class _Places:
             return f"row {where['row']:,} of {where['file']}"
 
         return _ROW.sub(placed, said, count=1)
+
+    def words(self, row: int) -> str:
+        """`row 3`, and of which file where there are several."""
+        where = self.of(row)
+        return f"row {where['row']:,}" + (f" of {clean_line(Path(where['file']).name, 60)}" if self.several else "")
 
     def of(self, row: int) -> dict[str, Any]:
         """`file` and `row`, the latter from 1."""
