@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from core import timestamps
 from core.engine.encoded import EncodingSettings
 from core.engine.samples import EncodedBlock, EncodingSummary
 from core.jobs import files
@@ -49,7 +50,7 @@ def encoded_key(view: Path, tokenizer: Any, settings: EncodingSettings) -> str:
         settings: of the encoding.
     """
     manifest = files.read_json(os.fspath(view.with_name("manifest.json"))) or {}
-    today = time.strftime("%Y-%m-%d") if "strftime_now" in settings.template.text else ""
+    today = timestamps.text(time.time(), "%Y-%m-%d") if "strftime_now" in settings.template.text else ""
     named = (tokenizer.special_tokens_map, tokenizer.chat_template, bool(tokenizer.split_special_tokens))
     parts = [
         _VERSION,
