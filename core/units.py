@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core.timestamps import UNKNOWN
 
 _LONGEST = 1e11
@@ -16,6 +18,14 @@ def count(value: int) -> str:
 def rows_words(number: int) -> str:
     """A number of rows: `1 row`, `1,204 rows`."""
     return f"{count(number)} row{'s' * (number != 1)}"
+
+
+def rows_with(found: Sequence[tuple[int, str]]) -> str:
+    """Rows (from 0) and what each has, those with the same beside each other: `rows 1, 2: tools; row 7: a call`."""
+    grouped: dict[str, list[str]] = {}
+    for row, what in found:
+        grouped.setdefault(what, []).append(count(row + 1))
+    return "; ".join(f"row{'s' * (len(rows) > 1)} {', '.join(rows)}: {what}" for what, rows in grouped.items())
 
 
 def short_count(value: float) -> str:

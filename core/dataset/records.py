@@ -252,11 +252,18 @@ def not_utf8(raw: bytes, error: UnicodeDecodeError, place: str = "") -> str:
     return f"{reason}; it decodes cleanly as {CP1252}: {word}"
 
 
-def encoding_offer(bad_lines: Sequence[BadLine]) -> str:
-    """What to do about lines that are not UTF-8 and read well as cp1252, a sentence; "" where there are none."""
+def encoding_offer(bad_lines: Sequence[BadLine], *, in_app: bool = False) -> str:
+    """What to do about lines that are not UTF-8 and read well as cp1252, a sentence; "" where there are none.
+
+    Args:
+        bad_lines: the malformed lines.
+        in_app: name the key instead of the option of the command line.
+    """
     count = sum(CP1252 in line.reason for line in bad_lines)
     if not count:
         return ""
+    if in_app:
+        return f"malformed lines would decode cleanly as {CP1252} (Windows): press M, encoding"
     said = f"{count:,} line{'s are' if count > 1 else ' is'} not UTF-8 but would decode cleanly as {CP1252} (Windows)"
     return f"{said}. To read it that way: {HOW_TO_READ}"
 

@@ -26,6 +26,7 @@ RenderTalk = Callable[[list[dict[str, Any]], "list[dict[str, Any]] | None"], "tu
 """A talk and its tools as text, None where the template refuses them, with the spans that are marked as answers; None
 where nothing is marked."""
 
+_FLAG, _FIELD = "not_rendered", "data.train_without"
 _ASKING = ("system", "user")
 _MARK = re.compile(r"zq\d+x|9182\d{6}", re.IGNORECASE)
 
@@ -62,6 +63,18 @@ def loss_words(losses: Iterable[LostPart]) -> str:
         where = f" (turn{'s' * (len(places) > 1)} {', '.join(places)})" if places else ""
         words.append(f"{PARTS[part]}{where}{f': {reason}' if reason else ''}")
     return ", ".join(words)
+
+
+def ways_on(lost: Iterable[str]) -> str:
+    """What to do about rows that lose what they would train, with the parts to name in the recipe; no full stop.
+
+    Args:
+        lost: what each row loses, as `loss_words` says it.
+    """
+    found = set(lost)
+    named = [name for name, words in PARTS.items() if any(re.search(rf"(?:^|, ){words}\b", each) for each in found)]
+    parts = f" to {', '.join(named)}" if named else ""
+    return f"Choose another chat template, add {_FLAG} to data.drop_flags to drop these rows, or set {_FIELD}{parts}"
 
 
 def holds_more(turns: Iterable[Message], tools: Sequence[Any]) -> bool:

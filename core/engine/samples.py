@@ -16,6 +16,7 @@ from core.engine.encode import encode
 from core.engine.encoded import Encoded, EncodingSettings
 from core.engine.rendered import PartsRefused
 from core.errors import BadInput
+from core.units import rows_with
 
 _BLOCK = 1_000
 """Samples that become one block of Arrow memory."""
@@ -207,7 +208,7 @@ def not_rendered_words(rows: list[tuple[int, str]]) -> str:
         rows: row (from 0) and what is lost.
     """
     what = "1 sample" if len(rows) == 1 else f"{len(rows):,} samples"
-    named = "; ".join(f"row {row + 1:,}: {lost}" for row, lost in rows[:_LOST_NAMED])
+    named = rows_with(rows[:_LOST_NAMED])
     more = f"; and {len(rows) - _LOST_NAMED:,} more" if len(rows) > _LOST_NAMED else ""
     return f"The chat template does not fully render {what} ({named}{more})"
 

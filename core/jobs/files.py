@@ -110,7 +110,7 @@ def replace(path: str, data: bytes, *, durable: bool) -> None:
                 os.close(descriptor)
             os.replace(temporary, path)
             if durable:
-                sync(os.path.dirname(path))
+                sync(os.path.dirname(path) or os.curdir)
         except OSError:
             _remove(temporary)
             raise

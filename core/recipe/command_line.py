@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from core.errors import BadInput
 from core.recipe.declare import Problem
 from core.recipe.paths import absolute
 from core.recipe.recipe import KNOBS, Recipe, put, unknown
+
+_LIST = re.compile(r"\s*\[.*\]\s*", re.S)
 
 
 def apply_settings(recipe: Recipe, settings: Iterable[str], base: Path) -> Recipe:
@@ -30,6 +33,8 @@ def apply_settings(recipe: Recipe, settings: Iterable[str], base: Path) -> Recip
             raise BadInput(f"Expected FIELD=VALUE, got {setting!r}", where="--set", do="Write it like lora.rank=32")
         if path not in KNOBS:
             raise BadInput(unknown(path, recipe), where="--set")
+        if KNOBS[path].kind == "list" and _LIST.fullmatch(text) and not Path(text).exists():
+            text = text.strip()[1:-1]  # as YAML and Python write it
         value = KNOBS[path].parse(text)
         if isinstance(value, Problem):
             raise BadInput(value.sentence, where=f"--set {path}")

@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ _DATA = frozenset((".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".a
 _PLAIN = re.compile(r"(?:\.\.?/)*[A-Za-z/][\w./+-]*(?: [A-Za-z][\w./+-]*)*", re.ASCII)
 _WORDS = frozenset(("true", "false", "yes", "no", "on", "off", "null", "y", "n"))
 _ESCAPED = re.compile(r'[\x00-\x1f"\\\x7f-\xa0\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]')
+_TOP_KEY = re.compile(rb"^([a-z_]+)\s*:", re.M)
 VERSION_KEY = "tunedeck"
 """The key that says which version wrote the file."""
 
@@ -64,6 +66,19 @@ def load(path: Path) -> Recipe:
     except UnicodeDecodeError as error:
         raise BadInput("is not UTF-8 text", where=str(path), do="Give a recipe in YAML") from error
     return absolute(loads(text, where=str(path)), path.absolute().parent)
+
+
+def is_recipe(path: Path) -> bool:
+    """Whether a file is a recipe by its name and by a field of recipes at its top; YAML may as well hold rows."""
+    if path.suffix.lower() not in RECIPE_SUFFIXES or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(65_536)
+    except OSError:
+        return True  # whoever reads it says why it cannot be read
+    keys = {key.decode() for key in _TOP_KEY.findall(head)}
+    return not head.strip() or bool(keys & {VERSION_KEY, *(each.name for each in fields(Recipe))})
 
 
 def _refuse_data(path: Path) -> None:
@@ -127,7 +142,8 @@ def check(text: str) -> tuple[Recipe, list[tuple[int, Problem]]]:
     if _values(root, {}) > _MOST_VALUES:
         return Recipe(), [(1, Problem("", "Not valid YAML: an alias (*) repeats too much."))]
     if not isinstance(root, yaml.MappingNode):
-        return Recipe(), [(1, Problem("", "Expected recipe fields such as `model:`, got a single value."))]
+        got = "a list; rows of data are not read from YAML" if isinstance(root, yaml.SequenceNode) else "a single value"
+        return Recipe(), [(1, Problem("", f"Expected recipe fields such as `model:`, got {got}."))]
     lines: dict[str, int] = {}
     problems: list[tuple[int, Problem]] = []
     plain = _plain_mapping(root, "", lines, problems)

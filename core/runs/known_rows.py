@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -18,10 +19,11 @@ _SMALL = 2**20
 
 _READ = 2**20
 _MOST = 200
+_DUPLICATE = "exact_duplicate"
 
 
 def known_rows(dataset: Dataset, recipe: Recipe, workspace: Path) -> tuple[dict[str, Any], dict[str, int]] | None:
-    """The counts of rows that cannot be read (`core.dataset.view.row_counts`), and flag to number of rows.
+    """The counts of rows that cannot be read (`core.dataset.view.row_counts`), and flag to number of readable rows.
 
     Args:
         dataset: the training data, open.
@@ -38,7 +40,8 @@ def known_rows(dataset: Dataset, recipe: Recipe, workspace: Path) -> tuple[dict[
         paths = tuple(str(path) for path in dataset.paths)
         special = special_tokens(recipe.model.path, recipe.model.revision)
         columns = tuple(sorted(chosen.columns.items()))
-        return _counted(paths, tuple(stamped), chosen.named, columns, special, recipe.data.train_without)
+        data = recipe.data
+        return _counted(paths, tuple(stamped), chosen.named, columns, special, data.train_without, data.drop_flags)
     return _scanned(dataset, recipe, workspace)
 
 
@@ -50,6 +53,7 @@ def _counted(
     columns: tuple[tuple[str, str], ...],
     special: SpecialTokens,
     train_without: tuple[str, ...],
+    drop_flags: tuple[str, ...],
 ) -> tuple[dict[str, Any], dict[str, int]]:
     """Reads all rows; `stamped` tells one state of the files from another."""
     from core.dataset.checks.duplicates import ExactDuplicate
@@ -63,13 +67,26 @@ def _counted(
     scanner = Scanner(dataset, checks=(EmptyAnswer, RoleOrder, MissingTurn, ExactDuplicate))
     counts = RowCounts(dataset.reader.files)
     control = ControlText(special.tokens, special.begin, special.end, train_without=train_without)
-    with_tokens = 0
+    dropped: Counter[str] = Counter()
+    seen: set[bytes] = set()
     for scanned in scanner:
-        if scanned is not None:
-            counts.row(scanned.row.source, scanned.item.error)
-            with_tokens += scanned.sample is not None and not scanned.flags and bool(control.of(scanned.sample))
+        if scanned is None:
+            continue
+        counts.row(scanned.row.source, scanned.item.error)
+        if scanned.sample is None:
+            continue
+        # Each row has one reason, in the order of `core.dataset.view.selection`.
+        found = next((each.name for each in scanned.flags if each.name in drop_flags and each.name != _DUPLICATE), "")
+        if not found and CONTROL_TOKENS in drop_flags and control.of(scanned.sample):
+            found = CONTROL_TOKENS
+        if not found and _DUPLICATE in drop_flags and scanned.item.content in seen:
+            found = _DUPLICATE
+        if found:
+            dropped[found] += 1
+        else:
+            seen.add(scanned.item.content)
     counts.malformed(scanner.bad_lines)
-    return counts.to_json(), {**scanner.counts, CONTROL_TOKENS: with_tokens}
+    return counts.to_json(), dict(dropped)
 
 
 def _scanned(dataset: Dataset, recipe: Recipe, workspace: Path) -> tuple[dict[str, Any], dict[str, int]] | None:
@@ -88,12 +105,13 @@ def _scanned(dataset: Dataset, recipe: Recipe, workspace: Path) -> tuple[dict[st
     flags: Mapping[str, int] = summary["flags"]
     bad, missing = len(summary["bad_lines"]), flags.get(UNREADABLE, 0)
     reasons: dict[str, int] = {}
+    readable = Counter(flags)
     for _ in range(_MOST if missing else 0):
         update = reader.poll()
         for found in update.flags.values():
-            for flag in found:
-                if flag.name == UNREADABLE:
-                    reasons[flag.reason] = reasons.get(flag.reason, 0) + 1
+            if reason := next((flag.reason for flag in found if flag.name == UNREADABLE), ""):
+                reasons[reason] = reasons.get(reason, 0) + 1
+                readable.subtract(flag.name for flag in found)
         if not update.more or len(reasons) >= _MOST:
             break
     if bad:
@@ -102,4 +120,4 @@ def _scanned(dataset: Dataset, recipe: Recipe, workspace: Path) -> tuple[dict[st
     rows = summary["rows"] + bad
     file = {"file": str(dataset.paths[0]), "rows": rows, "unreadable": missing, "malformed": bad}
     file["reasons"] = [{"reason": reason, "rows": number} for reason, number in listed]
-    return {"rows": rows, "unreadable": missing, "malformed": bad, "files": [file]}, dict(flags)
+    return {"rows": rows, "unreadable": missing, "malformed": bad, "files": [file]}, dict(+readable)

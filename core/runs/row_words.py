@@ -149,8 +149,10 @@ def unreadable(
     shown = f"{share:.0%}" if share >= 0.1 else f"{share:.1%}" if share >= 0.001 else "under 0.1%"
     verb = "is" if missing == 1 else "are"
     many = f"{missing:,} of {counts['rows']:,} row{'s' * (counts['rows'] != 1)} ({shown})"
-    words = f"{lead}{many} {verb} unreadable and will be skipped: {_reasons(counts)}."
-    if share > STOP and not recipe.data.allow_unreadable:
+    refused = share > STOP and not recipe.data.allow_unreadable
+    skipped = "" if refused else " and will be skipped"
+    words = f"{lead}{many} {verb} unreadable{skipped}: {_reasons(counts)}."
+    if refused:
         do = f"Map the columns ({mapping}), fix the file, or set {FIELD} to train without these rows."
         yield RowFinding("stop", clean_line(f"{words} {do}", 1_000), FIELD, brief=f"{shown} unreadable")
     elif share > WARN:
@@ -172,7 +174,7 @@ def left_out(dropped: Mapping[str, int], recipe: Recipe) -> Iterator[RowFinding]
     if found:
         listed = ", ".join(f"{name} {number:,}" for name, number in found)
         many = sum(number for _, number in found)
-        words = f"Dropped {many:,} flagged {'row' if many == 1 else 'rows'}: {listed}."
+        words = f"{many:,} flagged {'row is' if many == 1 else 'rows are'} dropped: {listed}."
         yield RowFinding("ok", words, "data.drop_flags", brief=f"drops {rows_words(many)}")
 
 

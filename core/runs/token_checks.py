@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from core.dataset.flag_names import CONTROL_TOKENS, NOT_RENDERED
+from core.dataset.rendered import ways_on
 from core.recipe.recipe import Recipe
+from core.units import rows_with
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
@@ -17,10 +19,6 @@ if TYPE_CHECKING:
     from core.recipe.model_shape import ModelShape
     from core.runs.token_facts import TokenFacts
 
-WAYS_ON = (
-    "Choose another chat template, drop these rows (add not_rendered to data.drop_flags), or train without these parts "
-    "(data.train_without)."
-)
 _NAMED = 5
 """Rows that a sentence names."""
 
@@ -57,7 +55,7 @@ def token_checks(recipe: Recipe, workspace: Path, dataset: Dataset, shape: Model
         words += f"{'is' if len(found.not_rendered) == 1 else 'are'} dropped (flag not_rendered)."
         yield TokenCheck("warn", words, "data.drop_flags")
     elif found.not_rendered:
-        words = f"{_lost_words(found.not_rendered, found.among)}. {WAYS_ON}"
+        words = f"{_lost_words(found.not_rendered, found.among)}. {ways_on(lost for _, lost in found.not_rendered)}."
         yield TokenCheck("stop", words, "data.train_without", f"{len(found.not_rendered):,} not rendered")
     if found.context_lost:
         verb = "loses" if found.context_lost == 1 else "lose"
@@ -195,9 +193,10 @@ def _good_rows(dataset: Dataset, rows: list[int]) -> Iterator[tuple[int, Row]]:
 
 def _lost_words(rows: list[tuple[int, str]], among: str) -> str:
     """Which rows lose what, as a sentence without a full stop; rows count from 1 in it."""
-    named = [f"row {row + 1:,}: {lost}" for row, lost in rows[:_NAMED] if row >= 0]
-    more = [f"and {len(rows) - len(named):,} more"] if len(rows) > len(named) else []
-    return f"The chat template does not fully render {_rows(len(rows))}{among} ({'; '.join(named + more)})"
+    named = [(row, lost) for row, lost in rows[:_NAMED] if row >= 0]
+    more = f"and {len(rows) - len(named):,} more" if len(rows) > len(named) else ""
+    listed = "; ".join(filter(None, (rows_with(named), more)))
+    return f"The chat template does not fully render {_rows(len(rows))}{among} ({listed})"
 
 
 def _rows(number: int) -> str:

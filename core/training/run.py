@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from core import units
+from core.dataset.rendered import ways_on
 from core.dataset.without import PARTS
 from core.engine.network import check_model_download
 from core.engine.process import prepare, set_threads
@@ -283,7 +284,7 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
     if lost:
         words = not_rendered_words(sorted(lost))
         if not started:
-            raise BadInput(words, where="model.chat_template", do=_WAYS_ON)
+            raise BadInput(words, where="model.chat_template", do=ways_on(what for _, what in lost))
         worker.event("alert", f"{words}.", data="train", rows=[row for row, _ in sorted(lost)[:20]])
     if template.text and template.marks_answers and not stop_trained(settings):
         worker.event(
@@ -307,12 +308,6 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
         eval_samples=0 if eval_rows is None else len(eval_rows),
     )
     return train_rows, eval_rows
-
-
-_WAYS_ON = (
-    "Choose another chat template, drop these rows (add not_rendered to data.drop_flags), or train without these parts "
-    "(data.train_without)"
-)
 
 
 def _why_nothing(recipe: Recipe, cut_away: int, refused: list[tuple[int, str]]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input, OptionList, Static
 
+from core.dataset.mapping import ENCODING
 from tests.kit.app_waiting import until
 from tests.kit.data_screen import (
     MakeApp,
@@ -23,6 +24,8 @@ from tests.kit.data_screen import (
     text_of,
 )
 from tests.tui.test_data_audit import choose
+from tui.data.mapping import MappingScreen
+from tui.widgets.form import Form
 from tui.widgets.key_bar import KeyBar
 
 
@@ -138,3 +141,14 @@ async def test_bad_lines_show_the_way_back(make_app: MakeApp, tickets: Path) -> 
         assert "back" in text_of(app.screen.query_one(KeyBar))
         await pilot.press("escape")
         await until(pilot, lambda: "An answer." in sample_text(app), "the text")
+
+
+async def test_lines_in_a_windows_encoding_name_the_key_that_reads_them(make_app: MakeApp, tmp_path: Path) -> None:
+    path = tmp_path / "old.csv"
+    path.write_bytes("prompt,completion\ncaf\u00e9,na\u00efve\nhi,ok\n".encode("cp1252"))
+    app = make_app(data=(path,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "cp1252" in line(app) and "press M" in line(app), "the way on")
+        await pilot.press("b", "M")
+        await until(pilot, lambda: isinstance(app.screen, MappingScreen), "the mapping")
+        await until(pilot, lambda: app.screen.query_one(Form).current.key == ENCODING, "the field")

@@ -60,6 +60,9 @@ async def test_one_key_gives_reasons_ratings_and_labels_and_undo_reaches_into_th
         await pilot.press("d")
         await until(pilot, says(app, "row 1 dropped. Why?"), "the reasons")
         assert "2 cut off" in line(app)
+        await pilot.press("6")
+        await until(pilot, says(app, "6 is not listed"), "a slip of the finger")
+        assert isinstance(app.screen, DataScreen)
         await pilot.press("2")
         await until(pilot, says(app, "row 1 dropped: cut off"), "the reason")
         await pilot.press("d", "d", "a")  # the fast path: nobody has to answer
@@ -104,11 +107,15 @@ async def test_one_key_gives_reasons_ratings_and_labels_and_undo_reaches_into_th
 
 
 async def test_a_search_by_a_pattern_is_decided_as_a_whole_and_undone_as_one(make_app: MakeApp, tickets: Path) -> None:
+    with tickets.open("a") as file:
+        file.write(chat("a" * 40, "an answer") + "\n")
     app = make_app(data=(tickets,))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
         await pilot.press("/", *"/(a|question 1/", "enter")
         await until(pilot, says(app, "not a valid regular expression"), "the fault of the pattern")
+        await pilot.press("escape", "/", *"/(a+)+!/", "enter")
+        await until(pilot, lambda: "stopped early" in list_text(app), "a pattern that hangs")
         await pilot.press("escape", "/", *r"/question 1\d$/", "enter")
         await until(pilot, lambda: rows_list(app).count == 10, "the rows that match")
         assert "question 10" in list_text(app)
@@ -169,7 +176,7 @@ async def test_colleagues_share_an_audit_or_read_the_same_rows_blind(make_app: M
             await until(pilot, lambda: f"audit: {number + 1} of 30" in title(app), "her decision")  # noqa: B023
         decided = {key for key, _ in read_ledger(tickets.parent).standings().items()}
         assert decided == {*queue[:4], queue[7]}, "she passes over the rows that bob reads"
-        await until(pilot, says(app, "also reading: bob"), "who else reads")
+        await until(pilot, says(app, "also reviewing: bob"), "who else reads")
         assert "1 of 5 bad: 3-63% of the set" in line(app)
         await choose(pilot, "A", "agreement 100")
         await until(pilot, lambda: "blind" in title(app), "the audit that all read")
@@ -190,6 +197,10 @@ async def test_colleagues_share_an_audit_or_read_the_same_rows_blind(make_app: M
         await until(pilot, lambda: rows_list(app).count == 1, "the conflict")
         await pilot.press("d")
         await until(pilot, lambda: not list(read_ledger(tickets.parent).conflicts()), "it is settled")
+        await pilot.press("A")
+        await until(pilot, lambda: "blind" in title(app), "the audit that was begun last")
+        await choose(pilot, "A", "resume random 50")
+        await until(pilot, lambda: "of 30" in title(app) and "blind" not in title(app), "the earlier audit")
     bob.close()
 
 

@@ -298,7 +298,13 @@ async def test_a_narrow_screen_shows_one_panel_at_a_time(make_app: MakeApp) -> N
         for face in ("help", "memory", "checks", "help"):
             shown = [name for name in ("help", "memory", "checks") if screen(app).query_one(f"#{name}").display]
             assert shown == [face]
+            box = screen(app).query_one(f"#{face}")
+            await until(pilot, lambda: ("more" in str(box.border_subtitle)) == (box.max_scroll_y > 0), "the key")  # noqa: B023
             await pilot.press("f3")
+        help = screen(app).query_one("#help")
+        assert help.max_scroll_y > 1
+        await pilot.press("f3", "f3", "shift+down")
+        await until(pilot, lambda: help.scroll_offset.y > 1, "a page further")
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (110, 30), (160, 45)])

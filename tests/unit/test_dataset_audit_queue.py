@@ -142,6 +142,19 @@ def test_each_reviewer_leaves_an_audit_for_themselves(tmp_path: Path) -> None:
     assert (ada.present(), bob.present()) == (None, audit)
 
 
+def test_each_reviewer_resumes_an_earlier_audit_for_themselves(tmp_path: Path) -> None:
+    ada, bob = (AuditLog(tmp_path, ["a.jsonl"], name) for name in ("ada", "bob"))
+    first, second = Audit("random", seed=1, started=1.0), Audit("worst", started=2.0)
+    ada.begin(first)
+    bob.begin(second)
+    assert ada.begun() == [(second, "bob"), (first, "ada")]
+    ada.resume(first)
+    assert (ada.present(), bob.present()) == (first, second)
+    assert ada.audits() == [first, second], "no new audit"
+    ada.end()
+    assert (ada.present(), bob.present()) == (None, second)
+
+
 @pytest.mark.parametrize(
     ("bad", "read", "of", "range"),
     [

@@ -12,6 +12,7 @@ from core.dataset.dataset import Dataset
 from core.dataset.formats import FORMATS, choose, recognize, to_sample
 from core.dataset.records import Unreadable
 from core.dataset.sample import Message, Sample
+from core.dataset.scan.scan import scan
 from core.engine.template import as_template_turn
 from core.errors import BadInput
 from tests.kit.clock import slow_time
@@ -368,3 +369,18 @@ def test_a_file_without_any_row_says_what_its_first_fault_is(tmp_path: Path) -> 
     path.write_text("hello\nworld\n")
     with pytest.raises(BadInput, match=r"a\.jsonl, line 1: none of the first 2 entries could be read"):
         Dataset.open(path)
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), "9" * 5_000, "1e400", float("nan")])
+def test_a_number_of_hundreds_of_digits_stops_no_scan(tmp_path: Path, value: Any) -> None:
+    """Where a flag, a label, a weight or a choice is looked for: in a column, in a turn, as an answer."""
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", "weight": value}]
+    rows: list[dict[str, Any]] = [
+        {"messages": turns, "train": value, "n": value, "loss_scale": value},
+        {"question": "q", "choices": ["a", "b"], "answer": value},
+        {"prompt": "p", "completion": "c", "label": value},
+    ]
+    for row in rows:
+        path = tmp_path / "rows.jsonl"
+        path.write_text(json.dumps(row) + "\n")
+        assert scan([path]).rows == 1

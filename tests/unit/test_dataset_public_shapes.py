@@ -452,6 +452,14 @@ def test_a_printed_list_of_texts_is_read_where_the_column_is_named_for_several()
     assert [turn.content for turn in made.messages] == ["Sort\n['b', 'a']", "['a', 'b']"]
 
 
+def test_an_answer_that_is_an_object_is_named_by_its_column() -> None:
+    found = recognize([{"prompt": "q", "completion": "a"}])
+    with pytest.raises(Unreadable, match="`completion` should be text, but it is an object"):
+        to_sample({"prompt": "q", "completion": {"x": 1}}, found)
+    made = to_sample({"prompt": "q", "completion": answer("a")}, found)
+    assert made.answer == "a"
+
+
 def test_choices_that_begin_with_their_letters_get_no_second_one() -> None:
     made = sample({"question": "q", "options": ["A. red", "B. blue"], "answer": "B"})
     assert [turn.content for turn in made.messages] == ["q\n\nA. red\nB. blue", "B. blue"]
@@ -477,11 +485,27 @@ def test_bedrock_calls_are_read_with_their_results() -> None:
         ({"tools": ["search"]}, "a tool should be an object.*search"),
         ({"messages": [user("q"), {"role": "assistant", "tool_calls": [{"name": "f", "arguments": "x = 1"}]}]},
          "arguments of the tool call 'f' are not JSON"),
+        ({"messages": [user("q"), {"role": "assistant", "tool_calls": ["f"]}]}, "a tool call .* is text: 'f'"),
+        ({"messages": [user("q"), {"role": "assistant", "content": [{"executableCode": {"code": "1"}}]}]},
+         "no text; it has `executableCode`"),
     ],
 )  # fmt: skip
 def test_a_tool_that_cannot_be_read_is_named(more: dict[str, Any], words: str) -> None:
     with pytest.raises(Unreadable, match=words):
         sample({"messages": [user("q"), answer("a")], **more})
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}], "closed": True},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm"}]},
+        {"type": "thinking", "thinking": "Hm", "signature": "x"},
+    ],
+)
+def test_thinking_in_parts_is_reasoning(part: dict[str, Any]) -> None:
+    made = sample({"messages": [user("q"), {"role": "assistant", "content": [part, {"type": "text", "text": "a"}]}]})
+    assert (made.messages[1].reasoning, made.messages[1].content) == ("Hm", "a")
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,8 @@ def test_what_is_exported_comes_into_another_workspace_as_it_was(
         "stands": True, "blind": False, "rating": 4, "labels": ["tone"],
     }  # fmt: skip
     assert command(monkeypatch, ada, "--export", str(out)) == 2
+    assert command(monkeypatch, ada, "--export", "here.jsonl") == 0, "a name without a folder"
+    assert (ada / "here.jsonl").read_bytes() == out.read_bytes()
     assert "already exists" in capsys.readouterr().err
     bob = tmp_path / "bob"
     workspace(bob, ["{broken", chat("a row of his own"), *reversed(ROWS)])

@@ -337,3 +337,9 @@ def test_words_that_switch_a_template_keep_their_meaning(tmp: Path) -> None:
     assert trained_words(found) == "reasoning (turn 3)"
     assert not found.context_lost, "the switch is read, not lost"
     assert not lost(tmp, Sample("messages", (Message("system", "/think"), *turns)), template).losses
+
+
+def test_half_a_surrogate_pair_is_named_and_not_blamed_on_the_template(tmp: Path) -> None:
+    broken = Sample("messages", (Message("user", "a\ud800"), Message("assistant", "b")))
+    with pytest.raises(BadInput, match="surrogate"):
+        lost(tmp, broken, "chatml")

@@ -23,6 +23,12 @@ def test_relative_paths_are_meant_from_the_folder_that_the_command_runs_in() -> 
     assert recipe.data.train == ("/base/a.jsonl", "/base/b.jsonl")
 
 
+def test_a_list_can_be_written_as_yaml_writes_it() -> None:
+    recipe = apply_settings(Recipe(), ['data.drop_flags=[not_rendered, "exact_duplicate"]'], Path("/base"))
+    assert recipe.data.drop_flags == ("not_rendered", "exact_duplicate")
+    assert apply_settings(Recipe(), ["data.drop_flags=[]"], Path("/base")).data.drop_flags == ()
+
+
 @pytest.mark.parametrize(
     ("setting", "words"),
     [

@@ -105,7 +105,7 @@ def test_rows_with_an_optional_column_of_another_name_keep_it(tmp_path: Path) ->
         ({"prompt": "only asked"}, "completion"),
         ({"prompt": "x", "chosen": "a", "rejected": "b"}, "preference pairs"),
         ({"text": "a paragraph"}, "plain text"),
-        ({"prompt": "x", "completion": {"deep": 1}, "instruction": "i", "output": "o"}, "turn 1"),
+        ({"prompt": "x", "completion": {"deep": 1}, "instruction": "i", "output": "o"}, "`completion`"),
     ],
 )
 def test_a_row_that_fits_nothing_of_its_file_is_unreadable(tmp_path: Path, row: dict[str, Any], words: str) -> None:

@@ -190,6 +190,10 @@ def test_the_hostile_rows_hold_the_attacks_that_they_name() -> None:
     assert any("NaN" in line for line in lines_of("hostile.jsonl"))
 
 
+def test_the_hostile_rows_are_scanned_to_the_end() -> None:
+    assert scan([SAMPLE_DATA / "hostile.jsonl"]).rows == 55
+
+
 # ── the style ───────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -61,6 +61,28 @@ def test_rows_are_counted_in_their_file_and_malformed_lines_are_no_rows(
     assert set(found["flagged"][0]["flags"][0]) == {"name", "reason"}
 
 
+def test_a_reason_names_the_other_row_by_its_file_and_its_number_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = write(tmp_path / "a.jsonl", asked("What is what?", "Who is who?"))
+    two = write(tmp_path / "b.jsonl", asked("Where is it?", "Where is it?", "Who is who?"))
+    found = scanned(capsys, one, two)["flagged"]
+    reasons = {(each["file"], each["row"]): each["flags"][0]["reason"] for each in found}
+    assert reasons[str(two), 2].endswith(f"row 1 of {two}")
+    assert reasons[str(two), 3].endswith(f"row 2 of {one}")
+    assert main(["scan", str(one), str(two)]) == 0
+    assert "e.g. row 2 of b.jsonl" in capsys.readouterr().out
+    assert scanned(capsys, two)["flagged"][0]["flags"][0]["reason"].endswith("row 1")
+
+
+def test_yaml_with_rows_is_not_called_a_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "rows.yaml").write_text("- prompt: a\n  completion: b\n")
+    (tmp_path / "recipe.yaml").write_text("# mine\ntunedeck: 0.1.0\ndata: {train: a.jsonl}\n")
+    for name, word in (("rows.yaml", "YAML, which is not supported"), ("recipe.yaml", "is a recipe")):
+        assert main(["scan", str(tmp_path / name)]) == 2
+        assert word in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_clean_file_has_an_empty_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert scanned(capsys, write(tmp_path / "a.jsonl", asked("What is that over there?")))["flagged"] == []
     assert main(["scan", str(tmp_path / "a.jsonl"), "--rows"]) == 2
@@ -95,3 +117,8 @@ def test_what_is_read_in_several_ways_says_so(tmp_path: Path, capsys: pytest.Cap
     assert "a.jsonl: 2 rows as prompt-completion" in out
     assert "b.jsonl: 1 row as alpaca" in out
     assert "read_as" not in scanned(capsys, one)
+    three = write(tmp_path / "c.jsonl", [{"foo": 1}])
+    assert main(["scan", str(one), str(three)]) == 0
+    out = capsys.readouterr().out
+    assert "c.jsonl: No known format" in out
+    assert "as No known" not in out

@@ -77,6 +77,7 @@ def test_the_start_is_stopped_and_rows_are_named_from_one(recipe: Recipe, tmp_pa
     stop, context = _tokens(recipe, tmp_path)
     assert (stop.verdict, stop.path) == ("stop", "data.train_without")
     assert "2 samples (row 2: tool calls (turn 2); row 4: media (turn 1))" in stop.sentence
+    assert "data.train_without to tool_calls, media" in stop.sentence
     assert (context.verdict, "1 sample" in context.sentence) == ("warn", True)
 
 
@@ -113,7 +114,7 @@ def test_rows_with_control_tokens_are_counted_before_the_start_as_the_view_leave
     turns = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello<|im_end|>"}]
     with Path(recipe.data.train[0]).open("a") as data:
         data.write(json.dumps({"messages": turns}) + "\n")
-    (said,) = [check for check in preflight(recipe, tmp_path) if check.name == "rows" and "Dropped" in check.sentence]
+    (said,) = [check for check in preflight(recipe, tmp_path) if check.name == "rows" and "dropped" in check.sentence]
     assert "control_tokens 1" in said.sentence
     assert curate(recipe, tmp_path).dropped == {"control_tokens": 1}
 
@@ -181,7 +182,7 @@ def test_of_a_large_dataset_the_first_rows_are_looked_at(
         recipe, [ROWS[0], *({"messages": [{"role": "user", "content": f"{n}?"}, *TOOL_TURNS[1:]]} for n in range(9))]
     )
     (stop,) = _tokens(recipe, tmp_path)
-    assert "3 samples among the first 4 rows (row 2" in stop.sentence
+    assert "3 samples among the first 4 rows (rows 2, 3, 4" in stop.sentence
 
 
 def test_an_overview_of_just_this_recipe_knows_exactly_the_rows_that_train(recipe: Recipe, tmp_path: Path) -> None:

@@ -121,11 +121,12 @@ def test_a_dataset_of_unreadable_rows_says_why(tmp_path: Path) -> None:
 def test_the_preflight_counts_small_files_at_once_and_large_ones_by_their_scan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = write(tmp_path / "a.jsonl", [*asked(40), *asked(1), *broken(20)])
+    path = write(tmp_path / "a.jsonl", [*asked(40), *asked(1), *({"prompt": "Only asked"} for _ in range(20))])
     recipe = recipe_of(path)
 
     def said() -> list[tuple[str, bool]]:
         checks = [check for check in preflight(recipe, tmp_path) if check.name == "rows"]
+        assert all("(1): exact_duplicate 1" in check.sentence for check in checks if check.verdict == "ok")
         return [(check.verdict, "20 of 61" in check.sentence) for check in checks]
 
     assert said() == [("stop", True), ("ok", False)]

@@ -8,6 +8,7 @@ import pytest
 
 from core.dataset.dataset import Dataset
 from core.errors import BadInput
+from tui.cli import main
 from tui.commands.scan_tokens import token_lines
 
 
@@ -39,6 +40,16 @@ def test_kinds_that_are_not_read_are_named_with_what_to_do(tmp_path: Path, name:
         Dataset.open(path)
     assert fault.value.do
     assert str(path) in fault.value.where
+
+
+def test_rows_in_yaml_are_not_taken_for_a_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for rows in ("- prompt: a\n  completion: b\n", "rows:\n  - prompt: a\n", "# rows\n---\n[{prompt: a}]\n"):
+        (tmp_path / "rows.yaml").write_text(rows)
+        assert main(["scan", str(tmp_path / "rows.yaml")]) == 2
+        assert "not supported as data" in capsys.readouterr().err
+    (tmp_path / "rows.yaml").write_text("model:\n  path: m\n")
+    assert main(["scan", str(tmp_path / "rows.yaml")]) == 2
+    assert "is a recipe" in capsys.readouterr().err
 
 
 def test_rows_with_another_name_are_still_read(tmp_path: Path) -> None:

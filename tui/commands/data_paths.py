@@ -47,8 +47,12 @@ def refuse_recipes(words: Sequence[str | Path], *, option: str = "") -> None:
     Raises:
         BadInput: one is a recipe.
     """
-    wrong = next((Path(word) for word in words if Path(word).suffix.lower() in RECIPE_SUFFIXES), None)
-    if wrong is not None and wrong.is_file():
+    named = [Path(word) for word in words if Path(word).suffix.lower() in RECIPE_SUFFIXES]
+    if not named:
+        return
+    from core.recipe.yamlfile import is_recipe
+
+    if (wrong := next(filter(is_recipe, named), None)) is not None:
         quoted = shlex.quote(str(wrong))
         do = f"Write `{option} {quoted}`" if option else f"Train it with: tunedeck train {quoted}"
         raise BadInput(f"{wrong.name} is a recipe, not data", do=do)

@@ -1,8 +1,8 @@
-"""Show, export or import what reviewers decided about the rows of a dataset.
+"""Show, export or import review decisions: which rows were kept or dropped, by whom and why.
 
-Without an option: how much each reviewer decided, how fast, how far they agree, and the conflicts. --export writes
-JSONL, one line per row and reviewer. --import takes such a file in: rows are matched by their content, wherever they
-stand; where somebody else decided differently here, that decision stands and the file's is kept as a second opinion.
+Without an option, shows each reviewer's progress and speed, their agreement, and the conflicts. --export writes JSONL,
+one line per row and reviewer. --import reads such a file and matches rows by content, wherever they are in the dataset.
+On a conflict with another reviewer, the decision here counts and the file's is kept as a second opinion.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", nargs="+", type=Path, metavar="FILE", help="Data files, or folders of them.")
     way = parser.add_mutually_exclusive_group()
     way.add_argument(
-        "--export", type=Path, metavar="FILE", help="Write the decisions to this file; an existing one stays."
+        "--export",
+        type=Path,
+        metavar="FILE",
+        help="Write the decisions to this file; an existing file is not overwritten.",
     )
-    way.add_argument(
-        "--import", dest="import_from", type=Path, metavar="FILE", help="Import the decisions of this file."
-    )
+    way.add_argument("--import", dest="import_from", type=Path, metavar="FILE", help="Import decisions from this file.")
     parser.add_argument(
-        "--replace", action="store_true", help="With --import: where it differs from here, the file's decision stands."
+        "--replace", action="store_true", help="With --import: if decisions conflict, the file's count."
     )
     parser.add_argument("--format", default="auto", help="Row format (default: detected from the rows).")
     parser.add_argument("--json", action="store_true", help="Print one JSON object.")
@@ -89,14 +90,14 @@ def _say_imported(found: ImportedDecisions) -> None:
     counts = {
         "imported": found.taken,
         "already here": found.known,
-        "older than what the same reviewer decided here": found.older,
+        "older than the same reviewer's decision here": found.older,
         "not in this dataset": len(found.unmatched),
         "malformed": len(found.malformed),
     }
     said = ", ".join(f"{number:,} {what}" for what, number in counts.items() if number or what == "imported")
     say(f"{found.lines:,} line{'s' * (found.lines != 1)}: {said}")
     if found.unmatched:
-        say(f"lines whose row is not in this dataset: {_listed(found.unmatched)}")
+        say(f"not in this dataset: line{'s' * (len(found.unmatched) != 1)} {_listed(found.unmatched)}")
     for line, reason in found.malformed[:_MOST]:
         say(f"line {line:,}: {reason}")
     if len(found.malformed) > _MOST:
@@ -105,9 +106,9 @@ def _say_imported(found: ImportedDecisions) -> None:
         return
     many = len(found.conflicts)
     stands = (
-        "the file's decisions stand now"
+        "the file's decisions count now"
         if found.replaced
-        else "the decision named first stands, the other is a second opinion (--replace lets the file's stand)"
+        else "the decision here counts, the file's is a second opinion (--replace reverses this)"
     )
     say(f"{many:,} conflict{'s' * (many != 1)}: {stands}")
     done = {"keep": "keeps", "drop": "drops"}
@@ -161,7 +162,13 @@ def _facts(workspace: Path, places: Mapping[str, RowPlace]) -> dict[str, Any]:
             for each in agreements(states.values())
         ],
         "conflicts": [
-            {"row": places[key].number, "file": places[key].file, "key": key, "verdicts": dict(state.verdicts)}
+            {
+                "row": places[key].number,
+                "file": places[key].file,
+                "key": key,
+                "decision": state.verdict or None,
+                "verdicts": dict(state.verdicts),
+            }
             for key, state in sorted(ledger.conflicts(), key=lambda each: places[each[0]].number)
         ],
     }
@@ -182,9 +189,9 @@ def _say_facts(facts: Mapping[str, Any]) -> None:
         say(each["words"])
     conflicts = facts["conflicts"]
     if conflicts:
-        say(f"{len(conflicts):,} conflict{'s' * (len(conflicts) != 1)}, the later decision stands:")
+        say(f"{len(conflicts):,} conflict{'s' * (len(conflicts) != 1)}, with the decision in effect:")
     for each in conflicts[:_MOST]:
         said = ", ".join(f"{user} {verdict}" for user, verdict in each["verdicts"].items())
-        say(f"  row {each['row']:,}: {said}")
+        say(f"  row {each['row']:,}: {said}; {each['decision']} counts")
     if len(conflicts) > _MOST:
         say(f"  ... and {len(conflicts) - _MOST:,} more")

@@ -58,7 +58,7 @@ def examine_reach(
         return []
     found, version = ask(torch, driver, None), clean_line(torch.version, 40)
     if found is None:
-        return [DoctorFinding("note", "gpu", f"torch {version} did not answer whether it can use the GPU.")]
+        return [DoctorFinding("note", "gpu", f"torch {version} did not respond when asked whether it can use the GPU.")]
     if found.error:
         words = f"torch {version} cannot use the GPU: {clean_line(found.error, 300)}. Runs train on the CPU."
         return [DoctorFinding("problem", "gpu", words)]

@@ -51,6 +51,8 @@ def dry_run(recipe: Recipe, workspace: Path, *, as_json: bool) -> int:
         say(f"{stopped_words(refused)} Nothing was started.")
         return EXIT_BAD_INPUT
     least = "at least " if resolved.data.chunk_text and not resolved.training.max_steps else ""
-    say(f"Would train on {samples['train']:,} samples for {least}{steps:,} steps, {samples['eval']:,} held out.")
+    many = f"{samples['train']:,} sample{'s' * (samples['train'] != 1)}"
+    length = f"{least}{steps:,} step{'s' * (steps != 1)}"
+    say(f"Would train on {many} for {length}, {samples['eval']:,} held out.")
     say("Nothing was started.")
     return EXIT_OK

@@ -62,7 +62,7 @@ def add_screen_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Open the app on what the command line names."""
     data = [Path(name) for name in arguments.data]
-    recipes = [path for path in data if path.suffix.lower() in RECIPE_SUFFIXES and path.is_file()]
+    recipes = [path for path in data if path.suffix.lower() in RECIPE_SUFFIXES and _is_recipe(path)]
     recipe = Path(arguments.recipe) if arguments.recipe else None
     if recipes and (recipe is not None or len(recipes) > 1):
         named = ", ".join(str(path) for path in (*([recipe] if recipe else []), *recipes))
@@ -76,6 +76,12 @@ def run(arguments: argparse.Namespace) -> int:
         low_bandwidth=arguments.low_bandwidth,
         mouse=not arguments.no_mouse,
     )
+
+
+def _is_recipe(path: Path) -> bool:
+    from core.recipe.yamlfile import is_recipe
+
+    return is_recipe(path)
 
 
 def run_app(

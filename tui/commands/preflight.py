@@ -1,6 +1,6 @@
 """Run the checks of the Recipe screen on a recipe, without starting anything.
 
-Each line is ok, warn or stop. The exit code is 2 if something would stop the run.
+Each line is ok, warn or stop. The exit code is 2 if a check blocks the run.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"lines": [check.to_json() for check in checks]})
     else:
         say_checks(checks)
-        say(stopped_words(refused) if refused else "Nothing stops this run.")
+        say(stopped_words(refused) if refused else "Nothing blocks this run.")
     return EXIT_BAD_INPUT if refused else EXIT_OK
 
 
@@ -121,4 +121,4 @@ def say_checks(checks: Sequence[PreflightCheck]) -> None:
 
 def stopped_words(refused: Sequence[PreflightCheck]) -> str:
     """How many checks would stop the run, a sentence."""
-    return f"{'1 check' if len(refused) == 1 else f'{len(refused)} checks'} would stop this run."
+    return f"{'1 check blocks' if len(refused) == 1 else f'{len(refused)} checks block'} this run."

@@ -94,19 +94,21 @@ def add_encoding_argument(parser: argparse.ArgumentParser) -> None:
         "--encoding",
         default="",
         metavar="NAME",
-        help="Encoding of files that are not UTF-8, such as cp1252; lines that are UTF-8 are read as such.",
+        help="Encoding of files that are not UTF-8, such as cp1252; valid UTF-8 lines are still read as UTF-8.",
     )
 
 
 def add_eval_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare how the eval file is read, where it differs."""
-    parser.add_argument("--eval-format", default="auto", help="Format of the eval file (default: detected).")
+    parser.add_argument(
+        "--eval-format", default="auto", metavar="FORMAT", help="Format of the eval file (default: detected)."
+    )
     parser.add_argument(
         "--eval-columns",
         action="append",
         default=[],
         metavar="NAME=COLUMN",
-        help="As --columns, for the eval file, such as prompt=question.",
+        help="Like --columns, for the eval file: prompt=question.",
     )
 
 

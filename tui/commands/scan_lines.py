@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.clean import clean_line
 from core.dataset.sample import KINDS, SampleKind
+from tui.commands.scan_rows import RowPlaces
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
@@ -48,18 +49,18 @@ def _read_as(found: ScanResult) -> Iterator[str]:
     for each in found.read_as:
         file = clean_line(each.file.name, 60)
         columns = ", ".join(f"{field}={column}" for field, column in each.form.columns.items() if field != column)
-        said = f"{each.form.name}{f' ({columns})' if columns else ''}" if each.form.known else each.form.why
-        counts[file, said] += each.rows
+        said = f"{each.form.name}{f' ({columns})' if columns else ''}" if each.form.known else ""
+        counts[file, said or each.form.why] += each.rows if said else 0
     if len(counts) > 1:
         for (file, said), rows in counts.items():
-            yield from _wrapped(f"{file}: {_many(rows, 'row')} as {said}", indent="  ")
+            yield from _wrapped(f"{file}: {_many(rows, 'row')} as {said}" if rows else f"{file}: {said}", indent="  ")
     kinds: Counter[SampleKind] = Counter()
     for each in found.read_as:
         if each.form.kind is not None and each.rows:
             kinds[each.form.kind] += each.rows
     if len(kinds) > 1:
         listed = " and ".join(f"{rows:,} {KINDS[kind]}" for kind, rows in sorted(kinds.items()))
-        yield from _wrapped(f"warning: the rows are of several kinds: {listed}", indent="  ")
+        yield from _wrapped(f"warning: mixed kinds of samples: {listed}", indent="  ")
 
 
 def _unused(found: ScanResult) -> Iterator[str]:
@@ -71,8 +72,8 @@ def _unused(found: ScanResult) -> Iterator[str]:
 
 def _eval(found: ScanResult) -> Iterator[str]:
     if missing := found.eval_rows.without_prompt:
-        of = f"{missing:,} of {_many(found.eval_rows.rows, 'row')}"
-        yield from _wrapped(f"warning: {of} of the eval file not compared, no prompt. First: {found.eval_rows.first}")
+        of = f"{missing:,} of {_many(found.eval_rows.rows, 'eval row')}"
+        yield from _wrapped(f"warning: {of} not compared, for lack of a prompt. First: {found.eval_rows.first}")
 
 
 def _bad_lines(found: ScanResult) -> Iterator[str]:
@@ -103,11 +104,11 @@ def _flags(found: ScanResult) -> Iterator[str]:
     if not counts:
         yield "no flags"
         return
-    first = found.examples
+    first, places = found.examples, RowPlaces(found)
     width = max(len(TITLES.get(name, name)) for name in counts)
     yield f"flags{'rows'.rjust(width + 5)}"
     for name, number in counts.items():
-        example = f"e.g. row {first[name] + 1:,}" if name in first else ""
+        example = f"e.g. {places.words(first[name])}" if name in first else ""
         yield f"  {TITLES.get(name, name).ljust(width)}{number:>8,}  {example}".rstrip()
 
 

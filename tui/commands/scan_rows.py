@@ -5,19 +5,26 @@ from __future__ import annotations
 import heapq
 import json
 import os
+import re
 import tempfile
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import groupby
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from core.clean import clean_line
 from core.dataset.checks.base import Flag
 
 if TYPE_CHECKING:
     from core.dataset.scan.scan import ScanResult
 
 _KINDS = {"leak_exact": "exact", "leak_near": "near"}
+_NAMES_ROWS = frozenset((
+    "exact_duplicate", "normalized_duplicate", "near_duplicate", "same_template", "conflicting_answers",
+))  # fmt: skip
+_ROW = re.compile(r"\brow (\d[\d,]*)")
 _AT_ONCE = 20_000
 """Flags that are held in memory before they are sorted and written."""
 
@@ -95,18 +102,18 @@ def row_lists(spool: FlagSpool, found: ScanResult, *, of_eval: bool) -> Mapping[
         found: of the same scan.
         of_eval: whether eval files were named.
     """
-    place = _Places(found)
+    place = RowPlaces(found)
     lists = {"flagged": _flagged(spool, place)}
     return {**lists, "leaks": _leaks(spool, place)} if of_eval else lists
 
 
-def _flagged(spool: FlagSpool, place: _Places) -> Iterator[dict[str, Any]]:
+def _flagged(spool: FlagSpool, place: RowPlaces) -> Iterator[dict[str, Any]]:
     for row, flags in spool.rows():
-        said = [{"name": flag["name"], "reason": flag["reason"]} for flag in flags]
+        said = [{"name": flag["name"], "reason": place.reason(flag)} for flag in flags]
         yield {**place.of(row), "flags": said}
 
 
-def _leaks(spool: FlagSpool, place: _Places) -> Iterator[dict[str, Any]]:
+def _leaks(spool: FlagSpool, place: RowPlaces) -> Iterator[dict[str, Any]]:
     for row, flags in spool.rows():
         for flag in flags:
             if flag["name"] in _KINDS and "eval_file" in flag:
@@ -117,8 +124,12 @@ def _leaks(spool: FlagSpool, place: _Places) -> Iterator[dict[str, Any]]:
                 yield {**where, "kind": _KINDS[flag["name"]], **held}
 
 
-class _Places:
-    """Where rows stand: their file, and their number in it."""
+class RowPlaces:
+    """Where rows stand: their file, and their number in it, malformed lines aside.
+
+    Args:
+        found: the scan that numbers the rows of all files in one order, from 0.
+    """
 
     def __init__(self, found: ScanResult) -> None:
         self._files: Sequence[str] = [str(file) for file, _ in found.first_rows]
@@ -128,6 +139,23 @@ class _Places:
     def several(self) -> bool:
         """Whether rows come from several files."""
         return len(self._files) > 1
+
+    def reason(self, flag: Mapping[str, Any]) -> str:
+        """The reason of a flag; another row that it names is counted within its file, too."""
+        said = str(flag["reason"])
+        if not self.several or flag["name"] not in _NAMES_ROWS:
+            return said
+
+        def placed(found: re.Match[str]) -> str:
+            where = self.of(int(found[1].replace(",", "")) - 1)
+            return f"row {where['row']:,} of {where['file']}"
+
+        return _ROW.sub(placed, said, count=1)
+
+    def words(self, row: int) -> str:
+        """`row 3`, and of which file where there are several."""
+        where = self.of(row)
+        return f"row {where['row']:,}" + (f" of {clean_line(Path(where['file']).name, 60)}" if self.several else "")
 
     def of(self, row: int) -> dict[str, Any]:
         """`file` and `row`, the latter from 1."""

@@ -63,14 +63,16 @@ def token_lines(tokens: dict[str, Any], *, plain_text: bool = False) -> list[str
         plain_text: whether the rows are plain text, of which chunks would train all.
     """
     if not tokens:
-        return ["not_rendered, control_tokens, cut: - (name a model with --model, or --recipe)"]
+        return ["not_rendered, control_tokens, cut: - (needs --model or --recipe)"]
     found = tokens["tokens"]
     lines = [f"tokens: {found['tokens']:,}, {found['trained']:,} trained ({clean_line(str(found['model']), 60)})"]
     if text := _text_words(found) if plain_text else "":
         lines.append(text)
     if lost := found["context_lost"]:
         rows, verb = (f"{lost:,} rows", "lose") if lost != 1 else ("1 row", "loses")
-        lines.append(f"warning: {rows} {verb} context, such as earlier reasoning, to the chat template")
+        lines.append(
+            f"warning: {rows} {verb} context, such as earlier reasoning, that the chat template does not render"
+        )
     return lines
 
 

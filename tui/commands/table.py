@@ -54,7 +54,7 @@ COMMANDS: Mapping[str, CommandInfo] = {
     ),
     "decisions": CommandInfo(
         DATA,
-        "show, export or import what reviewers decided about rows",
+        "show, export or import review decisions",
         (
             "decisions tickets.jsonl",
             "decisions tickets.jsonl --export ada.jsonl",
@@ -81,7 +81,7 @@ COMMANDS: Mapping[str, CommandInfo] = {
     ),
     "preflight": CommandInfo(
         TRAIN,
-        "check a recipe, its data, model and devices; start nothing",
+        "check a recipe, its data, model and devices without starting it",
         ("preflight recipe.yaml", "preflight recipe.yaml --set training.devices=1 --json"),
         (HUB, TRAINING, FOLDERS),
     ),

@@ -301,7 +301,7 @@ class DatasetPane(Pane):
             if event.action == "drop":
                 self.row_pane.dropped(event.rows)
             done = {"keep": "kept", "drop": "dropped"}[event.action]
-            self.show_message(f"{what} {done}; one u undoes all of it.", about=self.rows_pane.entry)
+            self.show_message(f"{what} {done}. Press u to undo.", about=self.rows_pane.entry)
         self.show_facts()
         self._write_next()
 
@@ -327,7 +327,7 @@ class DatasetPane(Pane):
                 said = f"undone: the decision on {rows_words(len(undone))}"
             self.show_message(said + words.when(gone[0].time), about=self.rows_pane.entry)
         elif self.desk.rows.judged:
-            self.show_message(f"Nothing to undo: {self.desk.reviewer} has no decisions left in this dataset.")
+            self.show_message(f"Nothing to undo: {self.desk.reviewer} has no decisions in this dataset.")
         else:
             self.show_message("Nothing undone: the scan has not reached your last decision. Try again in a moment.")
         self.show_facts()
@@ -494,6 +494,8 @@ class DatasetPane(Pane):
 
     async def action_mapping(self) -> None:
         """Say which column is what, file by file, and see what comes of it; the eval files come last."""
+        from core.dataset.mapping import ENCODING
+        from core.dataset.records import encoding_offer
         from tui.data.mapping import FileToMap, MappingScreen, file_to_map
 
         dataset, held = self.desk.rows.dataset, self._eval_files()
@@ -536,7 +538,9 @@ class DatasetPane(Pane):
             elif not dataset.recognition.known:
                 self._start_scan()
 
-        self.app.push_screen(MappingScreen(file, at, len(files) + held, load), take)
+        bad = [line for _, line in self.desk.rows.bad if at < len(files) and line.file == files[at]]
+        field = ENCODING if encoding_offer(bad) else ""
+        self.app.push_screen(MappingScreen(file, at, len(files) + held, load, field), take)
 
     def _file_to_map(self) -> int:
         """The number of the first file whose format is not known, else of the file that the cursor is in."""

@@ -403,7 +403,7 @@ class OpenDataset:
         """Take one decision on many rows to the disk; their keys are read in a thread, as there may be a million."""
         if self._scan is None or self.scanning or self.stopped:
             self._waiting.clear()
-            return "Nothing was changed: the scan is not done yet. Try again when it is."
+            return "Nothing was changed: the scan is still running. Try again when it is done."
         self._waiting.popleft()
         self._writing = True
         scan, rows = self._scan, [row for entry in ask.entries if (row := self.rows.row_of(entry)) is not None]

@@ -133,7 +133,7 @@ class Finder:
                     yield SearchProgress(query, entries, hits.done, hits.complete, hits.matches)
             except TunedeckError as fault:
                 self._post(Notice(str(fault), failed=True))
-                yield SearchProgress(query, (), 0, complete=True)
+                yield SearchProgress(query, (), 0, complete=True, stopped=True)
 
         self._run(found(), ended)
 

@@ -36,7 +36,7 @@ ROW = (
         "u,ctrl+underscore",
         "undo",
         "undo",
-        "Undo your last decision, also one of an earlier session.",
+        "Undo your last decision, even one from an earlier session.",
         3,
         shared="undo",
     ),
@@ -46,9 +46,9 @@ ROW = (
             str(digit),
             f"pick({digit})",
             "choose",
-            "Choose the reason, rating or label with this number, while they are listed."
+            "Choose the reason, rating or label with this number."
             if digit
-            else "Clear the rating, or type other labels, while they are listed.",
+            else "Clear the rating, or type other labels.",
             1 if digit == 1 else 0,
             shows="1-9" if digit == 1 else "",
             answers=True,
@@ -135,7 +135,9 @@ ROWS = (
         10,
         "+",
     ),
-    Command("data.decide_all", "B", "decide_all", "all listed", "Keep or drop all listed rows at once; one undo.", 11),
+    Command(
+        "data.decide_all", "B", "decide_all", "all listed", "Keep or drop all listed rows at once; u undoes it.", 11
+    ),
     Command("data.audit", "A", "audit", "audit", "Start an audit (random, worst first), or resume it.", 8),
     Command("data.skip", "s", "skip", "skip", "In an audit: skip this row for now; ← goes back to it.", 5),
 )

@@ -68,7 +68,7 @@ def file_to_map(dataset: Dataset, source: int) -> FileToMap | str:
         return clean_line(f"{name}: {fault.what}", 400)
     rows = first_rows(reader)
     if not rows:
-        return f"{name}: no rows to map, every line is malformed."
+        return f"{name}: no rows to map; every line is malformed."
     return FileToMap(name, rows, dataset.recognitions.of(source).found, dataset.chosen.said_of(file))
 
 
@@ -125,7 +125,12 @@ class MappingScreen(ModalScreen[Mapping[int, Chosen] | None]):
     )
 
     def __init__(
-        self, file: FileToMap, at: int = 0, of: int = 1, load: Callable[[int], FileToMap | str] | None = None
+        self,
+        file: FileToMap,
+        at: int = 0,
+        of: int = 1,
+        load: Callable[[int], FileToMap | str] | None = None,
+        field: str = "",
     ) -> None:
         """Make the form.
 
@@ -134,8 +139,10 @@ class MappingScreen(ModalScreen[Mapping[int, Chosen] | None]):
             at: its number.
             of: how many files there are.
             load: gives another one by its number, or says why it cannot; called in a thread.
+            field: where the cursor is at first; by default on the format.
         """
         super().__init__()
+        self._field = field
         self._drafts = {at: MappingDraft(file.rows, file.recognition, file.chosen)}
         self._files = {at: file}
         self._at, self._of, self._load = at, of, load
@@ -168,9 +175,12 @@ class MappingScreen(ModalScreen[Mapping[int, Chosen] | None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Fill the form in; the cursor stands on the format."""
-        self.query_one(Form).focus()
+        """Fill the form in; the cursor is on the format, or on the field that the form was opened for."""
+        form = self.query_one(Form)
+        form.focus()
         self._show()
+        if self._field:
+            form.go_to(self._field)
 
     def on_resize(self, event: events.Resize) -> None:
         """Beside each other where there is room."""

@@ -100,7 +100,7 @@ class MappingDraft:
     def states(self) -> dict[str, FieldState]:
         """What each field shows."""
         states = {FORMAT: FieldState(self.format, self.format != AUTO, self._title())}
-        hint = "lines that are UTF-8 stay so" if self._encoding else ""
+        hint = "valid UTF-8 lines stay UTF-8" if self._encoding else ""
         states[ENCODING] = FieldState(self._encoding or _UTF8, bool(self._encoding), hint)
         if self.name == "unknown":
             return states

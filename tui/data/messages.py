@@ -105,6 +105,7 @@ class SearchProgress(Message):
         looked_at: how many entries were looked at.
         complete: whether the search has ended.
         matches: for a pattern, entry to the text that it matches there first.
+        stopped: whether it has ended before it has looked at every entry.
     """
 
     sought: str
@@ -112,6 +113,7 @@ class SearchProgress(Message):
     looked_at: int
     complete: bool
     matches: Mapping[int, str] = field(default_factory=dict)
+    stopped: bool = False
 
 
 @dataclass(eq=False, repr=False)

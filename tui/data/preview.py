@@ -191,7 +191,9 @@ def _lines(answer: dict[str, Any]) -> Iterator[TextLine]:
     if lost := answer.get("context_lost"):
         yield plain(f"▲ not rendered, context only: {clean_line(lost, 300)}", "warning")
     if tokens := answer.get("control_tokens"):
-        yield plain(f"▲ special tokens in the text are control tokens: {clean_line(', '.join(tokens), 200)}", "warning")
+        yield plain(
+            f"▲ special tokens in the text act as control tokens: {clean_line(', '.join(tokens), 200)}", "warning"
+        )
     if not answer["trained"]:
         yield plain("▲ no token of this row is trained: it teaches the model nothing", "warning")
     if answer.get("can_chunk"):

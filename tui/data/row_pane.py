@@ -88,8 +88,7 @@ class RowPane(Pane):
         if action == "undo":
             return self._desk.can_undo
         if action == "pick":
-            digit = parameters[0]
-            return self.quick is not None and isinstance(digit, int) and self.quick.takes(digit)
+            return self.quick is not None
         recognition = self._desk.rows.dataset.recognition
         if action in _NEEDS_SAMPLE and not recognition.known:
             return False
@@ -297,9 +296,9 @@ class RowPane(Pane):
         if self.quick is not None and self.quick.entry not in (None, self._at_cursor()):
             self.close_choice()
 
-    def _offer(self) -> None:
+    def _offer(self, first: str = "") -> None:
         if self.quick is not None:
-            self.line.offer(self.quick.title, self.quick.offered, self.quick.help)
+            self.line.offer(first + self.quick.title, self.quick.offered, self.quick.help)
             self.screen.refresh_bindings()
 
     def action_rate(self) -> None:
@@ -347,7 +346,10 @@ class RowPane(Pane):
     def action_pick(self, digit: int) -> None:
         """Take the choice with this number."""
         quick = self.quick
-        if quick is None or not quick.takes(digit):
+        if quick is None:
+            return
+        if not quick.takes(digit):  # a slip of the finger; it does not go to another screen
+            self._offer(f"{digit} is not listed · ")
             return
         entry = self._at_cursor() if quick.entry is None else quick.entry
         row = self._rows.row_of(entry)

@@ -54,6 +54,9 @@ _AUDIT_SIZES = (50, 100, 200)
 _AGREED = 100
 """Rows that each reviewer reads."""
 
+_RESUMED = 3
+"""Earlier audits that the menu offers to resume."""
+
 _HELD = 4
 """Rows of a shared audit that a reviewer holds ahead."""
 
@@ -301,7 +304,7 @@ class RowsPane(Pane):
         choices: list[MenuAction] = [("cancel", "", lambda: None)]
         for action in ("drop", "keep"):
             rest = [entry for entry, decision in zip(entries, of, strict=True) if decision != action]
-            about = "one u undoes all of it"
+            about = "u undoes it"
             choices.append((f"{action} all {rows_words(len(entries))}", about, self._all(action, rest)))
             if 0 < len(undecided) < len(entries):
                 about = f"the other {count(len(entries) - len(undecided))} stay as they are"
@@ -394,7 +397,7 @@ class RowsPane(Pane):
         choices = [(name, name, count(counts[name])) for name in FILTERS]
         choices.append(("marked", "marked", f"{count(len(rows.marks))}  edited, noted, rated or flagged by you"))
         if conflicts := len(rows.conflicts):
-            choices.append(("conflicts", "conflicts", f"{count(conflicts)}  decided differently by two reviewers"))
+            choices.append(("conflicts", "conflicts", f"{count(conflicts)}  reviewers disagree"))
         choices += [
             (LABEL + label, f"label {clean_line(label, 40)}", count(number))
             for label, number in rows.label_counts().most_common(_MOST_WORDS)
@@ -521,6 +524,8 @@ class RowsPane(Pane):
         if event.sought != self._sought or not self.finding:
             return
         self._searching = not event.complete
+        if event.stopped:
+            listing.sought += " (stopped early)"
         first = not listing.count
         listing.matches.update(event.matches)
         listing.find_more(event.entries)
@@ -529,7 +534,7 @@ class RowsPane(Pane):
         elif not listing.order:
             self.rows_list.grow(listing.count)
         found = f"{count(listing.count)} row{'s' * (listing.count != 1)} {listing.sought}"
-        esc = "n next match · esc clears the search" if listing.query else "esc clears the search"
+        esc = "n next match · esc clears the search" if listing.query and listing.count else "esc clears the search"
         self.show_message(
             f"{found} · {esc if event.complete else f'searching, {rows_words(event.looked_at)} so far …'}"
         )
@@ -555,12 +560,18 @@ class RowsPane(Pane):
         choices: list[MenuAction] = []
         if present is not None:
             choices.append(("leave the audit", "keep the decisions and show all rows", self._leave_audit))
+        here = self.listing.audit if self.listing.filter == "audit" else None
+        earlier = [(each, by) for each, by in self._log().begun() if here is None or each.name != here.name]
+        for audit, by in earlier[:_RESUMED]:
+            take = partial(self._resume_audit, audit)
+            choices.append((f"resume {words.audit_name(audit)}", words.begun(audit, by), take))
         for number in _AUDIT_SIZES:
-            about = "shared by all reviewers, each row read once"
+            about = "each row goes to one reviewer"
             choices.append((f"random {number}", about, partial(self.begin_audit, "random", number)))
         choices.append(("random", "a number you type", self._ask_audit_size))
-        about = "everyone reads the same rows, blind"
+        about = "everyone reviews the same rows, blind"
         choices.append((f"agreement {_AGREED}", about, partial(self.begin_audit, "random", _AGREED, overlap=True)))
+        choices.append(("agreement", "a number you type", partial(self._ask_audit_size, overlap=True)))
         choices.append(("worst first", f"{flagged}, errors before warnings", partial(self.begin_audit, "worst")))
         repeats = rows.flags.repeats
         about = f"{rows_words(repeats)}, largest cluster first" if repeats else "press r to find duplicates first"
@@ -578,10 +589,10 @@ class RowsPane(Pane):
     def _ask_overview(self) -> None:
         self.post_message(OverviewAsked())
 
-    def _ask_audit_size(self) -> None:
+    def _ask_audit_size(self, *, overlap: bool = False) -> None:
         def take(digits: str) -> None:
             if number := int(digits[:9] or 0):
-                self.begin_audit("random", number)
+                self.begin_audit("random", number, overlap=overlap)
 
         self.ask_line("audit how many rows", "enter to start", take, digits=True)
 
@@ -613,6 +624,14 @@ class RowsPane(Pane):
             return
         self._audit(audit)
 
+    def _resume_audit(self, audit: Audit) -> None:
+        try:
+            self._log().resume(audit)
+        except TunedeckError as fault:
+            self.show_message(clean(str(fault)), failed=True)
+            return
+        self._audit(audit)
+
     def _audit(self, audit: Audit) -> None:
         if audit.needs_keys and not self._rows.judged:
             self._say_not_scanned("An audit")
@@ -623,8 +642,10 @@ class RowsPane(Pane):
             self.post_message(QueueOrdered(audit, self.listing.order_of(audit)))
 
     def _say_not_scanned(self, what: str) -> None:
-        why = "was stopped: press C to resume it" if self._desk.stopped else "is not done yet: try again then"
-        self.show_message(f"{what} needs the scan of all rows, which {why}.", failed=True)
+        why = (
+            "was stopped: press C to resume it" if self._desk.stopped else "is still running: try again when it is done"
+        )
+        self.show_message(f"{what} needs a complete scan, which {why}.", failed=True)
 
     @work(thread=True, group="audit", exclusive=True)
     def _draw_sample(self, audit: Audit, bad: set[int]) -> None:
@@ -666,7 +687,7 @@ class RowsPane(Pane):
                 self.rows_list.go_to(listing.next_undecided(self.rows_list.cursor))
             else:
                 name = clean_line(listing.taken[entry], 60)
-                self.show_message(f"{name} is reading the last undecided rows of this audit.", about=entry)
+                self.show_message(f"{name} is reviewing the last undecided rows of this audit.", about=entry)
 
     def _leave_audit(self) -> None:
         self._desk.release()

@@ -9,7 +9,7 @@ from textual.content import Content
 
 from core import timestamps
 from core.clean import clean, clean_line
-from core.dataset.records import BadLine, Row, Unreadable
+from core.dataset.records import BadLine, Row, Unreadable, encoding_offer
 from core.units import count, size
 from tui.data.lines import HUGE
 from tui.data.rows import DataRows
@@ -112,6 +112,8 @@ def bad_lines(lines: Sequence[BadLine], more: bool) -> Iterator[TextLine]:
         yield plain("No malformed lines." if not more else "No malformed lines so far; the scan is still running.")
         return
     yield plain("These lines could not be parsed; every other line was loaded. The file is never changed.", "muted")
+    if offer := encoding_offer(lines, in_app=True):
+        yield plain(f"{offer[0].upper()}{offer[1:]}.", "warning")
     yield plain("")
     for bad in lines:
         place = f"{clean_line(bad.file.name, 200)}, line {count(bad.line)}: "

@@ -11,12 +11,17 @@ from textual.style import Style
 
 from core import timestamps
 from core.clean import clean_line
+from core.dataset.records import encoding_offer
 from core.units import count
 from tui.data.desk import OpenDataset
 from tui.data.listing import FLAG, LABEL, REASON, SOURCE, Listing
 
+_LOOKED_AT = 1_000
+"""Malformed lines that are looked at for what to do about them, at each picture."""
+
 if TYPE_CHECKING:
     from core.dataset.audit.decisions import DecisionState
+    from core.dataset.audit.queue import Audit
     from core.dataset.dataset import Dataset
 
 
@@ -177,6 +182,19 @@ def when(seconds: float) -> str:
     return f" (decided {timestamps.text(seconds, '%Y-%m-%d %H:%M')})"
 
 
+def audit_name(audit: Audit) -> str:
+    """An audit as one of several: `random 40`, `agreement 100`, `flag cut`, `worst first`."""
+    if audit.mode == "random":
+        return f"{'agreement' if audit.overlap else 'random'} {count(audit.size)}"
+    return clean_line(audit.words, 40)
+
+
+def begun(audit: Audit, by: str) -> str:
+    """When an audit was begun, and by whom."""
+    at = timestamps.text(audit.started, "%m-%d %H:%M")
+    return f"begun {at} by {clean_line(by, 16)}" if by else f"begun {at}"
+
+
 def audit_facts(listing: Listing) -> str:
     """What an audit says so far about the whole dataset, or about its reviewers; "" where it says nothing."""
     audit, rows = listing.audit, listing.rows
@@ -199,7 +217,7 @@ def audit_facts(listing: Listing) -> str:
         if conflicts := len(wanted.intersection(rows.conflicts)):
             words.append(f"{count(conflicts)} conflict{'s' * (conflicts != 1)} (F lists them)")
     elif others := sorted(set(listing.taken.values()) - {rows.reviewer}):
-        words.append(f"also reading: {clean_line(', '.join(others), 60)}")
+        words.append(f"also reviewing: {clean_line(', '.join(others), 60)}")
     return " · ".join(words)
 
 
@@ -218,5 +236,6 @@ def facts(desk: OpenDataset, audit: str = "") -> str:
         why = "" if desk.rows.judged else f"Format: {_why(desk.rows.dataset)}"
     else:
         why = found.why.replace("Say which column is which.", "Press M to say which column is which.")
-    words = [desk.changed, desk.scan_words, audit, desk.unused, desk.rows.tokens.words, why]
+    windows = encoding_offer([line for _, line in desk.rows.bad[:_LOOKED_AT]], in_app=True)
+    words = [desk.changed, desk.scan_words, audit, windows, desk.unused, desk.rows.tokens.words, why]
     return clean_line(" · ".join(filter(None, words)), 400)

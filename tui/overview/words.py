@@ -105,7 +105,7 @@ def _unreadable(facts: Mapping[str, Any]) -> Iterator[Pieces]:
     missing = sum(facts["dropped"].get(name, 0) for name in _UNREADABLE)
     if not missing:
         return
-    yield [(f"  unreadable{count(missing):>9}", "warning"), ("  rows that cannot be read as samples", "muted")]
+    yield [(f"  unreadable{count(missing):>9}", "warning"), ("  rows that are not samples; skipped", "muted")]
     counts = facts.get("unreadable") or {}
     of_mix = (counts.get("mix") or {}).values()
     for each in (counts.get("train"), *of_mix, counts.get("eval")):
@@ -198,17 +198,20 @@ def _not_rendered(train: Mapping[str, Any], held_out: str) -> Iterator[Pieces]:
             yield [(f"    row {count(row + 1)}", "text"), (f"  {clean_line(what, 200)}", "muted")]
         if lost > _LEAKS:
             yield [(f"    and {count(lost - _LEAKS)} more", "muted")]
-        ways = "a run will not start: choose another template, drop not_rendered, or set data.train_without"
+        ways = "training will not start: choose another template, drop not_rendered, or set data.train_without"
         if not held_out:
             yield [(f"    {ways}", "muted")]
     if lost := train.get("context_lost"):
         several = "samples lose" if lost > 1 else "sample loses"
         yield [
-            (f"  {count(lost)} {held_out}{several} context, such as earlier reasoning, to the chat template", "warning")
+            (
+                f"  {count(lost)} {held_out}{several} context (earlier reasoning) that the template does not render",
+                "warning",
+            )
         ]
     for flag, number in _largest(train.get("left_out", {})):
         several = "samples are" if number > 1 else "sample is"
-        yield [(f"  {count(number)} more {held_out}{several} left out for {reason_words(flag)}", "warning")]
+        yield [(f"  {count(number)} more {held_out}{several} dropped for {reason_words(flag)}", "warning")]
 
 
 def _cost(cost: Mapping[str, Any] | None) -> Iterator[Pieces]:

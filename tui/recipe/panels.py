@@ -41,13 +41,27 @@ class RecipePanels(Vertical):
         now = next(face for face in FACES if self.has_class(f"-{face}"))
         self.remove_class(f"-{now}")
         self.add_class(f"-{FACES[(FACES.index(now) + 1) % len(FACES)]}")
+        self.call_after_refresh(self._name_key)
 
-    def scroll(self, by: int) -> None:
-        """Scroll the panels that are shown and longer than their room by some lines."""
-        for face in FACES:
-            box = self.query_one(f"#{face}", VerticalScroll)
+    def scroll(self, pages: int) -> None:
+        """Scroll the panels that are shown and longer than their room by pages, of which one line stays."""
+        for box in self._boxes():
             if box.display:
-                box.scroll_relative(y=by, animate=False)
+                box.scroll_relative(y=pages * max(box.scrollable_content_region.height - 1, 1), animate=False)
+
+    def _boxes(self) -> list[VerticalScroll]:
+        return [self.query_one(f"#{face}", VerticalScroll) for face in FACES]
+
+    def on_resize(self) -> None:
+        """There is more or less room."""
+        self.call_after_refresh(self._name_key)
+
+    def _name_key(self) -> None:
+        """Name the key that scrolls on the panels that are longer than their room."""
+        for box in self._boxes():
+            words = "shift+↓ more" if box.display and box.max_scroll_y > 0 else ""
+            if box.border_subtitle != words:
+                box.border_subtitle = words
 
     def show_help(self, title: str, text: Content) -> None:
         """Show what is said about a field; the title must be clean."""
@@ -64,6 +78,7 @@ class RecipePanels(Vertical):
             static.styles.height = max(box.scrollable_content_region.height, text.get_height({}, width))
         static.update(text, layout=not width)  # before the first layout its height is not known yet
         box.scroll_to(y=0, animate=False)
+        self.call_after_refresh(self._name_key)
 
     def show_facts(self, facts: RecipeFacts) -> None:
         """Show what a run would take of the memory."""
@@ -74,6 +89,7 @@ class RecipePanels(Vertical):
         """Show the checks before the start."""
         retitle(self.query_one("#checks"), f"preflight: {tally(checks)}")
         self.query_one(CheckList).show(checks)
+        self.call_after_refresh(self._name_key)
 
 
 def retitle(widget: Widget, title: str) -> None:

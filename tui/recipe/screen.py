@@ -111,8 +111,8 @@ class RecipeScreen(StepScreen):
             "Apply a preset: pilot, LoRA, QLoRA, DPO, thorough.",
             10,
         ),
-        Command("recipe.scroll_down", "shift+down,ctrl+down", "scroll_panel(2)", "", "Scroll the panel down."),
-        Command("recipe.scroll_up", "shift+up,ctrl+up", "scroll_panel(-2)", "", "Scroll the panel up."),
+        Command("recipe.scroll_down", "shift+down,ctrl+down", "scroll_panel(1)", "", "Scroll the panel down one page."),
+        Command("recipe.scroll_up", "shift+up,ctrl+up", "scroll_panel(-1)", "", "Scroll the panel up one page."),
         Command("recipe.undo", "ctrl+underscore,u", "undo", "undo", "Undo the last change.", 11, shared="undo"),
         Command("recipe.reset_field", "ctrl+r", "default", "default", "Reset this field to its default.", 0),
         Command("recipe.save_as", "f2", "save(True)", "save as", "Save the recipe to another file.", 0),
@@ -384,9 +384,9 @@ class RecipeScreen(StepScreen):
         """Show the next panel."""
         self.query_one(RecipePanels).turn()
 
-    def action_scroll_panel(self, by: int) -> None:
+    def action_scroll_panel(self, pages: int) -> None:
         """Scroll the panels."""
-        self.query_one(RecipePanels).scroll(by)
+        self.query_one(RecipePanels).scroll(pages)
 
     def action_yaml(self) -> None:
         """Show the YAML, or the form again."""

@@ -67,7 +67,7 @@ def _heading(message: Message) -> TextLine:
     elif message.untrained:
         spans.append(("  trained in part (the data says so)", "muted"))
     if message.weight != 1:
-        spans.append((f"  weight {message.weight:g}, trains as 1", "muted"))
+        spans.append((f"  weight {message.weight:g}, treated as 1", "muted"))
     return TextLine(tuple(spans))
 
 

@@ -66,7 +66,7 @@ class Audit:
         what = f"seed {self.seed}" if self.mode == "random" else _WORDS[self.mode]
         if self.mode == "flag" and self.flag:
             what = f"flag {self.flag}"
-        return f"{what}, blind" if self.overlap else what
+        return f"blind, {what}" if self.overlap else what
 
     @property
     def name(self) -> str:
@@ -209,17 +209,33 @@ class AuditLog:
         """
         self._append({"data": self._data, "user": self._user, "ended": time.time()})
 
+    def resume(self, audit: Audit) -> None:
+        """Notes that this reviewer reads an earlier audit again; for others nothing changes.
+
+        Raises:
+            TunedeckError: it cannot be written.
+        """
+        self._append({"data": self._data, "user": self._user, "resumed": audit.name})
+
+    def begun(self) -> list[tuple[Audit, str]]:
+        """Every audit of these data and who began it ("" where that is not known), newest first."""
+        pairs = ((_audit(record), record.get("user")) for record in reversed(self._records()))
+        return [(audit, user if isinstance(user, str) else "") for audit, user in pairs if audit is not None]
+
     def audits(self) -> list[Audit]:
         """Every audit of these data, oldest first; a line that is damaged is none."""
         return [audit for audit in map(_audit, self._records()) if audit is not None]
 
     def present(self) -> Audit | None:
-        """The audit that was begun last, by whomever, and that this reviewer has not left."""
+        """The audit that was begun last, by whomever, or resumed by this reviewer, and that they have not left."""
         for record in reversed(self._records()):
-            if "ended" not in record:
-                return _audit(record)
-            if not self._user or record.get("user", "") in ("", self._user):
+            mine = not self._user or record.get("user", "") in ("", self._user)
+            if "resumed" in record and mine:
+                return next((audit for audit in self.audits() if audit.name == record["resumed"]), None)
+            if "ended" in record and mine:
                 return None
+            if "resumed" not in record and "ended" not in record:
+                return _audit(record)
         return None
 
     def next_seed(self) -> int:

@@ -36,7 +36,7 @@ class ReviewTally:
             return ""
         rows = "row has" if self.conflicts == 1 else "rows have"
         return (
-            f"{self.conflicts:,} {rows} conflicting decisions by two reviewers; the latest one in effect was used. "
+            f"{self.conflicts:,} {rows} conflicting decisions by two reviewers; the one in effect was used. "
             "To settle them, press F on Data and choose conflicts."
         )
 

@@ -19,7 +19,7 @@ class SameTemplate(Check):
 
     name = "same_template"
     title = "same template"
-    help = "An earlier row has the same text with other numbers: many such rows teach the template, not the task."
+    help = "An earlier row has the same text with different numbers: many such rows teach the template, not the task."
     example = '`"Add 3 and 4."` and `"Add 8 and 1."`'
     advice = (
         "Keep a few of each template and drop the rest: audit them by flag. If most rows repeat a template, this is "
@@ -64,7 +64,7 @@ class SameTemplate(Check):
             rows, templates = len(self._rows), len(set(self._of))
             one = f"{templates:,} templates" if templates > 1 else "one template"
             yield SetProperty(
-                self.name, f"{rows + templates:,} of {self._seen:,} rows are {one} with different numbers", rows
+                self.name, f"{rows + templates:,} of {self._seen:,} rows repeat {one} with different numbers", rows
             )
 
     @property

@@ -249,7 +249,7 @@ def _kind(encoding: str) -> str:
             return "wide"
         return "single" if len(bytes(range(128, 256)).decode(encoding, "replace")) == 128 else "several"
     except (LookupError, TypeError, ValueError):
-        do = "Such as cp1252, latin-1, cp1251, gbk or shift_jis"
+        do = "Use one such as cp1252, latin-1, cp1251, gbk or shift_jis"
         raise BadInput(f"unknown encoding {encoding[:40]!r}", where="encoding", do=do) from None
 
 

@@ -16,7 +16,10 @@ _SCHEMAS = ("parameters", "input_schema", "inputSchema")
 def read_calls(value: Any) -> tuple[dict[str, Any], ...]:
     """Tool calls as `{"type", "function": {name, arguments}, "id"}`; from one, a list, or either as JSON text."""
     if isinstance(value, str):
-        value = decoded(value)
+        try:
+            value = decoded(value)
+        except Unreadable:
+            raise Unreadable(f"a tool call should be an object with a name, but it is text: {value[:40]!r}") from None
     if isinstance(value, list):
         return tuple(call for item in value for call in read_calls(item))
     if not isinstance(value, dict):

@@ -15,6 +15,7 @@ _TEXTS = ("text", "content", "contents", "passage", "paragraph", "passage_text",
 _ANSWERS = ("text", "value", "answer", "normalized_value")
 _SEVERAL = frozenset(("contexts", "passages", "paragraphs", "documents", "answers"))
 _LISTED = ("['", '["', "array(['", 'array(["')
+_DIGITS = 19
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -200,7 +201,7 @@ def chosen_text(answer: Any, choices: Mapping[str, str], first: int) -> str:
     if label.upper() in by_label and not isinstance(answer, (int, float)):
         return by_label[label.upper()]
     if label.removeprefix("-").removesuffix(".0").isdecimal():
-        number = int(float(label)) - first
+        number = _whole(label) - first
         if 0 <= number < len(texts):
             return texts[number]
         raise Unreadable(f"the answer {said[:20]} matches none of the {len(texts)} choices")
@@ -210,6 +211,11 @@ def chosen_text(answer: Any, choices: Mapping[str, str], first: int) -> str:
             return texts[number]
         raise Unreadable(f"the answer {said[:20]!r} matches none of the {len(texts)} choices")
     return said
+
+
+def _whole(digits: str) -> int:
+    """The number that some digits, and `.0` behind them, are; of hundreds of digits one that is as good: too large."""
+    return int(digits.removesuffix(".0")[:_DIGITS])
 
 
 def first_number(rows: Sequence[Mapping[str, Any]], answer: str, choices: str) -> int:
@@ -223,7 +229,7 @@ def first_number(rows: Sequence[Mapping[str, Any]], answer: str, choices: str) -
             and said.strip().removesuffix(".0").isdecimal()
             and said.strip() not in found.values()
         ):
-            numbers.append((int(float(said)), len(found)))
+            numbers.append((_whole(said.strip()), len(found)))
     return int(bool(numbers) and all(n > 0 for n, _ in numbers) and any(n == size for n, size in numbers))
 
 

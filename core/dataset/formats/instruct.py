@@ -239,7 +239,7 @@ def turns_or_text(row: Mapping[str, Any], columns: Mapping[str, str], name: str,
     names = TurnNames.of(columns)
     value = row.get(columns[name])
     turns = turns_in(value, names)
-    if turns is not None and (not isinstance(value, str) or is_turns(turns, keys=names.keys)):
+    if turns is not None and is_turns(turns, keys=names.keys):
         return read_turns(turns, names)
     if role == "user":
         return (Message("user", text_of(row, columns, name)),)

@@ -57,17 +57,13 @@ TRAINED = TurnLoss()
 
 def flag_number(value: Any) -> float | None:
     """What a flag says as a number: true is 1, `"0"` is 0; None where it is no flag."""
-    if isinstance(value, (bool, int, float)):
-        return float(value)
-    if isinstance(value, str):
-        text = value.strip().lower()
-        if text in _WORDS:
-            return _WORDS[text]
-        try:
-            return float(text)
-        except ValueError:
-            return None
-    return None
+    text = value.strip().lower() if isinstance(value, str) else ""
+    if text in _WORDS:
+        return _WORDS[text]
+    try:
+        return float(text or value) if isinstance(value, (bool, int, float, str)) else None
+    except (ValueError, OverflowError):  # words, or a whole number of hundreds of digits
+        return None
 
 
 def turn_loss(turn: Mapping[str, Any], *, mask_trains: bool = False) -> TurnLoss:

@@ -14,7 +14,7 @@ _TEXT = frozenset(("text", "input_text", "output_text", "refusal"))
 _REASONING = frozenset(("reasoning", "thinking", "think"))
 _CALLS = frozenset(("tool_call", "tool_calls", "function_call", "tool_use", "tool-call"))
 _RESULTS = frozenset(("tool_result", "tool_response", "function_response", "tool-result"))
-_TEXT_KEYS = ("text", "value", "content", "reasoning", "thinking", "refusal")
+_TEXT_KEYS = ("text", "value", "content", "reasoning", "thinking", "refusal", "summary")
 _RESULT_IDS = ("tool_use_id", "tool_call_id", "toolCallId", "toolUseId", "call_id", "id")
 _GEMINI = {
     **dict.fromkeys(("functionCall", "function_call"), "tool_call"),
@@ -178,6 +178,9 @@ def _result(part: dict[str, Any]) -> ToolResult:
 
 def _text(part: Mapping[str, Any]) -> str:
     value = next((part[key] for key in _TEXT_KEYS if part.get(key) is not None), None)
+    if isinstance(value, list) and all(isinstance(each, dict) and "text" in each for each in value):
+        value = "".join(_text(each) for each in value)  # Mistral's thinking, the summary of OpenAI's reasoning
     if not isinstance(value, str):
-        raise Unreadable("a content part has no text")
+        held = next((key for key in part if key != "type"), None)
+        raise Unreadable(f"a content part has no text; it has `{held}`" if held else "a content part has no text")
     return value

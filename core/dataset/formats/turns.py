@@ -135,6 +135,8 @@ def read_turns(
         Unreadable: naming the turn, from 1, and what is wrong with it.
     """
     if isinstance(value, str):
+        if value.strip() and not value.lstrip().startswith(_OPEN):
+            raise Unreadable("expected a list of messages, got text")
         value = decoded(value) if value.strip() else []
     if isinstance(value, dict):
         value = [value]

@@ -29,6 +29,7 @@ _ANSWER_FIELDS = frozenset(("answer", "output", "completion", "chosen", "rejecte
 _TURN_FIELDS = frozenset(("messages", "prompt", "completion", "chosen", "rejected", "history", "input"))
 _ANSWERS = {name for each in FORMATS for one in each.fields if one.name in _ANSWER_FIELDS for name in one.spellings}
 _WORSE = {name for each in FORMATS for one in each.fields if one.name == "rejected" for name in one.spellings}
+_TEXTS = {name for each in FORMATS for one in each.fields if one.name == "text" for name in one.spellings}
 _TAKEN_FOR = {name for each in FORMATS for one in each.fields for name in one.spellings}
 _PLAIN = frozenset((
     "a", "q", "text", "content", "document", "body", "code", "source", "user", "items", "title",
@@ -47,8 +48,11 @@ _TELLING = frozenset((
 ))  # fmt: skip
 _TELLING_PARTS = re.compile(
     r"(?:^|_)(?:answers?|response|output|completion|reasoning|rationale|thinking|cot|thought|trajectory|trajectories|"
-    r"label|chosen|rejected|context|ctx|passage|hint|evidence|document|doc|choice|option|distractor|preference)s?"
+    r"label|chosen|rejected|context|ctx|passage|hint|evidence|fact|document|doc|choice|option|distractor|preference)s?"
     r"(?:_|\d|$)"
+)
+_VERDICT = re.compile(
+    r"(?:is|was)_(?:un)?(?:safe|chosen|preferred|accepted|approved|helpful|harmful|valid|right|wrong|best|better|good)"
 )
 _CHOICES = re.compile(r"[a-e]|(?:op|opt|sol|choice|option)_?[a-e1-5]")
 """Columns that hold a choice each."""
@@ -60,14 +64,15 @@ _OF_THE_PROMPT = re.compile(r"(?:^|_)(?:input|prompt|question|query|instruction)
 _OF_A_SPLIT = re.compile(r"(?:^|_)(?:in|used|from|split)_")
 """Such a name says where a row was used, not what to train on."""
 _JUDGED = frozenset((
-    "good", "bad", "chosen", "rejected", "preferred", "dispreferred", "accept", "accepted", "reject", "desirable",
+    "good", "bad", "approve", "approved", "disapproved", "declined",
+    "chosen", "rejected", "preferred", "dispreferred", "accept", "accepted", "reject", "desirable",
     "undesirable", "liked", "disliked", "like", "dislike", "upvote", "downvote", "thumbs_up", "thumbs_down", "thumb_up",
     "thumb_down", "up", "down", "correct", "incorrect", "wrong", "pass", "fail", "helpful", "unhelpful",
     "\N{THUMBS UP SIGN}", "\N{THUMBS DOWN SIGN}",
 ))  # fmt: skip
 """Values that say whether an answer is a good one, whatever their column is called."""
 _HARMLESS_PARTS = re.compile(
-    r"(?:^|_)(?:ids?|uuid|hash|model|score|scores|rating|ratings|tokens?|length|len|lang|language|count|num|n|source|url|"
+    r"(?:^|_)(?:rewards?|margin|logps?|logprobs?|prob|ids?|uuid|hash|model|score|scores|rating|ratings|tokens?|length|len|lang|language|count|num|n|source|url|"
     r"date|time|timestamp|index|idx|key|keys|type|format|date|start|version|quality|avg|mean)(?:_|\d|$)"
 )
 _CLASSES = ("label", "labels", "class", "sentiment", "category")
@@ -282,8 +287,8 @@ class UnusedSearch:
         if choices:
             named = ", ".join(f"`{name[:40]}`" for name in choices[:_MOST_NAMED])
             yield (
-                f"{named} look like the choices of the question and are not used, so the answer names something that "
-                "the model does not see. Put them into one column, `choices`, as a list."
+                f"{named} look like answer choices but are not used, so the model never sees what the answer refers "
+                f"to. Put them into one column, `choices`, as a list."
             )
         yield from _together(columns, "", "To use {it}, map {it} or choose another format.")
         yield from _together(keys, " in turns", "To use {it}, rename {it} to a key that the format reads.")
@@ -291,7 +296,7 @@ class UnusedSearch:
     def _about(self, name: str) -> str:
         """What is to be said of one column, where more is known than its name."""
         if name in self._second_system:
-            return f"`{name}` is not used where the conversation has another system prompt of its own."
+            return f"`{name}` is not used in rows whose conversation already has a different system prompt."
         (how, value), short = self._first[name], _short(name)
         answer = next((each for each in ("completion", "output", "answer", "chosen") if each in how.columns), "")
         if how.kind == "text" and _is_class(short, value):
@@ -412,7 +417,9 @@ def _is_telling(name: str, value: Any, sample: Sample) -> bool:
         return True
     if isinstance(value, Mapping) and not FLAG_KEYS.isdisjoint(value):  # a flag inside a turn's metadata
         return True
-    if _says_loss(name, value) or (_judges(value) and not _OF_THE_PROMPT.search(short)):
+    if sample.kind == "text" and short in _TEXTS:  # a second text, such as `code` beside `text`
+        return True
+    if _VERDICT.fullmatch(short) or _says_loss(name, value) or (_judges(value) and not _OF_THE_PROMPT.search(short)):
         return True
     if _CHOICES.fullmatch(short):
         return _is_choice(value, sample)

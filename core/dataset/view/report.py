@@ -347,13 +347,13 @@ def _agreement(facts: _Facts) -> Iterator[str]:
     yield from _table(("reviewers", "rows both reviewed", "same decision", "Cohen's kappa"), rows)
     conflicts = [(row, state) for row, state in sorted(facts.standings.items()) if state.conflict]
     if conflicts:
-        yield "Unsettled conflicts (the latest decision counts):"
+        yield "Unsettled conflicts, with the decision in effect:"
         yield ""
         listed = [
-            (f"{row + 1:,}", ", ".join(f"{user}: {verdict}" for user, verdict in state.verdicts))
+            (f"{row + 1:,}", ", ".join(f"{user}: {verdict}" for user, verdict in state.verdicts), state.verdict)
             for row, state in conflicts[:_MOST]
         ]
-        yield from _table(("row", "decisions"), listed)
+        yield from _table(("row", "decisions", "in effect"), listed)
         yield from _rest(len(conflicts))
 
 

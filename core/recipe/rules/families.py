@@ -137,10 +137,7 @@ def _experts(recipe: Recipe, shape: ModelShape) -> Iterator[Problem]:
     attention = [name for name in shape.target_names if name in ("q_proj", "k_proj", "v_proj", "o_proj")]
     others = f"target only other layers, such as {', '.join(attention)}" if attention else "target only other layers"
     if adapted and lora.dropout:
-        words = (
-            "The experts of a layer are fused into one weight, and peft does not support dropout on it. Set dropout "
-            f"to 0, or {others}."
-        )
+        words = f"peft does not support dropout on fused experts. Set dropout to 0, or {others}."
         yield Problem("lora.dropout", words, brief="not with experts")
     if adapted and lora.variant == "dora":
         words = f"peft does not support dora on fused experts. Set the variant to plain, or {others}."

@@ -287,7 +287,7 @@ def _flags(seen: _Seen) -> Iterator[Problem]:
 def _train_without(seen: _Seen) -> Iterator[Problem]:
     wrong = [name for name in seen.recipe.data.train_without if name not in PARTS]
     if wrong:
-        sentence = f"Training without {_quoted(wrong)} is not possible: the parts are {', '.join(PARTS)}."
+        sentence = f"{_quoted(wrong)} cannot be left out of training. Use {', '.join(PARTS)}."
         yield Problem("data.train_without", sentence, brief="no such part")
 
 
