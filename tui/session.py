@@ -85,5 +85,5 @@ class Session:
             return self.run.name[_STAMP:] if self.run.name[:4].isdigit() else self.run.name
         if self.data:
             more = f" +{len(self.data) - 1}" if len(self.data) > 1 else ""
-            return self.data[0].name + more
+            return self.data[0].absolute().name + more  # `.` has no name of its own
         return self.workspace.name

@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -25,7 +24,7 @@ from typing import Any, BinaryIO, cast
 
 from core.engine.encode_piece import Piece, column_codes, encode_piece, read_piece
 from core.engine.encoded import EncodingSettings
-from core.engine.encoded_cache import MOST, EncodedWriter, encoded_key, open_encoded, sweep_encoded
+from core.engine.encoded_cache import MOST, EncodedWriter, encoded_key, lock_name, open_encoded, sweep_encoded
 from core.engine.plain_tokenizer import PlainTokenizer
 from core.engine.samples import EncodedBlock, EncodingSummary, encoded_rows, read_view
 from core.errors import BadInput, TunedeckError
@@ -84,12 +83,15 @@ def encode_all(
     encoding = _Encoding(view, tokenizer, settings, seen)
     if caches is None or encoding.size < _CACHED or not _room(caches, encoding.size):
         return encoding.in_memory()
-    key = encoded_key(view, tokenizer, settings)
+    try:
+        key = encoded_key(view, tokenizer, settings)
+    except OSError:  # a file that cannot be read is named when it is read
+        return encoding.in_memory()
     if found := encoding.opened(caches / key):
         return found
     try:
         caches.mkdir(parents=True, exist_ok=True)
-        lock = files.open_lock(caches / f".{key}.lock")
+        lock = files.open_lock(caches / lock_name(key))
     except (OSError, TunedeckError):  # a workspace that is full, or of somebody else
         return encoding.in_memory()
     try:
@@ -269,24 +271,19 @@ class _Processes:
         """
         pieces = list(enumerate(ranges))
         queue = iter(pieces)
-        with tempfile.TemporaryDirectory() as folder:
-            settings = Path(folder, "settings.json")
-            given = {"tokenizer": self._plain.to_json(), "settings": self._settings.to_json()}
-            settings.write_text(json.dumps(given), encoding="utf-8")
-            threads = []
-            for _ in range(min(_processes(), len(pieces))):
-                child = _child(settings, self._view)
-                self._children.append(child)
-                threads.append(threading.Thread(target=self._serve, args=(child, queue), daemon=True))
-                threads[-1].start()
-            for number, place in pieces:
-                found = self._wait(number, look)
-                if isinstance(found, EOFError):  # its process was killed; this one does its work
-                    with _reading(self._view) as stream:
-                        found = encode_piece(stream, self._view, *place, self._plain, self._settings, self._codes)
-                if isinstance(found, BaseException):
-                    raise found
-                yield found
+        given = json.dumps({"tokenizer": self._plain.to_json(), "settings": self._settings.to_json()}).encode() + b"\n"
+        for _ in range(min(_processes(), len(pieces))):
+            child = _child(self._view)
+            self._children.append(child)
+            threading.Thread(target=self._serve, args=(child, given, queue), daemon=True).start()
+        for number, place in pieces:
+            found = self._wait(number, look)
+            if isinstance(found, EOFError):  # its process was killed; this one does its work
+                with _reading(self._view) as stream:
+                    found = encode_piece(stream, self._view, *place, self._plain, self._settings, self._codes)
+            if isinstance(found, BaseException):
+                raise found
+            yield found
 
     def _wait(self, number: int, look: Callable[[], None]) -> Piece | BaseException:
         with self._changed:
@@ -300,9 +297,13 @@ class _Processes:
                 if number in self._done:
                     return self._done.pop(number)
 
-    def _serve(self, child: subprocess.Popen[bytes], queue: Iterator[tuple[int, tuple[int, int]]]) -> None:
+    def _serve(
+        self, child: subprocess.Popen[bytes], given: bytes, queue: Iterator[tuple[int, tuple[int, int]]]
+    ) -> None:
         assert child.stdin is not None
         assert child.stdout is not None
+        with suppress(OSError):  # it is gone: so it will not answer either
+            child.stdin.write(given)
         while True:
             with self._changed:
                 item = next(queue, None)
@@ -325,9 +326,9 @@ class _Processes:
                 self._changed.notify_all()
 
 
-def _child(settings: Path, view: Path) -> subprocess.Popen[bytes]:
+def _child(view: Path) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "core.engine.encode_piece", os.fspath(settings), os.fspath(view)]
+    command = [sys.executable, "-m", "core.engine.encode_piece", os.fspath(view)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
 
 

@@ -1,9 +1,10 @@
-"""Encodes pieces of a curated view for `core.engine.encode_all`: `python -m core.engine.encode_piece SETTINGS VIEW`.
+"""Encodes pieces of a curated view for `core.engine.encode_all`: `python -m core.engine.encode_piece VIEW`.
 
-SETTINGS is a file of JSON, `{"tokenizer": PlainTokenizer, "settings": EncodingSettings}`. Each line on standard input
-asks for a piece, `{"start", "end"}` in bytes of VIEW. The answer on standard output is a line of JSON, `{"summary",
-"rows", "sizes"}`, and then the bytes of the columns, offsets and values in turn, and those of the summary's `each`; or
-`{"error": {"message", "where", "do"}}` alone. It imports no torch, and ends when its input does.
+The first line of standard input is JSON, `{"tokenizer": PlainTokenizer, "settings": EncodingSettings}`; so a killed run
+leaves no file of it behind. Each line after that asks for a piece, `{"start", "end"}` in bytes of VIEW. The answer on
+standard output is a line of JSON, `{"summary", "rows", "sizes"}`, and then the bytes of the columns, offsets and values
+in turn, and those of the summary's `each`; or `{"error": {"message", "where", "do"}}` alone. It imports no torch, and
+ends when its input does.
 """
 
 from __future__ import annotations
@@ -102,8 +103,10 @@ def read_piece(stream: BinaryIO, codes: Mapping[str, str]) -> Piece:
 
 def main(argv: Sequence[str]) -> int:
     """Answers until the input ends."""
-    given = json.loads(Path(argv[0]).read_text(encoding="utf-8"))
-    view = Path(argv[1])
+    view = Path(argv[0])
+    if not (line := sys.stdin.buffer.readline()).endswith(b"\n"):
+        return 1  # who started it is gone
+    given = json.loads(line)
     tokenizer = PlainTokenizer.from_json(given["tokenizer"])
     settings = EncodingSettings.from_json(given["settings"])
     codes = column_codes(settings, tokenizer.length)

@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from core import timestamps
 from core.engine.encoded import EncodingSettings
 from core.engine.samples import EncodedBlock, EncodingSummary
 from core.jobs import files
@@ -30,9 +31,10 @@ KEPT = 4
 
 _SAMPLES, _EACH, _ABOUT = "samples.arrow", "each.bin", "about.json"
 _BUILDING = ".building-"
-_STALE = 86_400
+_LOCK = ".lock"
+_STALE = 3_600
 _SLICE = 2**26
-_VERSION = 1
+_VERSION = 2
 _PACKAGES = ("transformers", "tokenizers", "jinja2")
 _DATA_CODE = ("sample", "without", "control_text", "rendered")
 _CODE = ("encode", "rendered", "encoded", "talks", "pairs", "samples", "template", "plain_tokenizer", "encode_piece")
@@ -42,23 +44,28 @@ def encoded_key(view: Path, tokenizer: Any, settings: EncodingSettings) -> str:
     """Names the cache of a view: sixteen characters.
 
     Args:
-        view: a file of a curated view; its size, its time and the fingerprint in the manifest beside it stand for it.
+        view: a file of a curated view; its size, its checksum and the fingerprint in the manifest beside it stand for
+            it. Not its time: a run touches its files when it starts.
         tokenizer: of the model.
         settings: of the encoding.
     """
-    found = view.stat()
     manifest = files.read_json(os.fspath(view.with_name("manifest.json"))) or {}
-    today = time.strftime("%Y-%m-%d") if "strftime_now" in settings.template.text else ""
+    today = timestamps.text(time.time(), "%Y-%m-%d") if "strftime_now" in settings.template.text else ""
     named = (tokenizer.special_tokens_map, tokenizer.chat_template, bool(tokenizer.split_special_tokens))
     parts = [
         _VERSION,
-        [view.name, found.st_size, found.st_mtime_ns, manifest.get("fingerprint", "")],
+        [view.name, _checksum(view), manifest.get("fingerprint", "")],
         [type(tokenizer).__name__, *named, hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()],
         [settings.to_json(), today],
         [importlib.metadata.version(name) for name in _PACKAGES],
         _code(),
     ]
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def lock_name(key: str) -> str:
+    """The file that who makes a cache holds locked."""
+    return f".{key}{_LOCK}"
 
 
 def _code() -> str:
@@ -78,7 +85,7 @@ def open_encoded(folder: Path) -> tuple[Any, EncodingSummary] | None:
     import pyarrow as pa
 
     about = files.read_json(os.fspath(folder / _ABOUT)) or {}
-    if about.get("key") != folder.name or about.get("checksum") != _checksum(folder):
+    if about.get("key") != folder.name or about.get("checksum") != _checksums(folder):
         return None
     try:
         each = array("I", (folder / _EACH).read_bytes())
@@ -127,7 +134,7 @@ class EncodedWriter:
         """
         self._stream.close()
         (self._building / _EACH).write_bytes(summary.each)
-        about = {"key": self._folder.name, "checksum": _checksum(self._building), "summary": summary.to_json()}
+        about = {"key": self._folder.name, "checksum": _checksums(self._building), "summary": summary.to_json()}
         (self._building / _ABOUT).write_bytes(files.encode(about))
         size = sum(path.stat().st_size for path in self._building.iterdir())
         shutil.rmtree(self._folder, ignore_errors=True)  # a damaged one
@@ -140,42 +147,49 @@ class EncodedWriter:
 
 
 def sweep_encoded(parent: Path, *, kept: int = KEPT) -> None:
-    """Removes all but the caches that were opened last, and what killed processes left a day ago.
+    """Removes all but the caches that were opened last, and what killed processes left an hour ago.
 
     Who has one open keeps it: its file stays until it is closed.
     """
     times: dict[Path, float] = {}
-    for path in _children(parent):
+    for path in _entries(parent):
+        written = path / _SAMPLES if path.name.startswith(_BUILDING) else path / _ABOUT
         try:
-            times[path] = (path if path.name.startswith(_BUILDING) else path / _ABOUT).stat().st_mtime
+            times[path] = (path if path.suffix == _LOCK else written).stat().st_mtime
         except OSError:
             continue
     whole = sorted((path for path in times if not path.name.startswith(".")), key=times.__getitem__, reverse=True)
-    left = [path for path in times if path.name.startswith(_BUILDING) and time.time() - times[path] > _STALE]
+    # Who waits at a lock file that goes encodes for itself.
+    left = [path for path in times if path.name.startswith(".") and time.time() - times[path] > _STALE]
     for path in [*whole[kept:], *left]:
-        shutil.rmtree(path, ignore_errors=True)
+        if path.suffix == _LOCK:
+            path.unlink(missing_ok=True)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
-def _children(parent: Path) -> list[Path]:
+def _entries(parent: Path) -> list[Path]:
     try:
-        return [path for path in parent.iterdir() if path.is_dir()]
+        return list(parent.iterdir())
     except OSError:
         return []
 
 
-def _checksum(folder: Path) -> list[list[int]]:
-    """Size and CRC-32 of each slice of the two files; [] where one cannot be read."""
-    found = []
-    for name in (_SAMPLES, _EACH):
-        try:
-            with (folder / name).open("rb") as stream:
-                size = os.fstat(stream.fileno()).st_size
+def _checksums(folder: Path) -> list[list[int]]:
+    """Those of the two files; [] where one cannot be read."""
+    try:
+        return [_checksum(folder / name) for name in (_SAMPLES, _EACH)]
+    except OSError:
+        return []
 
-                def crc(start: int, descriptor: int = stream.fileno()) -> int:
-                    return zlib.crc32(os.pread(descriptor, _SLICE, start))
 
-                with ThreadPoolExecutor(4) as pool:
-                    found.append([size, *pool.map(crc, range(0, size, _SLICE))])
-        except OSError:
-            return []
-    return found
+def _checksum(path: Path) -> list[int]:
+    """Size of a file and CRC-32 of each slice of it."""
+    with path.open("rb") as stream:
+
+        def crc(start: int) -> int:
+            return zlib.crc32(os.pread(stream.fileno(), _SLICE, start))
+
+        size = os.fstat(stream.fileno()).st_size
+        with ThreadPoolExecutor(4) as pool:
+            return [size, *pool.map(crc, range(0, size, _SLICE))]

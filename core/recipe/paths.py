@@ -52,7 +52,7 @@ def _relative(text: str, base: Path) -> str:
     if not os.path.isabs(text):
         return text
     inside = os.path.relpath(text, base)
-    return text if inside.startswith("..") else f"./{inside}"
+    return text if inside.startswith("..") else f"./{inside}" if inside != os.curdir else inside
 
 
 def _each_path(recipe: Recipe, change: Callable[[str, str], str]) -> Recipe:

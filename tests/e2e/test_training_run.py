@@ -15,6 +15,7 @@ import pytest
 
 from core.jobs import requests
 from core.jobs.folder import JobFolder
+from core.runs.saved import read_weights, write_weights
 from tests.kit.training_runs import BASE, events, lines, make_run, start, talk, work
 from tests.kit.waiting import until
 from tests.kit.warm.process import WarmPython
@@ -117,6 +118,9 @@ def _edit_adapter(folder: JobFolder, change: Callable[[Any], Any]) -> None:
 
     file = folder.adapter / "adapter_model.safetensors"
     save_file({name: change(tensor) for name, tensor in load_file(file).items()}, file, metadata={"format": "pt"})
+    weights = read_weights(folder.adapter)
+    assert weights is not None
+    write_weights(folder.adapter, weights)  # sealed as it is now
 
 
 def test_a_loss_that_becomes_nan_fails_in_that_step(warm_python: WarmPython, tmp_path: Path) -> None:

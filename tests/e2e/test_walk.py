@@ -19,6 +19,7 @@ def test_keys_alone_lead_from_the_data_file_to_an_adapter(tmp_path: Path, warm: 
         terminal.send("d")
         terminal.wait_for("row 1 dropped. Why?")
         terminal.send("escape")  # without a reason
+        terminal.wait_until(lambda screen: "Why?" not in screen, what="the reasons gone")
         terminal.send("2")
         terminal.wait_for("2 RECIPE")
         fill_in_recipe(terminal, steps=12)

@@ -101,7 +101,7 @@ async def test_an_audit_shows_its_progress_and_goes_on_after_a_restart(make_app:
         await until(pilot, lambda: "audit: 3 of 50 " in title(again), "the audit once more")
         await choose(pilot, "A", "leave the audit")
         assert rows_list(again).count == 200
-        await choose(pilot, "A", "a number you type")
+        await choose(pilot, "A", "you choose how many")
         await pilot.press(*"10", "enter")
         await until(pilot, lambda: "audit: 0 of 10 " in title(again), "an audit of that size")
 

@@ -169,6 +169,8 @@ def test_the_session_is_named_after_what_is_open(tmp_path: Path) -> None:
     assert session.title == tmp_path.name
     session.data = (tmp_path / "a.jsonl", tmp_path / "b.jsonl")
     assert session.title == "a.jsonl +1"
+    session.data = (Path(),)
+    assert session.title == Path.cwd().name
     session.run = tmp_path / "runs" / "night"
     assert session.title == "night"
 

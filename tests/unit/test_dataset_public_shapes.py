@@ -460,6 +460,10 @@ def test_an_answer_that_is_an_object_is_named_by_its_column() -> None:
     assert made.answer == "a"
 
 
+def test_an_empty_instruction_leaves_no_line_before_the_input() -> None:
+    assert sample({"instruction": "", "input": "q", "output": "a"}).messages[0].content == "q"
+
+
 def test_choices_that_begin_with_their_letters_get_no_second_one() -> None:
     made = sample({"question": "q", "options": ["A. red", "B. blue"], "answer": "B"})
     assert [turn.content for turn in made.messages] == ["q\n\nA. red\nB. blue", "B. blue"]

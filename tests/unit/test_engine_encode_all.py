@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -112,14 +113,13 @@ def test_the_processes_have_the_plain_tokenizer_and_no_torch(
     assert plain is not None
     assert PlainTokenizer.from_json(json.loads(json.dumps(plain.to_json()))).to_json() == plain.to_json()
     view = _view(tmp_path, all_samples)
-    given = tmp_path / "settings.json"
-    given.write_text(json.dumps({"tokenizer": plain.to_json(), "settings": settings.to_json()}))
+    given = json.dumps({"tokenizer": plain.to_json(), "settings": settings.to_json()}).encode() + b"\n"
     code = (
         "import sys; from core.engine.encode_piece import main; code = main(sys.argv[1:]); "
         "sys.exit(code or [name for name in ('torch', 'trl', 'datasets', 'pyarrow') if name in sys.modules] or 0)"
     )
-    asked = json.dumps({"start": 0, "end": view.stat().st_size}).encode() + b"\n"
-    command = [module.sys.executable, "-c", code, str(given), str(view)]
+    asked = given + json.dumps({"start": 0, "end": view.stat().st_size}).encode() + b"\n"
+    command = [module.sys.executable, "-c", code, str(view)]
     done = subprocess.run(command, input=asked, capture_output=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr.decode()
     assert json.loads(done.stdout.partition(b"\n")[0])["summary"]["samples"] == len(all_samples)
@@ -138,13 +138,15 @@ def test_what_is_cached_is_opened_and_not_encoded_again(
     (folder,) = caches.glob("[!.]*")
     with monkeypatch.context() as patch:
         patch.setattr(module, "encode_piece", lambda *_, **__: pytest.fail("encoded again"))
+        os.utime(view)  # as the keeper of a run does at each start
         _same(encode_all(view, tokenizer, settings, caches=caches), first)
         other = EncodingSettings(settings.template, 128)
         for changed in (other, EncodingSettings(settings.template, 256, loss_on="everything")):
             with pytest.raises(pytest.fail.Exception):
                 encode_all(view, tokenizer, changed, caches=caches)
+        before = view.stat().st_mtime_ns
         view.write_bytes(view.read_bytes().replace(b"short", b"shart"))
-        os.utime(view, ns=(1, 1))
+        os.utime(view, ns=(before, before))
         with pytest.raises(pytest.fail.Exception):
             encode_all(view, tokenizer, settings, caches=caches)
     assert list(caches.glob("[!.]*")) == [folder]
@@ -324,3 +326,35 @@ def test_a_job_has_caches_only_in_a_workspace(tmp_path: Path) -> None:
     assert caches_of(tmp_path / "runs" / "a") == tmp_path / ".tunedeck" / "encoded"
     assert caches_of(tmp_path / "a") is None
     assert caches_of(tmp_path / "other" / "runs" / "a") is None
+
+
+def test_what_a_killed_process_left_is_swept_and_what_is_written_now_is_not(tmp_path: Path) -> None:
+    for name, age in (("old", 2 * encoded_cache._STALE), ("new", 0)):
+        building, lock = tmp_path / f".building-{name}-1", tmp_path / encoded_cache.lock_name(name)
+        building.mkdir()
+        for path in (building / "samples.arrow", lock):
+            path.touch()
+            os.utime(path, (time.time() - age,) * 2)
+    encoded_cache.sweep_encoded(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".building-new-1", ".new.lock"]
+
+
+def test_a_full_temporary_folder_is_no_matter(
+    tmp_path: Path,
+    tokenizer: Any,
+    settings: EncodingSettings,
+    all_samples: list[Sample],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tempfile.mkdtemp", lambda *_, **__: pytest.fail("a temporary folder"))
+    started: list[Any] = []
+    real = module._child
+
+    def child(view: Path) -> Any:
+        started.append(real(view))
+        return started[-1]
+
+    monkeypatch.setattr(module, "_child", child)
+    view = _view(tmp_path, all_samples[:80])
+    _same(encode_all(view, tokenizer, settings), encode_view(read_view(view), tokenizer, settings))
+    assert started

@@ -236,6 +236,8 @@ def test_a_printed_line_has_the_headline_first() -> None:
 _DECLARED = {
     "core/recipe/tasks.py": "the table of tasks",
     "core/jobs/runs.py": "`tunedeck runs --json` and its cache",
+    "core/dataset/formats/chat.py": "a column of other tools that says whether a row is trained on",
+    "core/dataset/formats/loss_flags.py": "keys of other tools that say whether a turn is trained on",
     "core/training/durable.py": "what a checkpoint holds of the next line of metrics",
 }
 

@@ -12,6 +12,7 @@ _STARTED = re.compile(r'(?:worker_command\(|one_stage\(|"-m", |^_MODULE = |^WORK
 _OTHERS = {
     "core.jobs.keeper",
     "core.engine.torchrun",
+    "core.engine.encode_piece",
     "core.training.preview",
     "core.dataset.view.normal_rows",
     "core.dataset.near.worker_pool",

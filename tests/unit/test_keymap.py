@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual._xterm_parser import XTermParser
 from textual.screen import ModalScreen
 
 from core.paths import ROOT
 from tests.unit.test_command_registry import declared, subclasses
 from tui import actions, keys_document
 from tui.keymap import INSIDE, MODAL, TYPED, Keymap, key_name, load_keymap
+from tui.terminal.driver import alt_digits
 
 
 def loaded(tmp_path: Path, text: str) -> Keymap:
@@ -171,3 +173,11 @@ def test_the_example_in_the_manual_has_no_fault(tmp_path: Path) -> None:
 def test_a_key_is_written_in_one_way_which_the_file_understands_too(key: str, sign: str) -> None:
     assert actions.sign(key) == sign
     assert key_name(sign) == key
+
+
+def test_alt_and_a_digit_reach_the_app_as_terminals_send_them() -> None:
+    """Textual takes escape and a digit for what a Mac types with the option key."""
+    for digit in "123456":
+        keys = [getattr(event, "key", "") for event in XTermParser().feed(alt_digits(f"\x1b{digit}"))]
+        assert keys == [f"alt+{digit}"]
+    assert alt_digits("\x1b[2~ 2 \x1bOA") == "\x1b[2~ 2 \x1bOA"

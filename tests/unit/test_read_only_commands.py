@@ -94,19 +94,33 @@ def test_preflight_prints_each_check_with_its_level_topic_and_fields(
 
 
 @pytest.mark.parametrize(
-    ("text", "word"),
-    [("model: [", "YAML"), ("modle: {}", "Unknown field"), ("lora: {rank: many}", "Rank"), ("data: &a [*a]", "alias")],
+    ("text", "word", "fields"),
+    [
+        ("model: [", "YAML", []),
+        ("modle: {}", "Unknown field", []),
+        ("lora: {rank: many}", "Rank", ["lora.rank"]),
+        ("data: &a [*a]", "alias", []),
+    ],
 )
 def test_preflight_of_a_recipe_that_cannot_be_read_is_one_stop(
-    empty: Path, capsys: pytest.CaptureFixture[str], text: str, word: str
+    empty: Path, capsys: pytest.CaptureFixture[str], text: str, word: str, fields: list[str]
 ) -> None:
     (empty.parent / "odd.yaml").write_text(text)
     assert main(["preflight", "../odd.yaml", "--json"]) == 2
     (line,) = json.loads(capsys.readouterr().out)["lines"]
-    assert line["level"] == "stop"
+    assert (line["level"], line["fields"]) == ("stop", fields)
     assert word in line["sentence"]
+
+
+def test_preflight_names_each_value_that_cannot_be_read(empty: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (empty.parent / "odd.yaml").write_text("lora:\n  rank: many\ntraining:\n  batch_size: none\n")
+    assert main(["preflight", "../odd.yaml", "--json"]) == 2
+    lines = json.loads(capsys.readouterr().out)["lines"]
+    assert [line["fields"] for line in lines] == [["lora.rank"], ["training.batch_size"]]
     assert main(["preflight", "../none.yaml", "--json"]) == 2
-    assert json.loads(capsys.readouterr().out)["lines"][0]["level"] == "stop"
+    assert "none.yaml" in json.loads(capsys.readouterr().out)["lines"][0]["sentence"]
+    assert main(["preflight", RECIPE, "--json", "--set", "lora.rank=x"]) == 2
+    assert json.loads(capsys.readouterr().out)["lines"][0]["fields"] == ["lora.rank"]
 
 
 def test_a_dry_run_says_what_would_be_trained_and_what_would_stop_it(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from core.clean import is_hostile
 from core.errors import BadInput
-from core.recipe.paths import absolute
+from core.recipe.paths import absolute, relative
 from core.recipe.recipe import KNOBS, SECTIONS, Recipe, from_json, is_shown, put, to_json
 from core.recipe.sections.data import MixSource
 from core.recipe.yamlfile import check, dumps, load, loads, save
@@ -128,6 +128,12 @@ def test_relative_paths_are_taken_from_the_files_own_folder(tmp_path: Path) -> N
     assert recipe.model.path == str(tmp_path / "base")
     assert recipe.data.train == (str(tmp_path / "d/a.jsonl"), "/x/b.jsonl")
     assert recipe.model.chat_template == "chatml"
+
+
+def test_the_folder_itself_is_a_dot(tmp_path: Path) -> None:
+    recipe = relative(put(Recipe(), "data.train", (str(tmp_path), str(tmp_path / "a.jsonl"))), tmp_path)
+    assert recipe.data.train == (".", "./a.jsonl")
+    assert absolute(recipe, tmp_path).data.train[0] == str(tmp_path)
 
 
 def test_a_hub_name_is_no_path(tmp_path: Path) -> None:

@@ -171,6 +171,15 @@ def test_the_mapping_form_names_what_a_mapping_does_not_use() -> None:
     assert "ot used" not in draft.words()[0]
 
 
+def test_what_only_some_rows_say_is_found_after_rows_that_say_nothing() -> None:
+    plain = {"prompt": "q", "completion": "a"}
+    rows = [{**plain, "split": "train", "status": "open"}] * 40
+    assert not unused(*rows).meaningful
+    found = unused(*rows, {**plain, "split": "test", "status": "rejected"})
+    assert found.meaningful == ("split", "status")
+    assert any("`split`" in words and "'test'" in words for words in found.warnings)
+
+
 def test_a_column_without_a_name_is_named_as_such_and_choices_have_a_sentence_of_their_own() -> None:
     assert unused({"prompt": "q", "completion": "a", "": "0"}).words == "not used: (no name)"
     (words,) = unused({"question": "q", "option_a": "red", "option_b": "blue", "answer": "B"}).warnings

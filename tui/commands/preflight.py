@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     except BadInput as error:
         if not arguments.json:
             raise
-        print_json({"lines": [{"level": "stop", "topic": "recipe", "sentence": str(error), "fields": []}]})
+        print_json({"lines": [check.to_json() for check in _unread(arguments.recipe, error)]})
         return complain(error, EXIT_BAD_INPUT)
     _, checks = check_recipe(recipe, arguments.workspace.resolve())
     refused = stops(checks)
@@ -68,6 +68,30 @@ def run(arguments: argparse.Namespace) -> int:
         say_checks(checks)
         say(stopped_words(refused) if refused else "Nothing blocks this run.")
     return EXIT_BAD_INPUT if refused else EXIT_OK
+
+
+def _unread(file: Path, error: BadInput) -> list[PreflightCheck]:
+    """All that is wrong with a recipe that cannot be read; else the error itself, which names a `--set`."""
+    from core.recipe.recipe import KNOBS
+    from core.recipe.yamlfile import check
+    from core.runs.preflight import PreflightCheck
+
+    try:
+        _, problems = check(file.read_text(encoding="utf-8-sig")) if ", line " in error.where else (None, [])
+    except (OSError, ValueError):
+        problems = []
+    found = [
+        PreflightCheck(
+            "recipe",
+            "stop",
+            f"{clean_line(str(file))}{f', line {line}' if line else ''}: {problem.sentence}",
+            problem.path if problem.path in KNOBS else "",
+        )
+        for line, problem in problems
+        if problem.severity != "note"
+    ]
+    field = error.where.removeprefix("--set ")
+    return found or [PreflightCheck("recipe", "stop", str(error), field if field in KNOBS else "")]
 
 
 def check_recipe(recipe: Recipe, workspace: Path) -> tuple[Recipe, list[PreflightCheck]]:

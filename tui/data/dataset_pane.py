@@ -245,9 +245,8 @@ class DatasetPane(Pane):
     @on(DecisionLinedUp)
     def _write_next(self) -> None:
         if sentence := self.desk.write_next(self._at_cursor(), lambda press: self.deck.seen.meant(press, self.aim)):
-            self.row_pane.close_choice()
             self.line.rest(sentence, wrapped=True)
-        if not self.desk.busy:
+        if not self.desk.busy:  # what waits for the scan still gets its reason
             self.row_pane.drop_came_to_nothing()
 
     @on(DecideAll)

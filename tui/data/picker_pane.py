@@ -55,7 +55,7 @@ class PickerPane(Pane):
             workspace,
             lambda: offered(workspace),
             title="open a dataset",
-            intro="JSONL, JSON, CSV, Parquet, Arrow or text, also .gz, .zst and folders of them. "
+            intro="JSONL, JSON, CSV, text, Parquet, Arrow or Excel; .gz, .zst, .zip; folders of them. "
             "Type a path or a Hub dataset ID (org/name).",
         )
         self.mount(picker)

@@ -307,7 +307,8 @@ class RowsPane(Pane):
             about = "u undoes it"
             choices.append((f"{action} all {rows_words(len(entries))}", about, self._all(action, rest)))
             if 0 < len(undecided) < len(entries):
-                about = f"the other {count(len(entries) - len(undecided))} stay as they are"
+                decided = len(entries) - len(undecided)
+                about = f"{count(decided)} decided row{'s stay' if decided > 1 else ' stays'} unchanged"
                 what = f"{action} {count(len(undecided))} undecided"
                 choices.append((what, about, self._all(action, undecided)))
         name = clean_line(words.listed(listing), 50)
@@ -568,10 +569,10 @@ class RowsPane(Pane):
         for number in _AUDIT_SIZES:
             about = "each row goes to one reviewer"
             choices.append((f"random {number}", about, partial(self.begin_audit, "random", number)))
-        choices.append(("random", "a number you type", self._ask_audit_size))
+        choices.append(("random", "you choose how many rows", self._ask_audit_size))
         about = "everyone reviews the same rows, blind"
         choices.append((f"agreement {_AGREED}", about, partial(self.begin_audit, "random", _AGREED, overlap=True)))
-        choices.append(("agreement", "a number you type", partial(self._ask_audit_size, overlap=True)))
+        choices.append(("agreement", "you choose how many rows", partial(self._ask_audit_size, overlap=True)))
         choices.append(("worst first", f"{flagged}, errors before warnings", partial(self.begin_audit, "worst")))
         repeats = rows.flags.repeats
         about = f"{rows_words(repeats)}, largest cluster first" if repeats else "press r to find duplicates first"

@@ -251,7 +251,7 @@ def _by_packed_key(standings: Mapping[str, DecisionState]) -> dict[bytes, Decisi
 def _unused(summary: Mapping[str, Any]) -> str:
     """What the format does not read, with the mark of a warning where it looks meaningful."""
     words = str(summary.get("unused_words", ""))
-    return f"▲ {words}" if words and summary.get("warnings") else words
+    return f"▲ {words} (M maps columns)" if words and summary.get("warnings") else words
 
 
 def _bad_line(value: Mapping[str, Any]) -> BadLine:

@@ -33,7 +33,7 @@ _FORMS = (
     ("jsonl", ".jsonl", "messages, text or pairs, one sample per line"),
     ("parquet", ".parquet", "the same columns"),
     ("openai", ".openai.jsonl", "for OpenAI and other hosted services, checked against their rules"),
-    ("jsonl", ".jsonl", "with the other columns of the source rows"),
+    ("jsonl", ".jsonl", "as above, with the other source columns"),
 )
 _WITH_COLUMNS = len(_FORMS) - 1
 """The form that keeps the other columns."""

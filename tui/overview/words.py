@@ -112,7 +112,9 @@ def _unreadable(facts: Mapping[str, Any]) -> Iterator[Pieces]:
         for file in (each or {}).get("files", ())[:_FILES]:
             reason = file["reasons"][0]
             rows = f"{count(file['unreadable'] + file['malformed'])} of {count(file['rows'])}"
-            words = f"    {clean_line(Path(file['file']).name, 40)}: {rows}, {clean_line(reason['reason'], 200)}"
+            words = (
+                f"    {clean_line(Path(file['file']).name, 40)}: {rows} rows, e.g. {clean_line(reason['reason'], 200)}"
+            )
             yield [(words, "muted")]
 
 

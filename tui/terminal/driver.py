@@ -7,6 +7,7 @@ the cost of a live screen that changes once a second. Pasted text never reaches 
 from __future__ import annotations
 
 import os
+import re
 import select
 from codecs import getincrementaldecoder
 from collections.abc import Callable
@@ -23,6 +24,14 @@ from tui.terminal.paste import SILENCE, PasteCutter
 _READ = 4_096
 _LAST = 100
 """Milliseconds the terminal has to answer when the program ends, as with Textual's own driver."""
+
+
+_ALT_DIGIT = re.compile("\x1b([0-9])")
+
+
+def alt_digits(text: str) -> str:
+    """What was read, with alt and a digit written so that Textual reads them as that: it takes them for `¡` or `™`."""
+    return _ALT_DIGIT.sub(lambda found: f"\x1b[{ord(found[1])};3u", text)
 
 
 class _Bell(Event):
@@ -102,7 +111,7 @@ class SleepingDriver(LinuxDriver):
             if isinstance(piece, str):
                 self.process_message(events.Paste(piece))
                 continue
-            text = decode(piece)
+            text = alt_digits(decode(piece))
             for event in parser.feed(text) if text else ():  # without text, half of a character, it would end
                 if not isinstance(event, events.Paste):  # what the parser sees of a paste is empty
                     self.process_message(event)

@@ -60,6 +60,8 @@ def context_of(row: Mapping[str, Any], columns: Mapping[str, str], name: str) ->
 
 def joined(instruction: str, context: str) -> str:
     """The instruction with the input that it speaks of on the line below, as Alpaca's users write it."""
+    if not instruction.strip() and context.strip():
+        return context
     return f"{instruction}\n{context}" if context.strip() else instruction
 
 

@@ -63,6 +63,10 @@ _LOSS_PARTS = re.compile(
 _OF_THE_PROMPT = re.compile(r"(?:^|_)(?:input|prompt|question|query|instruction)s?(?:_|$)")
 _OF_A_SPLIT = re.compile(r"(?:^|_)(?:in|used|from|split)_")
 """Such a name says where a row was used, not what to train on."""
+_SPLITS = frozenset(("split", "subset", "partition", "fold"))
+_HELD_OUT = frozenset((
+    "test", "testing", "eval", "evaluation", "valid", "validation", "val", "dev", "holdout", "held_out",
+))  # fmt: skip
 _JUDGED = frozenset((
     "good", "bad", "approve", "approved", "disapproved", "declined",
     "chosen", "rejected", "preferred", "dispreferred", "accept", "accepted", "reject", "desirable",
@@ -79,6 +83,8 @@ _CLASSES = ("label", "labels", "class", "sentiment", "category")
 _MOST_NAMED = 8
 _NAMELESS = "(no name)"
 _MOST_CLASS = 60
+_LOOKED_AT = 64
+"""Short texts of a column that are looked at before it counts as one that says nothing of the training."""
 _MOST_REMEMBERED = 4_096
 _MOST_LETTER = 3
 _LEAST_SAID = 12
@@ -122,6 +128,7 @@ class UnusedSearch:
     _keys: dict[str, bool] = field(default_factory=dict)
     _asked: set[str] = field(default_factory=set)
     _second_system: set[str] = field(default_factory=set)
+    _looked: dict[str, int] = field(default_factory=dict)
     _weight: float = 1.0
     _settled: set[str] = field(default_factory=set)
     _settled_keys: set[str] = field(default_factory=set)
@@ -148,8 +155,9 @@ class UnusedSearch:
             new = row.keys() - reading.used - self._settled
             for name in row if new else ():
                 if name in new and _filled(row[name]):
-                    self._first.setdefault(name, (recognition, row[name]))
-                    if _note(self._columns, name, row[name], sample):
+                    if not self._columns.get(name):
+                        self._first[name] = (recognition, row[name])
+                    if _note(self._columns, name, row[name], sample) and self._is_known(name, row[name]):
                         self._settled.add(name)
             if not new:
                 _remember(reading.rows_done, names)
@@ -167,6 +175,17 @@ class UnusedSearch:
         if reading.instances and isinstance(row.get(reading.instances), list):
             for instance in row[reading.instances]:
                 self._see_inside(instance, _INSTANCE, reading.instances, sample)
+
+    def _is_known(self, name: str, value: Any) -> bool:
+        """Whether further rows say nothing new of a column: of words and flags the first ones may be all alike."""
+        if self._columns[name]:
+            return True
+        if _short(name) in _SPLITS:
+            return False
+        if not isinstance(value, str) or len(value) > _MOST_CLASS:
+            return True
+        self._looked[name] = self._looked.get(name, 0) + 1
+        return self._looked[name] >= _LOOKED_AT
 
     def _see_system(self, value: Any, column: str, sample: Sample) -> None:
         """A system prompt in a column beside another one in the conversation, which counts."""
@@ -307,6 +326,8 @@ class UnusedSearch:
         if short in _ANSWERS - _WORSE - {"winner"} and answer:
             other = how.columns[answer]
             return f"`{name}` is not used; the answer is `{other}`. To train on it instead, set {answer}={name}."
+        if short in _SPLITS and _holds_out(value):
+            return f"`{name}` is not used: rows where it is {value[:20]!r} are trained on too. Filter them out first."
         if short in MEDIA_KEYS:
             return f"`{name}` is not used: training is on text only."
         return ""
@@ -419,6 +440,8 @@ def _is_telling(name: str, value: Any, sample: Sample) -> bool:
         return True
     if sample.kind == "text" and short in _TEXTS:  # a second text, such as `code` beside `text`
         return True
+    if short in _SPLITS and _holds_out(value):
+        return True
     if _VERDICT.fullmatch(short) or _says_loss(name, value) or (_judges(value) and not _OF_THE_PROMPT.search(short)):
         return True
     if _CHOICES.fullmatch(short):
@@ -443,13 +466,17 @@ def _judges(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= _MOST_CLASS and _word(value) in _JUDGED
 
 
+def _holds_out(value: Any) -> bool:
+    return isinstance(value, str) and _word(value[:_MOST_CLASS]) in _HELD_OUT
+
+
 def _word(text: str) -> str:
     return text.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def _said_anyway(value: Any, sample: Sample) -> bool:
     """Whether all texts of a value stand in the sample already, as a prompt beside whole conversations does."""
-    if isinstance(value, (bool, int, float)) or _judges(value):
+    if isinstance(value, (bool, int, float)) or _judges(value) or _holds_out(value):
         return False
     texts = [text.strip() for text in _texts(value) if text.strip()]
     if not texts:
