@@ -55,7 +55,8 @@ def token_checks(recipe: Recipe, workspace: Path, dataset: Dataset, shape: Model
         words += f"{'is' if len(found.not_rendered) == 1 else 'are'} dropped (flag not_rendered)."
         yield TokenCheck("warn", words, "data.drop_flags")
     elif found.not_rendered:
-        words = f"{_lost_words(found.not_rendered, found.among, dataset)}. {ways_on(lost for _, lost in found.not_rendered)}."
+        words = _lost_words(found.not_rendered, found.among, dataset)
+        words += f". {ways_on(lost for _, lost in found.not_rendered)}."
         yield TokenCheck("stop", words, "data.train_without", f"{len(found.not_rendered):,} not rendered")
     if found.context_lost:
         verb = "loses" if found.context_lost == 1 else "lose"
