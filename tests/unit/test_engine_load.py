@@ -285,5 +285,7 @@ def test_a_loss_that_is_not_the_models_own_stops_the_run(model_type: str, same: 
         model.lm_head.register_forward_hook(lambda *_: torch.ones(2) @ torch.ones(3))  # sizes that do not fit
         with pytest.raises(BadInput, match=r"cannot be computed \(RuntimeError"):
             check_loss(model, tokenizer)
-    with pytest.raises(BadInput, match=rf"{len(tokenizer):,} tokens, the embedding {len(tokenizer) - 1:,} rows"):
+    with pytest.raises(
+        BadInput, match=rf"{len(tokenizer):,} tokens, but the embedding has only {len(tokenizer) - 1:,} rows"
+    ):
         check_vocabulary(tiny(model_type, vocabulary=len(tokenizer) - 1), tokenizer)
