@@ -72,6 +72,8 @@ def unused(*rows: dict[str, Any]) -> UnusedNames:
         ({"prompt": "q", "response": "a", "is_safe": False, "status": "approved"}, ["is_safe", "status"], [],
          ["is_safe", "status"]),
         ({"prompt": "q", "chosen": "a", "rejected": "b", "chosen_reward": 1.5}, ["chosen_reward"], [], []),
+        ({"user": "q", "assistant": "a", "user_2": "r", "chat_history": [["x", "y"]], "conversation_id": "1"},
+         ["user_2", "chat_history", "conversation_id"], [], ["user_2", "chat_history"]),
         ({"text": "t", "role": "prompter", "in_gsm8k_train": False}, ["role", "in_gsm8k_train"], [], ["role"]),
         ({"system": "s", "messages": [{"role": "system", "content": "t"}, ASKED, ANSWERED]}, ["system"], [],
          ["system"]),
