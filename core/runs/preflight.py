@@ -202,6 +202,12 @@ def _data(
         kinds.update(kind for each in dataset.recognitions.at_open() for kind in each.kinds)
         for sentence in dataset.recognitions.unused().warnings:
             checks.append(PreflightCheck("data", "warn", clean_line(sentence), path))
+        if dataset is trained and (masked := dataset.recognitions.masked_rows()):
+            sentence = (
+                f"The data excludes every answer in the first {masked:,} rows from the loss (such as `weight` 0), so "
+                "nothing is learned from them."
+            )
+            checks.append(PreflightCheck("data", "warn", sentence, path))
     if trained is not None:
         checks += _rows(recipe, workspace, trained, held)
     if trained is not None and trained.recognition.kind is not None and recipe.model.path:
