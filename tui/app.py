@@ -266,6 +266,9 @@ class TunedeckApp(App[int]):
         """Note what the terminal shows now."""
         if self._frames.sent:
             self.seen.picture(pictured_on(self.screen), time.monotonic())
+            for screen in self.screen_stack:
+                if isinstance(screen, StepScreen):
+                    screen.picture_sent()
 
     def set_keymap(self, keymap: Keymap) -> None:
         """As Textual; widgets that act on their own keys at once ask for them here."""

@@ -263,7 +263,7 @@ def encoding_offer(bad_lines: Sequence[BadLine], *, in_app: bool = False) -> str
     if not count:
         return ""
     if in_app:
-        return f"malformed lines would decode cleanly as {CP1252} (Windows): press M, encoding"
+        return f"malformed lines would decode cleanly as {CP1252} (Windows): press M and set encoding"
     said = f"{count:,} line{'s are' if count > 1 else ' is'} not UTF-8 but would decode cleanly as {CP1252} (Windows)"
     return f"{said}. To read it that way: {HOW_TO_READ}"
 

@@ -81,7 +81,7 @@ def tokenize(tokenizer: Any, talk: list[dict[str, Any]], tools: Any, **options: 
         return tokenizer.apply_chat_template(talk, tools=tools, tokenize=True, return_dict=True, **options)
     except (TemplateError, TypeError, ValueError, KeyError, IndexError) as error:
         if "TextEncodeInput" in str(error):  # what tokenizers says of it
-            what = "A text holds half of a surrogate pair (such as \\ud800), which is not a character"
+            what = "A text contains a lone surrogate (such as \\ud800), which is not a character"
             raise BadInput(what, do="Fix the text, or drop the row") from error
         raise BadInput(
             f"The chat template rejects the sample: {clean_line(str(error), 200)}",

@@ -14,7 +14,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,24 +166,6 @@ def digest(parts: Any) -> str:
     """Twelve characters that change with a value, which JSON must have a form for."""
     said = json.dumps(parts, sort_keys=True).encode()
     return hashlib.blake2b(said, digest_size=_KEY_BYTES).hexdigest()
-
-
-def stamp(path: str | os.PathLike[str]) -> tuple[str, int, int]:
-    """Absolute path, size and time (nanoseconds) of a file, which tell whether it changed; -1 for one that is gone."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return os.path.abspath(path), -1, -1
-    return os.path.abspath(path), found.st_size, found.st_mtime_ns
-
-
-def stamps(paths: Iterable[str | os.PathLike[str]]) -> list[tuple[str, int, int]]:
-    """The stamp of each file, and of all files in each folder."""
-    found: list[tuple[str, int, int]] = []
-    for path in paths:
-        inside = [os.path.join(where, name) for where, _, names in os.walk(path) for name in names]
-        found += map(stamp, sorted(inside) if os.path.isdir(path) else [path])
-    return found
 
 
 def _locked(parent: Path) -> AbstractContextManager[None]:

@@ -125,7 +125,7 @@ def run_devices(recipe: Recipe, samples: Sequence[GpuSample], *, visible: str | 
     if not seen.gpus:
         return RunDevices(True, (), "", note=seen.note)
     first = seen.gpus[0]
-    note = seen.note or _sliced(first, samples, "") or _order(samples)
+    note = seen.note or _sliced(first, samples, (shown or "").strip()) or _order(samples)
     return RunDevices(False, (first,), first.name_for_cuda, note=note)
 
 

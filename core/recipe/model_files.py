@@ -169,7 +169,7 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
                 tensors[name] = Tensor(entry["dtype"], tuple(entry["shape"]))
         packed |= _packed(file, header)
     if not tensors:
-        raise BadInput("The weight files hold no weights", where=str(folder), do="Download the model again")
+        raise BadInput("The weight files contain no weights", where=str(folder), do="Download the model again")
     return tensors | {name: tensor for name, tensor in packed.items() if name in tensors}
 
 
@@ -232,7 +232,7 @@ def read_template(folder: Path) -> str:
     except OSError:
         pass  # older models keep it in a JSON file
     except ValueError as error:
-        raise BadInput("is not text in UTF-8", where=str(file), do="Download the model again") from error
+        raise BadInput("is not UTF-8 text", where=str(file), do="Download the model again") from error
     for name in ("chat_template.json", "tokenizer_config.json"):
         template = (_json_file(folder / name) or {}).get("chat_template")
         if isinstance(template, str):
@@ -257,7 +257,7 @@ def _weight_files(folder: Path) -> list[Path]:
         placed = index.get("weight_map")
         if not isinstance(placed, Mapping) or not placed:
             where = str(folder / "model.safetensors.index.json")
-            raise BadInput("names no weight files", where=where, do="Download the model again")
+            raise BadInput("lists no weight files", where=where, do="Download the model again")
         names = sorted({str(name) for name in placed.values()})
         missing = [name for name in names if not (folder / name).exists()]
         if missing:

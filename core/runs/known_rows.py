@@ -10,7 +10,7 @@ from typing import Any
 
 from core.dataset.dataset import Dataset
 from core.dataset.flag_names import CONTROL_TOKENS, UNREADABLE
-from core.jobs.derived import stamps
+from core.jobs.stamps import stamps
 from core.recipe.recipe import Recipe
 from core.recipe.special_tokens import SpecialTokens, special_tokens
 

@@ -17,9 +17,10 @@ from core.dataset.view.overview import overview_of
 from core.dataset.view.view import CuratedView, read_view
 from core.errors import BadInput, TunedeckError
 from core.jobs import files, requests
-from core.jobs.derived import Derived, digest, stamps
+from core.jobs.derived import Derived, digest
 from core.jobs.folder import JobFolder
 from core.jobs.launch import worker_command
+from core.jobs.stamps import stamps
 from core.jobs.titles import COUNTING, TITLES
 from core.paths import hidden_dir
 from core.recipe.recipe import Recipe, from_json, to_json

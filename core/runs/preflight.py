@@ -24,7 +24,7 @@ from core.jobs.trust import COMMAND
 from core.recipe import memory
 from core.recipe.adapters import adapter_of
 from core.recipe.asks import FIELD_OF, asks_of
-from core.recipe.devices import ranks_of
+from core.recipe.devices import devices_of, ranks_of
 from core.recipe.families import refusal
 from core.recipe.mapped import with_mapping
 from core.recipe.model_files import NotDownloaded
@@ -374,6 +374,10 @@ def _reporting(seen: _Seen) -> Iterator[PreflightCheck]:
 def _devices(seen: _Seen) -> Iterator[PreflightCheck]:
     recipe, place = seen.recipe, seen.place
     chosen, where = recipe.training.devices.strip(), "training.devices"
+    try:
+        devices_of(recipe)
+    except BadInput:
+        return  # a rule of the recipe says so
     if chosen.startswith("cpu"):
         ranks = ranks_of(recipe)
         yield PreflightCheck(

@@ -13,7 +13,7 @@ from core.dataset.rendered import LostPart, RenderedCheck, holds_more, loss_word
 from core.dataset.sample import Message, Sample
 from core.dataset.without import MEDIA, REASONING, TOOL_CALLS, TOOLS, without
 from core.errors import BadInput
-from core.jobs.derived import stamps
+from core.jobs.stamps import stamps
 from core.recipe.model_shape import ModelShape
 from core.recipe.recipe import Recipe
 from core.recipe.rules.template import talk_renderer, training_template

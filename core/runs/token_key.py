@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from core.errors import BadInput
-from core.jobs.derived import digest, stamp
+from core.jobs.derived import digest
+from core.jobs.stamps import stamp
 from core.paths import hidden_dir
 from core.recipe import model_files, templates
 from core.recipe.paths import absolute

@@ -12,7 +12,7 @@ import pytest
 
 from core.dataset.checks import Context
 from core.dataset.checks.turns import LossWeight
-from core.dataset.formats import recognize, to_sample
+from core.dataset.formats import choose, recognize, to_sample
 from core.dataset.formats.decode import python_literal
 from core.dataset.formats.unused import unused_names
 from core.dataset.item import Item, content_digest
@@ -21,6 +21,7 @@ from core.dataset.sample import Message, Sample
 from core.dataset.scan.scan import scan
 from core.dataset.write.forms import as_cells, as_row
 from core.dataset.write.hosted import NotHosted, as_hosted
+from core.errors import BadInput
 
 Q, A, B = Message("user", "q"), Message("assistant", "a"), Message("assistant", "b")
 
@@ -462,6 +463,16 @@ def test_an_answer_that_is_an_object_is_named_by_its_column() -> None:
 
 def test_an_empty_instruction_leaves_no_line_before_the_input() -> None:
     assert sample({"instruction": "", "input": "q", "output": "a"}).messages[0].content == "q"
+
+
+@pytest.mark.parametrize("names", [("instruction", "output"), ("question", "answer"), ("prompt", "completion")])
+def test_a_column_that_the_user_names_is_the_thinking_before_the_answer(names: tuple[str, str]) -> None:
+    row = {**dict(zip(names, "qa", strict=True)), "reasoning": "Hm."}
+    assert sample(row).messages[1].reasoning == ""
+    made = to_sample(row, choose([row], None, {"reasoning": "reasoning"}))
+    assert (made.messages[1].reasoning, made.messages[1].content) == ("Hm.", "a")
+    with pytest.raises(BadInput, match="no format has a field 'thinking'"):
+        choose([row], None, {"thinking": "reasoning"})
 
 
 def test_choices_that_begin_with_their_letters_get_no_second_one() -> None:

@@ -17,8 +17,9 @@ import pytest
 
 from core.errors import BadInput
 from core.jobs import files
-from core.jobs.derived import Derived, digest, stamps, stop
+from core.jobs.derived import Derived, digest, stop
 from core.jobs.folder import JobFolder
+from core.jobs.stamps import stamps
 from core.jobs.state import JobState, standing
 from core.paths import ROOT
 from tests.kit.jobs_worker import command

@@ -128,6 +128,8 @@ def test_mig_slices_are_named_by_uuid_and_a_run_has_one_of_them(monkeypatch: pyt
     whole = run_devices(put(recipe, "training.devices", "0"), SLICED)
     assert whole.visible == "MIG-aaa"
     assert "2 MIG slices" in whole.note
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-aab")
+    assert (run_devices(Recipe(), SLICED).visible, run_devices(Recipe(), SLICED).note) == ("MIG-aab", "")
     assert full_names(put(recipe, "training.devices", "GPU-1a"), SLICED) == "GPU-1ab-1"
     assert full_names(put(recipe, "training.devices", "1"), SLICED) == "1"
     assert parse_devices("MIG-GPU-5d3a/1/0").names == ("MIG-GPU-5d3a/1/0",)
@@ -179,6 +181,14 @@ def test_torch_is_asked_for_the_devices_of_the_run_and_a_yes_is_kept(
     both = placement_of(put(recipe, "training.devices", "1,2"), CARDS)
     assert (both.device, both.free) == ("cuda", 78 * GIB)
     assert (tmp_path / "asked").read_text() == "1\n1,2\n"
+
+
+@pytest.mark.parametrize("written", ["gpu-1", "cuda:0", "0,0", "CPU", "cpu:0", "-1"])
+def test_devices_that_cannot_be_read_are_one_stop_and_nothing_is_said_to_train_elsewhere(
+    recipe: Recipe, written: str
+) -> None:
+    found = preflight(put(recipe, "training.devices", written), Path("/work-of-nobody"), gpus=CARDS)
+    assert [check.verdict for check in found if check.name == "device" or check.path == "training.devices"] == ["stop"]
 
 
 def test_what_torch_says_of_itself_stops_a_run_that_names_the_gpu(

@@ -182,14 +182,14 @@ _INDEX = "model.safetensors.index.json"
     ("spoil", "sentence"),
     [
         (_file("config.json", "[" * 100_000), r"config\.json: is not JSON"),
-        (_file(_INDEX, '{"weight_map": ["model.safetensors"]}'), "names no weight files"),
-        (_file(_INDEX, '{"weight_map": {}}'), "names no weight files"),
+        (_file(_INDEX, '{"weight_map": ["model.safetensors"]}'), "lists no weight files"),
+        (_file(_INDEX, '{"weight_map": {}}'), "lists no weight files"),
         (_file("chat_template.jinja", b"\xff\xfe{"), "UTF-8"),
         *(
             (_header({"dtype": "F32", "shape": [2], "data_offsets": [0, 8], **wrong}), "broken header")
             for wrong in ({"shape": None}, {"shape": ["a"]}, {"shape": [-1]}, {"data_offsets": []}, {"dtype": ["F32"]})
         ),
-        (_file("model.safetensors", (2).to_bytes(8, "little") + b"{}"), "hold no weights"),
+        (_file("model.safetensors", (2).to_bytes(8, "little") + b"{}"), "contain no weights"),
         (_no_config, r"The folder has no config\.json"),
         (_no_weights, r"The folder has no weights \(\*\.safetensors\)"),
         (_pickled, r"pickled \(\.bin\)"),

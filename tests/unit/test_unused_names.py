@@ -180,6 +180,11 @@ def test_what_only_some_rows_say_is_found_after_rows_that_say_nothing() -> None:
     assert any("`split`" in words and "'test'" in words for words in found.warnings)
 
 
+def test_what_looks_like_reasoning_says_how_to_map_it() -> None:
+    (words,) = unused({"prompt": "q", "completion": "a", "Complex_CoT": "Hm."}).warnings
+    assert "reasoning=Complex_CoT" in words
+
+
 def test_a_column_without_a_name_is_named_as_such_and_choices_have_a_sentence_of_their_own() -> None:
     assert unused({"prompt": "q", "completion": "a", "": "0"}).words == "not used: (no name)"
     (words,) = unused({"question": "q", "option_a": "red", "option_b": "blue", "answer": "B"}).warnings

@@ -73,7 +73,7 @@ def _unused(found: ScanResult) -> Iterator[str]:
 def _eval(found: ScanResult) -> Iterator[str]:
     if missing := found.eval_rows.without_prompt:
         of = f"{missing:,} of {_many(found.eval_rows.rows, 'eval row')}"
-        yield from _wrapped(f"warning: {of} not compared, for lack of a prompt. First: {found.eval_rows.first}")
+        yield from _wrapped(f"warning: {of} not compared (no prompt). First: {found.eval_rows.first}")
 
 
 def _bad_lines(found: ScanResult) -> Iterator[str]:

@@ -71,6 +71,7 @@ class DatasetPane(Pane):
         self.desk = desk
         self.rows_pane = RowsPane(desk)
         self.row_pane = RowPane(desk, self._at_cursor)
+        self._begun = self._painted = False
 
     def compose(self) -> ComposeResult:
         """The list above the row, or beside it."""
@@ -78,7 +79,7 @@ class DatasetPane(Pane):
         yield self.row_pane
 
     def on_mount(self) -> None:
-        """Show the first row in the first paint; then have the rows scanned."""
+        """Show the first row in the first paint; what takes longer begins after it, see `picture_sent`."""
         try:
             self.desk.rows.look_at_first()
             self.rows_pane.begin()
@@ -87,9 +88,16 @@ class DatasetPane(Pane):
         except NoMatches:
             return  # the program is being left: what a pane is composed of is not mounted any more
         self.desk.begin(self.post_message)
-        # Rows of no known format are asked about before they are scanned.
-        known = self.desk.rows.dataset.recognition.known
-        self.call_after_refresh(self._start_scan if known else self.action_mapping)
+        self._begun = True
+
+    def picture_sent(self) -> None:
+        """Begin what takes longer once the terminal shows the first rows: the modules for it would hold them up."""
+        if self._begun and not self._painted:
+            self._painted = True
+            # Rows of no known format are asked about before they are scanned.
+            known = self.desk.rows.dataset.recognition.known
+            self.call_next(self._start_scan if known else self.action_mapping)
+            self.call_next(self._look_at_tokens)
 
     def on_unmount(self) -> None:
         """End what works for this pane alone; scans and what is on the disk stay."""
@@ -225,8 +233,7 @@ class DatasetPane(Pane):
     def _grown(self) -> None:
         self.rows_pane.grow()
         self.show_facts()
-        if self.desk.rows.dataset.reader.complete:
-            self._look_at_tokens()
+        self._look_at_tokens()
 
     @on(Arrived)
     def _arrived(self) -> None:
@@ -417,6 +424,8 @@ class DatasetPane(Pane):
 
     def _look_at_tokens(self) -> None:
         """Look up what is known of tokens under the recipe as it is now."""
+        if not (self._painted and self.desk.rows.dataset.reader.complete):
+            return
         recipe = self._recipe()
         if recipe is not None and recipe.model.path:
             self.desk.tokens.look(recipe)

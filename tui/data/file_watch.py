@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from core.clean import clean_line
-from core.jobs.derived import stamp
+from core.jobs.stamps import stamp
 
 _MOST = 1_000
 """Files that are looked at: each is asked of a disk that may be far away."""
 
 Stamps = Mapping[Path, tuple[str, int, int]]
-"""Of each file what `core.jobs.derived.stamp` says."""
+"""Of each file what `core.jobs.stamps.stamp` says."""
 
 
 def stamps(files: Sequence[Path]) -> Stamps:

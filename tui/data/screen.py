@@ -112,6 +112,13 @@ class DataScreen(StepScreen):
             self._choose_file(False)
             await self.query_one("#body").mount(self.dataset, before=line)
         self.refresh_header()
+        if not self.is_current:  # another screen is shown: there is no first picture to wait for
+            self.dataset.picture_sent()
+
+    def picture_sent(self) -> None:
+        """The dataset may be on the terminal now."""
+        if self.dataset is not None:
+            self.dataset.picture_sent()
 
     def _take_saved_eval_mapping(self) -> None:
         """Read the eval files as the user has said in this workspace, unless something else was said."""

@@ -192,7 +192,7 @@ def audit_name(audit: Audit) -> str:
 def begun(audit: Audit, by: str) -> str:
     """When an audit was begun, and by whom."""
     at = timestamps.text(audit.started, "%m-%d %H:%M")
-    return f"begun {at} by {clean_line(by, 16)}" if by else f"begun {at}"
+    return f"started {at} by {clean_line(by, 16)}" if by else f"started {at}"
 
 
 def audit_facts(listing: Listing) -> str:

@@ -86,6 +86,9 @@ class StepScreen(Screen[None]):
         """What such a key may be about, as far as the terminal shows it; asked whenever a picture was sent."""
         return [self.aim]
 
+    def picture_sent(self) -> None:
+        """Called whenever a picture was sent to the terminal, of this screen or of one above it."""
+
     @property
     def asking(self) -> bool:
         """Whether a question is open on the screen: until it is answered, only its own keys work."""

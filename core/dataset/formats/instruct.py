@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from core.dataset.formats.base import TURN_OPTIONS, Format, FormatField, FormatOption, text_of
@@ -24,6 +25,10 @@ from core.dataset.records import Unreadable, json_type
 from core.dataset.sample import Message, Sample
 
 HISTORY = FormatField("history", ("history",), required=False)
+
+
+REASONING = FormatField("reasoning", (), required=False)
+"""Thinking before the answer; never taken from a column that the user has not named."""
 
 
 def exchange(question: str, answer: str) -> tuple[Message, Message]:
@@ -58,6 +63,16 @@ def context_of(row: Mapping[str, Any], columns: Mapping[str, str], name: str) ->
     return "" if column is None else context_text(row.get(column), column)
 
 
+def with_reasoning(
+    messages: tuple[Message, ...], row: Mapping[str, Any], columns: Mapping[str, str]
+) -> tuple[Message, ...]:
+    """Turns whose last one, the answer, has the thinking of a column that the user has named."""
+    said = text_of(row, columns, "reasoning", required=False) if "reasoning" in columns else ""
+    if not said.strip() or not messages or messages[-1].reasoning:
+        return messages
+    return (*messages[:-1], replace(messages[-1], reasoning=said))
+
+
 def joined(instruction: str, context: str) -> str:
     """The instruction with the input that it speaks of on the line below, as Alpaca's users write it."""
     if not instruction.strip() and context.strip():
@@ -78,6 +93,7 @@ class Alpaca(Format):
         HISTORY,
         SYSTEM,
         TOOLS,
+        REASONING,
         LOSS,
     )
 
@@ -92,7 +108,8 @@ class Alpaca(Format):
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
         """History, then instruction and input as the user's turn, then the output."""
         question = joined(text_of(row, columns, "instruction"), context_of(row, columns, "input"))
-        answered = with_loss(exchange(question, answer_of_row(row, columns, "output")), row, columns)
+        answered = with_reasoning(exchange(question, answer_of_row(row, columns, "output")), row, columns)
+        answered = with_loss(answered, row, columns)
         messages = (*read_history(row, columns), *answered)
         return Sample("messages", messages=with_system(messages, row, columns), tools=tools_of(row, columns))
 
@@ -150,6 +167,7 @@ class QuestionAnswer(Format):
         FormatField("choices", ("choices", "options"), required=False),
         HISTORY,
         SYSTEM,
+        REASONING,
         LOSS,
     )
     options = (FormatOption(_FIRST, "first choice"),)
@@ -182,7 +200,8 @@ class QuestionAnswer(Format):
             question = with_choices(question, choices)
             answer = chosen_text(row[columns["answer"]], choices, columns.get(_FIRST) == "1")
         asked = f"{context}\n\n{question}" if context.strip() else question
-        messages = (*read_history(row, columns), *with_loss(exchange(asked, answer), row, columns))
+        answered = with_loss(with_reasoning(exchange(asked, answer), row, columns), row, columns)
+        messages = (*read_history(row, columns), *answered)
         return Sample("messages", messages=with_system(messages, row, columns))
 
     def reason(self, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]] = ()) -> str:
@@ -211,6 +230,7 @@ class PromptCompletion(Format):
         HISTORY,
         SYSTEM,
         TOOLS,
+        REASONING,
         LOSS,
     )
     options = TURN_OPTIONS
@@ -228,10 +248,11 @@ class PromptCompletion(Format):
 
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
         """History, then the prompt's turns, then the completion's."""
+        completion = turns_or_text(row, columns, "completion", "assistant")
         messages = (
             *read_history(row, columns),
             *turns_or_text(row, columns, "prompt", "user"),
-            *with_loss(turns_or_text(row, columns, "completion", "assistant"), row, columns),
+            *with_loss(with_reasoning(completion, row, columns), row, columns),
         )
         return Sample("messages", messages=with_system(messages, row, columns), tools=tools_of(row, columns))
 

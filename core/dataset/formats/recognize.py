@@ -40,6 +40,8 @@ _BY_NAME = {each.name: each for each in FORMATS}
 OPTIONS = frozenset(option.name for each in FORMATS for option in each.options)
 """Names in a mapping whose values are no columns."""
 
+_FIELDS = OPTIONS.union(one.name for each in FORMATS for one in each.fields)
+
 
 def format_named(name: str) -> Format:
     """The format of that name.
@@ -93,6 +95,10 @@ def choose(
     if wrong:
         raise BadInput(f"no column {wrong[0]!r}", where="columns", do=f"Columns: {', '.join(present) or 'none'}")
     if name is None:
+        foreign = next((each for each in columns or {} if each not in _FIELDS), None)
+        if foreign is not None:
+            known = ", ".join(sorted(_FIELDS - OPTIONS))
+            raise BadInput(f"no format has a field {foreign!r}", where="columns", do=f"Fields: {known}")
         return recognize(rows, columns)
     chosen = format_named(name)
     names = [*(each.name for each in chosen.fields), *(each.name for each in chosen.options)]

@@ -63,6 +63,8 @@ _LOSS_PARTS = re.compile(
 _OF_THE_PROMPT = re.compile(r"(?:^|_)(?:input|prompt|question|query|instruction)s?(?:_|$)")
 _OF_A_SPLIT = re.compile(r"(?:^|_)(?:in|used|from|split)_")
 """Such a name says where a row was used, not what to train on."""
+_WITH_REASONING = frozenset(each.name for each in FORMATS if any(one.name == "reasoning" for one in each.fields))
+_THINKING = re.compile(r"(?:^|_)(?:reasoning|thinking|think|thoughts?|cot|chain_of_thought|rationale)(?:_|$)")
 _SPLITS = frozenset(("split", "subset", "partition", "fold"))
 _HELD_OUT = frozenset((
     "test", "testing", "eval", "evaluation", "valid", "validation", "val", "dev", "holdout", "held_out",
@@ -328,6 +330,8 @@ class UnusedSearch:
             return f"`{name}` is not used; the answer is `{other}`. To train on it instead, set {answer}={name}."
         if short in _SPLITS and _holds_out(value):
             return f"`{name}` is not used: rows where it is {value[:20]!r} are trained on too. Filter them out first."
+        if how.name in _WITH_REASONING and isinstance(value, str) and _THINKING.search(short):
+            return f"`{name}` is not used; it looks like reasoning. To train on it, map it: reasoning={name}."
         if short in MEDIA_KEYS:
             return f"`{name}` is not used: training is on text only."
         return ""

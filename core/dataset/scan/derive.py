@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.dataset.mapping import AUTO, Chosen
-from core.jobs.derived import Derived, digest, one_stage, stamps
+from core.jobs.derived import Derived, digest, one_stage
+from core.jobs.stamps import stamps
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset

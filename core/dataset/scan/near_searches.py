@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from core.dataset.near.result import RESULT_VERSION, NearOptions
 from core.dataset.scan.derive import WORKER, scan_key, source_stamps
 from core.errors import TunedeckError
-from core.jobs.derived import Derived, one_stage, stamp
+from core.jobs.derived import Derived, one_stage
 from core.jobs.folder import JobFolder
+from core.jobs.stamps import stamp
 from core.jobs.state import standing
 from core.jobs.status import FINISHED
 from core.paths import hidden_dir
