@@ -240,6 +240,18 @@ class Recognitions:
         """What the formats do not read in the first rows of the files that were looked at."""
         return unused_names(self._read_first())
 
+    def masked_rows(self) -> int:
+        """How many first rows are conversations, where the data excludes every answer in them from the loss; else 0."""
+        rows = 0
+        for _, _, sample in self._read_first():
+            if sample is None or sample.kind != "messages":
+                continue
+            answers = [turn for turn in sample.messages if turn.role == "assistant"]
+            if not answers or any(turn.trained for turn in answers):
+                return 0
+            rows += 1
+        return rows
+
     def _read_first(self) -> Iterator[tuple[Mapping[str, Any], Recognition, Sample | None]]:
         for source, each in enumerate(self.at_open()):
             rows: Rows = ()

@@ -33,7 +33,7 @@ from core.recipe.precision import precision_of
 from core.recipe.quantized import can_be_trained_on
 from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.rules import tokens
-from core.recipe.rules.template import marked_twin, template_text
+from core.recipe.rules.template import marked_twin, template_text, why_it_refuses
 from core.recipe.rules.validate import validate
 from core.recipe.tasks import TASKS
 from core.recipe.tokenizer_files import read_tokenizer
@@ -202,6 +202,12 @@ def _data(
         kinds.update(kind for each in dataset.recognitions.at_open() for kind in each.kinds)
         for sentence in dataset.recognitions.unused().warnings:
             checks.append(PreflightCheck("data", "warn", clean_line(sentence), path))
+        if dataset is trained and (masked := dataset.recognitions.masked_rows()):
+            sentence = (
+                f"The data excludes every answer in the first {masked:,} rows from the loss (such as `weight` 0), so "
+                "nothing is learned from them."
+            )
+            checks.append(PreflightCheck("data", "warn", sentence, path))
     if trained is not None:
         checks += _rows(recipe, workspace, trained, held)
     if trained is not None and trained.recognition.kind is not None and recipe.model.path:
@@ -313,6 +319,9 @@ def _template(seen: _Seen) -> Iterator[PreflightCheck]:
         yield PreflightCheck(
             "chat template", "stop", "The model has no chat template. Choose one, such as chatml.", path
         )
+    elif refused := why_it_refuses(template):
+        words = f"The chat template cannot render a question and its answer: {refused}. Choose another template."
+        yield PreflightCheck("chat template", "stop", words, path)
     elif not TASKS[recipe.task].marks:
         yield PreflightCheck("chat template", "ok", f"Prompts and answers are rendered with {own}.")
     elif recipe.data.loss_on == "everything" or marks_answers(template):

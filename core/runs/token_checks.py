@@ -55,7 +55,8 @@ def token_checks(recipe: Recipe, workspace: Path, dataset: Dataset, shape: Model
         words += f"{'is' if len(found.not_rendered) == 1 else 'are'} dropped (flag not_rendered)."
         yield TokenCheck("warn", words, "data.drop_flags")
     elif found.not_rendered:
-        words = f"{_lost_words(found.not_rendered, found.among)}. {ways_on(lost for _, lost in found.not_rendered)}."
+        words = _lost_words(found.not_rendered, found.among, dataset)
+        words += f". {ways_on(lost for _, lost in found.not_rendered)}."
         yield TokenCheck("stop", words, "data.train_without", f"{len(found.not_rendered):,} not rendered")
     if found.context_lost:
         verb = "loses" if found.context_lost == 1 else "lose"
@@ -191,11 +192,15 @@ def _good_rows(dataset: Dataset, rows: list[int]) -> Iterator[tuple[int, Row]]:
             return
 
 
-def _lost_words(rows: list[tuple[int, str]], among: str) -> str:
-    """Which rows lose what, as a sentence without a full stop; rows count from 1 in it."""
+def _lost_words(rows: list[tuple[int, str]], among: str, dataset: Dataset) -> str:
+    """Which rows lose what, as a sentence without a full stop; rows count from 1 in it, through all files."""
     named = [(row, lost) for row, lost in rows[:_NAMED] if row >= 0]
     more = f"and {len(rows) - len(named):,} more" if len(rows) > len(named) else ""
-    listed = "; ".join(filter(None, (rows_with(named), more)))
+    where = ""
+    if named and len(dataset.reader.files) > 1:
+        files = dict.fromkeys(row.file.name for _, row in _good_rows(dataset, sorted(row for row, _ in named)))
+        where = f"counted through all files; in {', '.join(files)}"
+    listed = "; ".join(filter(None, (rows_with(named), more, where)))
     return f"The chat template does not fully render {_rows(len(rows))}{among} ({listed})"
 
 

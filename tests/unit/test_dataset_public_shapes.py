@@ -475,6 +475,19 @@ def test_a_column_that_the_user_names_is_the_thinking_before_the_answer(names: t
         choose([row], None, {"thinking": "reasoning"})
 
 
+def test_parts_as_json_text_are_parts_and_other_json_stays_text() -> None:
+    parts = [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "data:,"}}]
+    turn = sample({"messages": [user(json.dumps(parts)), answer("b")]}).messages[0]
+    assert (turn.content, turn.media) == ("a", ("image",))
+    for text in ('[{"type": "circle", "text": "a"}]', '[{"name": "x"}]', "[{not json"):
+        assert sample({"messages": [user("q"), answer(text)]}).messages[1].content == text
+
+
+def test_a_speaker_that_is_a_number_is_named() -> None:
+    with pytest.raises(Unreadable, match="`role` should be the name of the speaker, but it is a number"):
+        sample({"messages": [{"role": 0, "content": "q"}, {"role": 1, "content": "a"}]})
+
+
 def test_choices_that_begin_with_their_letters_get_no_second_one() -> None:
     made = sample({"question": "q", "options": ["A. red", "B. blue"], "answer": "B"})
     assert [turn.content for turn in made.messages] == ["q\n\nA. red\nB. blue", "B. blue"]

@@ -133,7 +133,7 @@ def test_eval_rows_without_a_prompt_are_counted_with_the_first_ones_place(
     assert found["first"].startswith("eval.jsonl, line 2: ")
     assert main(["scan", str(train), "--eval", str(held)]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "2 of 4 rows of the eval file not compared" in out
+    assert "2 of 4 eval rows" in out
     assert "eval.jsonl, line 2" in out
 
 

@@ -162,6 +162,17 @@ def test_rows_are_looked_at_where_no_tokens_are_counted(recipe: Recipe, tmp_path
     assert "1 sample (row 4" in _tokens(recipe, tmp_path)[0].sentence
 
 
+def test_rows_of_several_files_say_which_files_they_are_in(recipe: Recipe, tmp_path: Path) -> None:
+    other = tmp_path / "other.jsonl"
+    other.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    uncounted = _uncounted(recipe, [{**ROWS[0], "tools": [{"name": "f"}]}])
+    several = put(uncounted, "data.train", (str(other), *uncounted.data.train))
+    (said,) = _tokens(several, tmp_path)
+    assert "row 7: " in said.sentence
+    assert Path(uncounted.data.train[0]).name in said.sentence
+    assert "files" in said.sentence
+
+
 def test_the_template_that_trains_is_the_one_that_is_looked_at(recipe: Recipe, tmp_path: Path) -> None:
     """Qwen3's own template drops earlier thinking; TRL's training form of it, which trains, does not."""
     folder = Path(next(iter(util.find_spec("trl").submodule_search_locations)), "chat_templates")  # type: ignore[union-attr,arg-type]

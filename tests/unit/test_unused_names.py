@@ -72,6 +72,8 @@ def unused(*rows: dict[str, Any]) -> UnusedNames:
         ({"prompt": "q", "response": "a", "is_safe": False, "status": "approved"}, ["is_safe", "status"], [],
          ["is_safe", "status"]),
         ({"prompt": "q", "chosen": "a", "rejected": "b", "chosen_reward": 1.5}, ["chosen_reward"], [], []),
+        ({"user": "q", "assistant": "a", "user_2": "r", "chat_history": [["x", "y"]], "conversation_id": "1"},
+         ["user_2", "chat_history", "conversation_id"], [], ["user_2", "chat_history"]),
         ({"text": "t", "role": "prompter", "in_gsm8k_train": False}, ["role", "in_gsm8k_train"], [], ["role"]),
         ({"system": "s", "messages": [{"role": "system", "content": "t"}, ASKED, ANSWERED]}, ["system"], [],
          ["system"]),
@@ -190,3 +192,13 @@ def test_a_column_without_a_name_is_named_as_such_and_choices_have_a_sentence_of
     (words,) = unused({"question": "q", "option_a": "red", "option_b": "blue", "answer": "B"}).warnings
     assert "`option_a`, `option_b`" in words
     assert "choices" in words
+
+
+def test_rows_whose_answers_are_all_excluded_from_the_loss_are_said_before_a_start(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    masked = {"messages": [ASKED, {**ANSWERED, "weight": 0}]}
+    for rows, expected in (([masked] * 3, 1), ([masked, {"messages": [ASKED, ANSWERED]}], 0)):
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        checks = preflight(Recipe(data=Data(train=(str(path),))), tmp_path)
+        said = [each for each in checks if each.verdict == "warn" and "nothing is learned" in each.sentence]
+        assert len(said) == expected

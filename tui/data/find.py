@@ -132,8 +132,8 @@ class Finder:
                     entries = tuple(hits.matches)
                     yield SearchProgress(query, entries, hits.done, hits.complete, hits.matches)
             except TunedeckError as fault:
-                self._post(Notice(str(fault), failed=True))
                 yield SearchProgress(query, (), 0, complete=True, stopped=True)
+                self._post(Notice(str(fault), failed=True))  # last, since an empty list forgets what was said of a row
 
         self._run(found(), ended)
 

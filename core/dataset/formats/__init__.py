@@ -5,5 +5,5 @@ from core.dataset.formats.recognize import FORMATS, choose, format_named, recogn
 
 __all__ = ["FORMATS", "READING", "UNKNOWN", "Format", "Recognition", "choose", "format_named", "recognize", "to_sample"]
 
-READING = 3
+READING = 4
 """Part of the keys of what is stored about samples; changes when the same rows are read otherwise than before."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.dataset.formats.calls import call_id, read_calls
+from core.dataset.formats.decode import decoded
 from core.dataset.records import Unreadable, json_type
 
 _TEXT = frozenset(("text", "input_text", "output_text", "refusal"))
@@ -16,6 +17,7 @@ _CALLS = frozenset(("tool_call", "tool_calls", "function_call", "tool_use", "too
 _RESULTS = frozenset(("tool_result", "tool_response", "function_response", "tool-result"))
 _TEXT_KEYS = ("text", "value", "content", "reasoning", "thinking", "refusal", "summary")
 _RESULT_IDS = ("tool_use_id", "tool_call_id", "toolCallId", "toolUseId", "call_id", "id")
+_HEAD = 4_096
 _GEMINI = {
     **dict.fromkeys(("functionCall", "function_call"), "tool_call"),
     **dict.fromkeys(("functionResponse", "function_response"), "function_response"),
@@ -30,6 +32,8 @@ MEDIA = {
     **dict.fromkeys(("file", "input_file", "document", "file_url"), "file"),
 }
 """Types of content parts that are no text, to their kind."""
+
+_TYPES = frozenset((*_TEXT, *_REASONING, *_CALLS, *_RESULTS, *MEDIA))
 
 MEDIA_KEYS = frozenset(("image", "images", "audio", "audios", "video", "videos"))
 """Keys of turns and columns that hold such things; the names of `MEDIA`."""
@@ -80,7 +84,10 @@ def read_content(content: Any) -> Content:
     if content is None:
         return Content()
     if isinstance(content, str):
-        return Content(content)
+        parts = _parts_in(content)
+        if parts is None:
+            return Content(content)
+        content = parts
     if isinstance(content, dict):
         content = [content]
     if not isinstance(content, list):
@@ -110,6 +117,19 @@ def read_content(content: Any) -> Content:
         else:
             raise Unreadable(f"unknown content part type {kind!r}")
     return Content("".join(texts), "\n".join(thoughts), calls, tuple(results), tuple(dict.fromkeys(media)))
+
+
+def _parts_in(text: str) -> list[dict[str, Any]] | None:
+    """The typed parts that a content holds as JSON text, as tables and logs keep them; None for other text."""
+    if not text.startswith("[{") or '"type"' not in text[:_HEAD] or not text.rstrip().endswith("}]"):
+        return None
+    try:
+        found = decoded(text)
+    except Unreadable:
+        return None
+    if not isinstance(found, list) or not all(isinstance(part, dict) and part.get("type") in _TYPES for part in found):
+        return None
+    return found if any(part.get("type") in _TEXT and isinstance(part.get("text"), str) for part in found) else None
 
 
 def read_result(content: Any) -> ToolResult:

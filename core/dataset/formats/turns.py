@@ -198,10 +198,14 @@ def read_turn(turn: Any, names: TurnNames = USUAL, *, mask_trained: bool = False
         said, text = (
             (turn.get("role"), turn.get("content")) if "role" in turn else (turn.get("from"), turn.get("value"))
         )
-        if isinstance(text, str) and isinstance(said, str) and (plain := ROLES.get(said)) is not None:
-            return (Message(plain, text),)
+        known = ROLES.get(said) if isinstance(said, str) else None
+        if known is not None and isinstance(text, str) and text[:2] != "[{":
+            return (Message(known, text),)
     role_keys = (names.role,) if names.role else ROLE_KEYS
     name = next((turn[key] for key in role_keys if turn.get(key) is not None), None)
+    if name is not None and not isinstance(name, str):
+        key = next(key for key in role_keys if turn.get(key) is not None)
+        raise Unreadable(f"`{key}` should be the name of the speaker, but it is {json_type(name)}")
     if not isinstance(name, str):
         raise Unreadable(f"no `{names.role or 'role` or `from'}`, so the speaker is unknown")
     content_keys = (names.content,) if names.content else CONTENT_KEYS

@@ -37,7 +37,8 @@ _PLAIN = frozenset((
 ))  # fmt: skip
 _TELLING = frozenset((
     *FLAG_KEYS, *MEDIA_KEYS, *REASONING_KEYS, "labels", "class", "choices", "options", "endings", "candidates",
-    "think", "role", "chat_template_kwargs", "train_on", "reward", "rewards", "toolconfig", "tool_config", "functions",
+    "think", "role", "sys", "persona", "preamble", "previous_turns",
+    "chat_template_kwargs", "train_on", "reward", "rewards", "toolconfig", "tool_config", "functions",
     "rationale", "explanation", "thought", "thoughts", "cot", "chain_of_thought", "reasoning_details", "analysis",
     "sample_weight", "weights", "masks", "targets", "outputs", "responses", "completions", "winner", "loser",
     "ground_truth", "gold", "sentiment", "image_url", "image_urls", "image_path", "image_paths", "audio_path",
@@ -48,12 +49,14 @@ _TELLING = frozenset((
 ))  # fmt: skip
 _TELLING_PARTS = re.compile(
     r"(?:^|_)(?:answers?|response|output|completion|reasoning|rationale|thinking|cot|thought|trajectory|trajectories|"
-    r"label|chosen|rejected|context|ctx|passage|hint|evidence|fact|document|doc|choice|option|distractor|preference)s?"
+    r"label|chosen|rejected|context|ctx|passage|hint|evidence|fact|history|dialog|dialogue|document|doc|choice|option|distractor|preference)s?"
     r"(?:_|\d|$)"
 )
 _VERDICT = re.compile(
     r"(?:is|was)_(?:un)?(?:safe|chosen|preferred|accepted|approved|helpful|harmful|valid|right|wrong|best|better|good)"
 )
+_TURN = re.compile(r"(?:user|human|assistant|bot|gpt|turn)_?\d{1,2}")
+"""Columns that hold a turn each."""
 _CHOICES = re.compile(r"[a-e]|(?:op|opt|sol|choice|option)_?[a-e1-5]")
 """Columns that hold a choice each."""
 _LOSS_PARTS = re.compile(
@@ -444,7 +447,7 @@ def _is_telling(name: str, value: Any, sample: Sample) -> bool:
         return True
     if sample.kind == "text" and short in _TEXTS:  # a second text, such as `code` beside `text`
         return True
-    if short in _SPLITS and _holds_out(value):
+    if (short in _SPLITS and _holds_out(value)) or _TURN.fullmatch(short):
         return True
     if _VERDICT.fullmatch(short) or _says_loss(name, value) or (_judges(value) and not _OF_THE_PROMPT.search(short)):
         return True

@@ -29,7 +29,7 @@ from core.paths import hidden_dir
 DROP_FLAGS = ("exact_duplicate", "empty_answer", "role_order", "missing_turn", "leak_exact", CONTROL_TOKENS)
 """Rows with these flags are dropped unless the user decided to keep them."""
 
-VERSION = 7
+VERSION = 8
 """Of what goes into a view; part of the fingerprint, so that a later program builds its own."""
 
 _CHUNK = 2**20
