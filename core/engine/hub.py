@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.clean import clean_line
 from core.engine.short_memory import short_of
+from core.engine.worker import WorkerStopped
 from core.errors import BadInput, TunedeckError
 
 
@@ -22,14 +23,11 @@ def explain(source: str, what: str) -> Iterator[None]:
     Raises:
         BadInput: instead of any of their errors.
     """
-    from huggingface_hub.errors import HFValidationError
-    from safetensors import SafetensorError
-
     try:
         yield
-    except TunedeckError:
+    except (TunedeckError, WorkerStopped):
         raise
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError, HFValidationError) as error:
+    except Exception as error:  # the Rust of tokenizers raises bare ones, strict configurations their own
         if short_of(error):  # whoever loads knows what to make smaller
             raise
         raise _sentence(error, source, what) from error
@@ -75,6 +73,8 @@ def _sentence(error: BaseException, source: str, what: str) -> BadInput:
         )
     if isinstance(error, ImportError):
         return BadInput(f"The {what} needs a package that is missing: {_first(words)}", where=source)
+    if not isinstance(error, OSError | ValueError | RuntimeError):  # what else says little by itself
+        words = f"{type(error).__name__}: {words}"
     return BadInput(
         f"The {what} cannot be loaded: {_first(words)}",
         where=source,
@@ -89,5 +89,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _first(words: str) -> str:
+    """The first line, with the next where it only introduces that."""
     lines = [line.strip() for line in words.splitlines() if line.strip()]
-    return clean_line(lines[0] if lines else "no reason given", 300).rstrip(".")
+    said = " ".join(lines[: 2 if lines and lines[0].endswith(":") else 1])
+    return clean_line(said or "no reason given", 300).rstrip(".")

@@ -11,6 +11,7 @@ from core.clean import clean_line
 from core.dataset.sample import Message
 from core.errors import BadInput
 from core.recipe import templates
+from core.recipe.rules.template import REFUSALS
 
 _MARKERS = re.compile(r"\{%-?\s*generation\s*-?%\}")
 _PROBE = (
@@ -79,7 +80,7 @@ def tokenize(tokenizer: Any, talk: list[dict[str, Any]], tools: Any, **options: 
 
     try:
         return tokenizer.apply_chat_template(talk, tools=tools, tokenize=True, return_dict=True, **options)
-    except (TemplateError, TypeError, ValueError, KeyError, IndexError) as error:
+    except (TemplateError, *REFUSALS) as error:
         if "TextEncodeInput" in str(error):  # what tokenizers says of it
             what = "A text contains a lone surrogate (such as \\ud800), which is not a character"
             raise BadInput(what, do="Fix the text, or drop the row") from error
@@ -163,7 +164,7 @@ def _render(tokenizer: Any, text: str) -> tuple[str, ...]:
             )
             for talk in talks
         )
-    except (TemplateError, TypeError, ValueError):
+    except (TemplateError, *REFUSALS):
         return ()
 
 
@@ -183,7 +184,7 @@ def _facts(tokenizer: Any, text: str, origin: str) -> Template:
             list(_PROBE[:1]), chat_template=text, tokenize=False, add_generation_prompt=True
         )
         answered = tokenizer.apply_chat_template(list(_PROBE[:2]), chat_template=text, tokenize=False)
-    except (TemplateError, TypeError, ValueError) as error:
+    except (TemplateError, *REFUSALS) as error:
         raise BadInput(
             f"The chat template cannot render a plain conversation: {error}",
             where=origin,

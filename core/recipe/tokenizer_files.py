@@ -14,8 +14,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from core.clean import clean_line
+
 _ADDED = re.compile(r'"added_tokens"\s*:\s*(?=\[)')
 _VOCABULARY = re.compile(r'"vocab"\s*:\s*(?=[\[{])')
+_KIND = re.compile(r'"model"\s*:\s*\{\s*"type"\s*:\s*"([^"]*)"')
+_KINDS = frozenset(("BPE", "Unigram", "WordPiece", "WordLevel"))
 _BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 _NO_DEFAULTS = frozenset(("PreTrainedTokenizerFast", "TokenizersBackend", "PreTrainedTokenizer"))
 """Tokenizer classes that have no end token unless a file names one."""
@@ -69,6 +73,8 @@ def _read(folder: Path, stamps: tuple[tuple[int, int], ...]) -> TokenizerFacts:
             return TokenizerFacts(fault="tokenizer.json is a Git LFS pointer")
         if not (text.startswith("{") and text.endswith("}")):
             return TokenizerFacts(fault="tokenizer.json is truncated or not JSON")
+        if (kind := _KIND.search(text)) and kind[1] not in _KINDS:
+            return TokenizerFacts(fault=f"tokenizer.json is of an unknown kind, {clean_line(kind[1], 40)}")
         added, vocabulary = _part(text, _ADDED), _part(text, _VOCABULARY)
         ids = {str(token["content"]): int(token["id"]) for token in added or ()} | _beside(folder)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

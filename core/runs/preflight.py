@@ -33,7 +33,7 @@ from core.recipe.precision import precision_of
 from core.recipe.quantized import can_be_trained_on
 from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.rules import tokens
-from core.recipe.rules.template import marked_twin, template_text
+from core.recipe.rules.template import marked_twin, template_text, why_it_refuses
 from core.recipe.rules.validate import validate
 from core.recipe.tasks import TASKS
 from core.recipe.tokenizer_files import read_tokenizer
@@ -319,6 +319,9 @@ def _template(seen: _Seen) -> Iterator[PreflightCheck]:
         yield PreflightCheck(
             "chat template", "stop", "The model has no chat template. Choose one, such as chatml.", path
         )
+    elif refused := why_it_refuses(template):
+        words = f"The chat template cannot render a question and its answer: {refused}. Choose another template."
+        yield PreflightCheck("chat template", "stop", words, path)
     elif not TASKS[recipe.task].marks:
         yield PreflightCheck("chat template", "ok", f"Prompts and answers are rendered with {own}.")
     elif recipe.data.loss_on == "everything" or marks_answers(template):

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from core.recipe.asks import code_ask
 from core.recipe.memory import forecast, trained_parameters, weight_bytes
 from core.recipe.model_shape import read_shape
 from core.recipe.recipe import Model, Recipe, put
+from core.recipe.tokenizer_files import read_tokenizer
 from tests.kit.stored_quantized import save_quantized
 
 BASE = SAMPLE_DATA / "tiny_base"
@@ -285,5 +287,39 @@ def test_a_loss_that_is_not_the_models_own_stops_the_run(model_type: str, same: 
         model.lm_head.register_forward_hook(lambda *_: torch.ones(2) @ torch.ones(3))  # sizes that do not fit
         with pytest.raises(BadInput, match=r"cannot be computed \(RuntimeError"):
             check_loss(model, tokenizer)
-    with pytest.raises(BadInput, match=rf"{len(tokenizer):,} tokens, the embedding {len(tokenizer) - 1:,} rows"):
+    with pytest.raises(BadInput, match=rf"{len(tokenizer):,} tokens.* {len(tokenizer) - 1:,} rows"):
         check_vocabulary(tiny(model_type, vocabulary=len(tokenizer) - 1), tokenizer)
+
+
+def _edit(file: Path, **values: Any) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"num_hidden_layers": "2"}, "num_hidden_layers"),
+        ({"num_attention_heads": 7}, "cannot be loaded: .*attention heads"),
+        ({"dtype": "float7"}, "float7"),
+        ({"hidden_act": "zig"}, "KeyError: 'zig'"),
+    ],
+)
+def test_whatever_a_configuration_makes_transformers_raise_is_a_sentence(
+    base: Path, values: dict[str, Any], words: str
+) -> None:
+    _edit(base / "config.json", **values)
+    with pytest.raises(BadInput, match=words) as caught:
+        _load(base)
+    assert str(base) in str(caught.value)
+
+
+def test_a_tokenizer_that_its_own_library_cannot_read_is_a_sentence(base: Path) -> None:
+    file = base / "tokenizer.json"
+    whole = json.loads(file.read_text())
+    whole["model"]["merges"] = [["zz", "qq"]]
+    file.write_text(json.dumps(whole))
+    with pytest.raises(BadInput, match="tokenizer cannot be loaded"):
+        load_tokenizer(Model(path=str(base)))
+    whole["model"]["type"] = "Magic"
+    file.write_text(json.dumps(whole))
+    assert "Magic" in read_tokenizer(base).fault

@@ -16,7 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from core.errors import BadInput
 from core.recipe import templates
 from core.recipe.model_shape import marks_answers
-from core.recipe.rules.template import marked_twin, template_text
+from core.recipe.rules.template import marked_twin, template_text, why_it_refuses
 from tests.kit.recipe_models import TINY, shape_from
 
 _CHATML = (
@@ -146,3 +146,19 @@ def test_the_chosen_template_is_a_shipped_one_a_file_or_the_models_own(tmp_path:
     assert template_text(str(file), shape) == "mine"
     with pytest.raises(BadInput, match=r"There is no such chat template\. Use a \.jinja file or one of chatml"):
         template_text(str(tmp_path / "none.jinja"), shape)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("{% for x %}", "expected token"),
+        ("{{ 1 / 0 }}", "division"),
+        ("{{ raise_exception('no such role') }}", "no such role"),
+        ("{{ messages[5].content }}", "5"),
+        ("{{ messages | nonsense }}", "nonsense"),
+        (_CHATML, ""),
+    ],
+)
+def test_a_template_that_renders_no_conversation_says_why(text: str, word: str) -> None:
+    assert word in why_it_refuses(text)
+    assert bool(word) == bool(why_it_refuses(text))

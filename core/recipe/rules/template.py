@@ -19,6 +19,9 @@ from core.recipe.model_shape import ModelShape, marks_answers
 from core.recipe.recipe import Recipe
 from core.recipe.tasks import TASKS
 
+REFUSALS = (TypeError, ValueError, ArithmeticError, RecursionError, AttributeError, LookupError)
+"""What the rendering of a template raises besides jinja2's own errors."""
+
 
 def _talk(*turns: str) -> list[dict[str, str]]:
     return [dict(zip(("role", "content"), turn.split(), strict=True)) for turn in turns]
@@ -120,12 +123,33 @@ def _render(template: str, talk: list[dict[str, Any]], **given: Any) -> str | No
     """A talk through a template, as transformers sets jinja2 up; None where the template refuses it."""
     from jinja2 import TemplateError
 
-    values = {**_SPECIAL, "add_generation_prompt": talk[-1]["role"] == "user" if talk else False, **given}
     try:
-        text: str = _compiled(template).render(messages=talk, **values)
-    except (TemplateError, TypeError, ValueError, ArithmeticError, RecursionError, AttributeError, LookupError):
+        return _rendered(template, talk, **given)
+    except (TemplateError, *REFUSALS):
         return None
+
+
+def _rendered(template: str, talk: list[dict[str, Any]], **given: Any) -> str:
+    values = {**_SPECIAL, "add_generation_prompt": talk[-1]["role"] == "user" if talk else False, **given}
+    text: str = _compiled(template).render(messages=talk, **values)
     return text
+
+
+def why_it_refuses(template: str) -> str:
+    """Why a template cannot render a question with its answer, which no run can do without; "" if it can.
+
+    Always "" where jinja2 is not installed: then only the worker can tell.
+    """
+    if util.find_spec("jinja2") is None:
+        return ""
+    from jinja2 import TemplateError
+
+    talk = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    try:
+        _rendered(template, talk)
+    except (TemplateError, *REFUSALS) as error:
+        return clean_line(str(error) or type(error).__name__, 200).rstrip(".")
+    return ""
 
 
 @lru_cache(maxsize=16)
