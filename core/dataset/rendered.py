@@ -74,7 +74,7 @@ def ways_on(lost: Iterable[str]) -> str:
     found = set(lost)
     named = [name for name, words in PARTS.items() if any(re.search(rf"(?:^|, ){words}\b", each) for each in found)]
     parts = f" to {', '.join(named)}" if named else ""
-    return f"Choose another chat template, add {_FLAG} to data.drop_flags to drop these rows, or set {_FIELD}{parts}"
+    return f"Choose another chat template, add {_FLAG} to data.drop_flags, or set {_FIELD}{parts}"
 
 
 def holds_more(turns: Iterable[Message], tools: Sequence[Any]) -> bool:

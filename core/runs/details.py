@@ -155,4 +155,4 @@ def _split_words(said: Mapping[str, Any], split: Mapping[str, Any]) -> str:
 def _reason(reason: str) -> str:
     """A reason of the manifest: a flag's name, or what is said in place of a key that is none."""
     old = reason.replace("bad_row", "unreadable")  # what earlier versions wrote
-    return {"decision": "dropped by you", "like_eval": "similar to an eval sample"}.get(reason, old)
+    return {"decision": "dropped by hand", "like_eval": "similar to an eval sample"}.get(reason, old)

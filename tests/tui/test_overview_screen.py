@@ -80,7 +80,7 @@ async def test_the_overview_is_shown_exported_and_leads_to_audit_and_decisions(
         await until(pilot, lambda: "leaks             1" not in shown(app) or "row 3  " not in shown(app), "the drop")
         (standing,) = read_ledger(tmp_path).standings().values()
         assert standing.verdict == "drop"
-        await until(pilot, lambda: "dropped by you 1" in shown(app), "the new overview")
+        await until(pilot, lambda: "dropped by hand 1" in shown(app), "the new overview")
 
         await pilot.press("A")
         await until(pilot, lambda: "audit: 0 of 59" in title(app), "the audit")
@@ -107,7 +107,7 @@ async def test_the_data_screen_leads_to_the_export_which_says_what_was_written_a
         doing = app.screen.query_one("#doing")
         await until(pilot, lambda: "rejects.jsonl" in text_of(doing), "what was written")
         words = " ".join(text_of(doing).split())
-        assert "2 excluded (malformed line 1, dropped by you 1) to tickets.curated.rejects.jsonl" in words
+        assert "2 excluded (malformed line 1, dropped by hand 1) to tickets.curated.rejects.jsonl" in words
         held = len((tmp_path / "tickets.curated.eval.jsonl").read_bytes().splitlines())
         assert f"{59 - held} samples to tickets.curated.jsonl, {held} held out to tickets.curated.eval.jsonl" in words
 

@@ -26,7 +26,7 @@ _LEAKS = 5
 _FILES = 3
 _UNREADABLE = ("unreadable", "unreadable in eval")
 _REASONS = {
-    "decision": "dropped by you",
+    "decision": "dropped by hand",
     "bad_line": "malformed line",
     "like_eval": "prompt equal to an eval prompt",
     "unreadable in eval": "unreadable, in the eval file",
@@ -200,7 +200,7 @@ def _not_rendered(train: Mapping[str, Any], held_out: str) -> Iterator[Pieces]:
             yield [(f"    row {count(row + 1)}", "text"), (f"  {clean_line(what, 200)}", "muted")]
         if lost > _LEAKS:
             yield [(f"    and {count(lost - _LEAKS)} more", "muted")]
-        ways = "training will not start: choose another template, drop not_rendered, or set data.train_without"
+        ways = "blocks the run: choose another template, drop the rows (not_rendered), or set data.train_without"
         if not held_out:
             yield [(f"    {ways}", "muted")]
     if lost := train.get("context_lost"):

@@ -142,7 +142,7 @@ class Data:
         "auto",
         title="Eval format",
         help="The format of the separate eval file, if it differs from the training data.",
-        consequence="An eval file may be in a different format from the training data.",
+        consequence="Evaluation needs rows with answers. Prompts alone are only checked for leaks.",
         choices={"auto": "detected from its first rows", **_FORMATS},
         advanced=True,
         when=filled("data.eval"),
@@ -151,7 +151,7 @@ class Data:
         {},
         title="Eval column mapping",
         help="The column mapping of the separate eval file: prompt=question, completion=reply.",
-        consequence="An eval file may have different columns from the training data.",
+        consequence="Columns mapped for the training data also apply to the eval file, if it has them.",
         advanced=True,
         when=filled("data.eval"),
     )
