@@ -225,11 +225,16 @@ class Listing:
         Of a shared audit: one that nobody else reads, where there is one.
         """
         mine = {entry for entry in self.mine if not self.rows.decision(entry)}
+        free = -1
         for further in self._undecided_after(position):
+            if further <= position and free >= 0:  # round once: what was skipped comes after what lies ahead
+                break
             entry = self.entry_at(further)
-            if entry in mine or (not mine and entry not in self.taken):
+            if entry in mine and further != position:
                 return further
-        return position
+            if free < 0 and entry not in self.taken:
+                free = further
+        return position if free < 0 else free
 
     def undecided_from(self, position: int, many: int) -> list[int]:
         """The next undecided entries from a position on, those before it last.
