@@ -84,6 +84,7 @@ def test_a_live_run_survives_a_move_there_and_back_with_its_keeper(live: JobFold
     aside.rename(live.path.parent)
     seen = steps(live)[-1]
     until(lambda: steps(live)[-1] > seen + 3, "its steps are logged again")
+    until(lambda: lines(live.gpu)[-1]["t"] > away_until, "its devices are read again")
     assert standing(live).state == "running"
     assert live.read_job()["keeper"] == keeper
     assert process.is_alive(worker)
