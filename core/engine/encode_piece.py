@@ -111,7 +111,8 @@ def main(argv: Sequence[str]) -> int:
     settings = EncodingSettings.from_json(given["settings"])
     codes = column_codes(settings, tokenizer.length)
     out = sys.stdout.buffer
-    gc.disable()  # a fifteenth of the time; once a piece will do
+    gc.disable()  # a fifteenth of the time; once a piece will do, and of what is new
+    gc.freeze()
     with view.open("rb") as stream:
         for line in sys.stdin.buffer:
             asked = json.loads(line)

@@ -23,7 +23,7 @@ from tests.benchmarks.near_rows import near_rows
 from tests.benchmarks.table import Row
 from tests.conftest import PUBLIC_DATA
 
-SAMPLES = int(os.environ.get("TUNEDECK_BENCH_ENCODE_SAMPLES", "20_000"))
+SAMPLES = int(os.environ.get("TUNEDECK_BENCH_ENCODE_SAMPLES", "40_000"))
 CHECKED = 500
 TOKENS = 600
 """Each sample has at least so many, and often twice as many."""
