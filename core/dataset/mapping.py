@@ -86,7 +86,7 @@ class Chosen:
 
     @property
     def encodings(self) -> dict[str, str]:
-        """All that was said of encodings, as it stands in `columns`."""
+        """The entries of `columns` that name an encoding."""
         return {name: value for name, value in self.columns.items() if name.rpartition(":")[2] == ENCODING and value}
 
     @property

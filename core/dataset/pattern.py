@@ -1,4 +1,4 @@
-"""Search by a regular expression, in a process of its own: some expressions never end, and none can be interrupted."""
+"""Search by a regular expression, in a separate process: some never end, and a running one cannot be interrupted."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from core.paths import SAMPLE_DATA
 from core.runs.artifacts import adapter_words, read_adapter
 from core.runs.scores import Answer, Comparison, read_comparison
 from core.units import duration
+from tui.commands.arguments import add_workspace_argument
 from tui.commands.output import print_json, say
 
 RECIPE = SAMPLE_DATA / "recipe.yaml"
@@ -25,13 +26,7 @@ RECIPE = SAMPLE_DATA / "recipe.yaml"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--headless", action="store_true", help="Do not open the app, even on a terminal.")
-    parser.add_argument(
-        "--workspace",
-        type=Path,
-        default=Path(),
-        metavar="FOLDER",
-        help="Folder for `runs/` (default: the current one).",
-    )
+    add_workspace_argument(parser)
     parser.add_argument("--json", action="store_true", help="Do not open the app; print one JSON object at the end.")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from core.clean import clean_line
 from core.errors import BadInput, TunedeckError
+from tui.commands.arguments import add_set_argument, add_workspace_argument
 from tui.commands.exit_codes import EXIT_BAD_INPUT, EXIT_OK
 from tui.commands.output import complain, print_json, say
 from tui.commands.scan import add_eval_arguments, eval_settings
@@ -28,21 +29,9 @@ _MARKS = {"ok": "ok   ", "warn": "warn ", "stop": "STOP "}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("recipe", type=Path, metavar="RECIPE.yaml", help="Recipe to check.")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="Change a field, such as lora.rank=32; can be repeated.",
-    )
+    add_set_argument(parser)
     add_eval_arguments(parser)
-    parser.add_argument(
-        "--workspace",
-        type=Path,
-        default=Path(),
-        metavar="FOLDER",
-        help="Folder for `runs/` (default: the current one).",
-    )
+    add_workspace_argument(parser)
     parser.add_argument("--json", action="store_true", help="Print one JSON object with all lines.")
 
 

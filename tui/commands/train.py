@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from tui.commands import queue
+from tui.commands.arguments import add_set_argument, add_workspace_argument
 from tui.commands.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, STATE_CODES
 from tui.commands.output import print_json, say
 from tui.commands.queue import add_wish_arguments
@@ -27,13 +28,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("recipe", type=Path, metavar="RECIPE.yaml", help="Recipe to train; `tunedeck init` writes one.")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="Change a field, such as lora.rank=32; can be repeated.",
-    )
+    add_set_argument(parser)
     add_eval_arguments(parser)
     parser.add_argument("--name", metavar="NAME", help="Name of the run (default: the recipe's).")
     parser.add_argument("--detach", action="store_true", help="Start the run and return right away.")
@@ -48,13 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--nodes", type=int, default=1, metavar="N", help="Number of machines for the Slurm script (default: 1)."
     )
-    parser.add_argument(
-        "--workspace",
-        type=Path,
-        default=Path(),
-        metavar="FOLDER",
-        help="Folder for `runs/` (default: the current one).",
-    )
+    add_workspace_argument(parser)
     parser.add_argument("--json", action="store_true", help="Print id, state and folder as one JSON object.")
 
 

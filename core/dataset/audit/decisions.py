@@ -98,7 +98,7 @@ class DecisionState:
     users: tuple[str, ...] = field(default=(), compare=False)
 
     def verdict_of(self, user: str) -> RowVerdict:
-        """One reviewer's own verdict; "" where there is none."""
+        """A reviewer's last verdict, or ""."""
         return next((verdict for name, verdict in self.verdicts if name == user), "")
 
 
@@ -188,7 +188,7 @@ class Ledger:
         return {each.user: each.id for each in self._made.get(key, ())}
 
     def decider(self, key: str) -> str:
-        """Who gave the verdict on a row that stands; "" where there is none."""
+        """The reviewer whose verdict on a row counts, or ""."""
         found = ""
         for each in self._made.get(key, ()):
             if each.action in _VERDICTS and (each.payload.get("stands") is not False or not found):

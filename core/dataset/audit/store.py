@@ -132,7 +132,7 @@ class _Request:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """Something else that the thread does on the table, in a transaction of its own."""
+    """Another task for the thread that writes the table; runs in its own transaction."""
 
     run: Callable[[sqlite3.Connection], Any]
     future: Future[Any]

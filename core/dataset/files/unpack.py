@@ -1,6 +1,6 @@
 """Unpacks one sheet of a workbook, or one file of a zip: `python -m core.dataset.files.unpack REQUEST`.
 
-A process of its own with limits, because such files unpack to anything: a sheet of a few kilobytes can name a cell in
+A separate process with limits, because such files can unpack to anything: a sheet of a few kilobytes can name a cell in
 row 1,048,576 of column XFD, and a zip of a megabyte can hold a terabyte. It prints one JSON object and imports nothing
 of the rest of the program.
 """

@@ -58,7 +58,7 @@ def answer_of_row(row: Mapping[str, Any], columns: Mapping[str, str], name: str)
 
 
 def context_of(row: Mapping[str, Any], columns: Mapping[str, str], name: str) -> str:
-    """The context in a mapped column, "" where there is none."""
+    """The context in a mapped column, or ""."""
     column = columns.get(name)
     return "" if column is None else context_text(row.get(column), column)
 
