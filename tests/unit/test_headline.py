@@ -234,7 +234,8 @@ def test_a_printed_line_has_the_headline_first() -> None:
 # -- nobody else names the loss --------------------------------------------------------------------------------
 
 _DECLARED = {
-    "core/recipe/tasks.py": "the table of tasks",
+    "core/recipe/tasks/task.py": "the names, and what every trainer calls them",
+    "core/recipe/tasks/supervised.py": "a title",
     "core/jobs/runs.py": "`tunedeck runs --json` and its cache",
     "core/dataset/formats/chat.py": "a column of other tools that says whether a row is trained on",
     "core/dataset/formats/loss_flags.py": "keys of other tools that say whether a turn is trained on",

@@ -1,7 +1,4 @@
-"""What kinds of training there are: one row each, from which the form, validation and the docs take what differs.
-
-Standard library only. What a task computes lives in `core.training.tasks`, one file per task.
-"""
+"""What a kind of training says of itself: the type of the rows."""
 
 from __future__ import annotations
 
@@ -10,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from core.dataset.sample import SampleKind
-from core.recipe.conditions import Condition, one_of
 from core.recipe.declare import ProblemLevel
 from core.recipe.values import Value
 
@@ -121,93 +117,5 @@ class Task:
     refuses: tuple[Limit, ...] = ()
 
 
-_TOKEN_METRICS = {"entropy": "entropy", "mean_token_accuracy": "token accuracy"}
-
-SFT = Task(
-    name="sft",
-    meaning="supervised fine-tuning: learn to give the answers in the data, or to continue its text",
-    title="SFT",
-    module="supervised",
-    samples=("messages", "text", "preference", "kto"),
-    wants="conversations, plain text, or the good answers of preference data",
-    unused={
-        "preference": "SFT trains on the chosen answers of preference pairs and ignores the rejected ones. "
-        "Set the task to dpo to train on both.",
-        "kto": "SFT trains on the answers labeled good and ignores the bad ones.",
-    },
-    columns=("input_ids", "labels"),
-    marks=True,
-    metrics=_TOKEN_METRICS,
-    headline=Headline(LOSS, EVAL_LOSS, "lower", "loss", "nats per token", per_token=True),
-    rates={"lora": (1e-4, 5e-4), "full": (1e-5, 5e-5)},
-)
-
-DPO = Task(
-    name="dpo",
-    meaning="preference pairs: make the chosen answer more likely than the rejected one, relative to the base model",
-    title="DPO",
-    module="preference",
-    samples=("preference",),
-    wants="preference pairs: a prompt with a chosen and a rejected answer",
-    sections=("dpo",),
-    columns=("prompt_ids", "chosen_ids", "rejected_ids"),
-    metrics={
-        "rewards/margins": "reward margin",
-        "rewards/accuracies": "reward accuracy",
-        "rewards/chosen": "chosen reward",
-        "rewards/rejected": "rejected reward",
-        "logps/chosen": "chosen log-prob",
-        "logps/rejected": "rejected log-prob",
-        **_TOKEN_METRICS,
-    },
-    headline=Headline(LOSS, EVAL_LOSS, "lower", "DPO loss", "", per_token=False),
-    rates={"lora": (5e-6, 2e-5), "full": (5e-7, 5e-6)},
-    sequences=2,
-    reference=True,
-    refuses=(
-        Limit("data.packing", "DPO compares whole pairs and cannot pack them. Set packing to none.", accepts=("none",)),
-        Limit(
-            "data.loss_on",
-            "DPO trains on answers, never on the prompt. Set this to answers.",
-            accepts=("answers",),
-        ),
-        Limit(
-            "training.group_by_length",
-            "DPO cannot group batches by length because each sample is a pair. Set this to no.",
-            accepts=(False,),
-        ),
-        Limit(
-            "training.parallel",
-            "Full DPO needs the whole base model as a reference on each GPU, which fsdp cannot shard "
-            "here. Use ddp, or set the method to lora.",
-            accepts=("ddp",),
-            given={"method": "full"},
-        ),
-        Limit(
-            "lora.dropout",
-            "Dropout has no effect: DPO turns it off because it compares two passes of the same model.",
-            accepts=(0.0,),
-            severity="note",
-            given={"method": "lora"},
-        ),
-    ),
-)
-
-TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, DPO)}
-"""Every task by its name, in the order of the form."""
-
-
-def task_named(name: object) -> Task:
-    """The task of a name; supervised training where a file, older than the key, has none that is known."""
-    return TASKS.get(name, SFT) if isinstance(name, str) else SFT
-
-
-def task_of(payload: object) -> Task:
-    """The task of a job, from what `job.json` says of it; supervised training where that names none."""
-    recipe = payload.get("recipe") if isinstance(payload, Mapping) else None
-    return task_named(recipe.get("task")) if isinstance(recipe, Mapping) else SFT
-
-
-def tasks_with(section: str) -> Condition:
-    """That the task is one that reads this section of the recipe."""
-    return one_of("task", *(task.name for task in TASKS.values() if section in task.sections))
+TOKEN_METRICS = {"entropy": "entropy", "mean_token_accuracy": "token accuracy"}
+"""What TRL's trainers log of the tokens that carry loss."""

@@ -1,0 +1,49 @@
+"""What kinds of training there are: one row and file each, from which form, validation and docs take what differs.
+
+Standard library only. What a task computes lives in `core.training.tasks`, one file per task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.recipe.conditions import Condition, one_of
+from core.recipe.tasks.preference import DPO
+from core.recipe.tasks.supervised import SFT
+from core.recipe.tasks.task import EVAL_LOSS, LOSS, LOSS_TITLES, TOKEN_METRICS, Better, Headline, Limit, Task
+
+__all__ = [
+    "DPO",
+    "EVAL_LOSS",
+    "LOSS",
+    "LOSS_TITLES",
+    "SFT",
+    "TASKS",
+    "TOKEN_METRICS",
+    "Better",
+    "Headline",
+    "Limit",
+    "Task",
+    "task_named",
+    "task_of",
+    "tasks_with",
+]
+
+TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, DPO)}
+"""Every task by its name, in the order of the form."""
+
+
+def task_named(name: object) -> Task:
+    """The task of a name; supervised training where a file, older than the key, has none that is known."""
+    return TASKS.get(name, SFT) if isinstance(name, str) else SFT
+
+
+def task_of(payload: object) -> Task:
+    """The task of a job, from what `job.json` says of it; supervised training where that names none."""
+    recipe = payload.get("recipe") if isinstance(payload, Mapping) else None
+    return task_named(recipe.get("task")) if isinstance(recipe, Mapping) else SFT
+
+
+def tasks_with(section: str) -> Condition:
+    """That the task is one that reads this section of the recipe."""
+    return one_of("task", *(task.name for task in TASKS.values() if section in task.sections))

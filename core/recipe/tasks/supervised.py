@@ -1,0 +1,24 @@
+"""Supervised fine-tuning: answers in the data, or text."""
+
+from __future__ import annotations
+
+from core.recipe.tasks.task import EVAL_LOSS, LOSS, TOKEN_METRICS, Headline, Task
+
+SFT = Task(
+    name="sft",
+    meaning="supervised fine-tuning: learn to give the answers in the data, or to continue its text",
+    title="SFT",
+    module="supervised",
+    samples=("messages", "text", "preference", "kto"),
+    wants="conversations, plain text, or the good answers of preference data",
+    unused={
+        "preference": "SFT trains on the chosen answers of preference pairs and ignores the rejected ones. "
+        "Set the task to dpo to train on both.",
+        "kto": "SFT trains on the answers labeled good and ignores the bad ones.",
+    },
+    columns=("input_ids", "labels"),
+    marks=True,
+    metrics=TOKEN_METRICS,
+    headline=Headline(LOSS, EVAL_LOSS, "lower", "loss", "nats per token", per_token=True),
+    rates={"lora": (1e-4, 5e-4), "full": (1e-5, 5e-5)},
+)
