@@ -95,6 +95,7 @@ class Task:
         sequences: how many sequences the model computes for one sample.
         marks: whether its loss mask comes from the generation markers of the chat template.
         reference: whether full fine-tuning also needs the base model in memory.
+        dropout: whether its trainer leaves dropout on; one that compares two passes of a model turns it off.
         refuses: fields of which it only supports some values.
     """
 
@@ -114,6 +115,7 @@ class Task:
     sequences: int = 1
     marks: bool = False
     reference: bool = False
+    dropout: bool = True
     refuses: tuple[Limit, ...] = ()
 
 
