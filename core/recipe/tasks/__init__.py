@@ -10,7 +10,17 @@ from collections.abc import Mapping
 from core.recipe.conditions import Condition, one_of
 from core.recipe.tasks.preference import DPO
 from core.recipe.tasks.supervised import SFT
-from core.recipe.tasks.task import EVAL_LOSS, LOSS, LOSS_TITLES, TOKEN_METRICS, Better, Headline, Limit, Task
+from core.recipe.tasks.task import (
+    EVAL_LOSS,
+    LOSS,
+    LOSS_TITLES,
+    TOKEN_METRICS,
+    Better,
+    Headline,
+    Limit,
+    Task,
+    TaskMemory,
+)
 
 __all__ = [
     "DPO",
@@ -24,6 +34,7 @@ __all__ = [
     "Headline",
     "Limit",
     "Task",
+    "TaskMemory",
     "task_named",
     "task_of",
     "tasks_with",
