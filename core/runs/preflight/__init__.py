@@ -1,7 +1,7 @@
 """The checks before a run starts: each is one line, ok, warn or stop. No torch.
 
 A line is one row of `core.runs.preflight.table.LINES`: its name, its heading, and a function that looks at a
-`core.runs.preflight.seen.Seen` and yields what it found.
+`core.runs.preflight.seen.BeforeStart` and yields what it found.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from core.recipe.mapped import with_mapping
 from core.recipe.recipe import Recipe
 from core.runs.placement import placement_of
 from core.runs.preflight.line import CheckResult, PreflightCheck
-from core.runs.preflight.seen import Seen
+from core.runs.preflight.seen import BeforeStart
 from core.runs.preflight.table import LINES
 
 __all__ = ["CheckResult", "PreflightCheck", "preflight", "stops"]
@@ -46,7 +46,7 @@ def preflight(
     """
     recipe = with_mapping(recipe, workspace)
     place = placement_of(recipe, gpus, driver, problem=gpu_problem, wait=wait)
-    seen = Seen(recipe, workspace, place, gpus, gpu_problem, wait=wait, later=later)
+    seen = BeforeStart(recipe, workspace, place, gpus, gpu_problem, wait=wait, later=later)
     found = [
         PreflightCheck(line.name, each.verdict, each.sentence, each.path, each.brief)
         for line in LINES

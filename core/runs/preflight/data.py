@@ -10,22 +10,22 @@ from core.errors import BadInput
 from core.recipe.recipe import KNOBS
 from core.recipe.rules.validate import validate
 from core.recipe.tasks import TASKS
-from core.runs.preflight.line import Finding, ok, stop, warn
-from core.runs.preflight.seen import Seen
+from core.runs.preflight.line import PreflightFinding, ok, stop, warn
+from core.runs.preflight.seen import BeforeStart
 from core.runs.row_words import left_out, source_words, unreadable
 
 
-def fields(seen: Seen) -> Iterator[Finding]:
+def fields(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """Whether every field has a value that works."""
     problems = validate(seen.recipe, seen.shape)
     for problem in problems:
         if problem.severity != "note":
-            yield Finding("stop" if problem.severity == "error" else "warn", problem.sentence, problem.path)
+            yield PreflightFinding("stop" if problem.severity == "error" else "warn", problem.sentence, problem.path)
     if not any(problem.severity == "error" for problem in problems):
         yield ok("All fields are valid.")
 
 
-def sources(seen: Seen) -> Iterator[Finding]:
+def sources(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """Whether the files open, and what they hold."""
     for path, fault in seen.data.faults:
         yield stop(str(fault), path)
@@ -33,7 +33,7 @@ def sources(seen: Seen) -> Iterator[Finding]:
         training = dataset is seen.data.train
         for words in source_words(dataset, TASKS[seen.recipe.task], training=training):
             lead = f"{KNOBS[path].title}: " if words.verdict == "ok" else ""
-            yield Finding(words.verdict, f"{lead}{words.sentence}", "" if words.verdict == "ok" else path)
+            yield PreflightFinding(words.verdict, f"{lead}{words.sentence}", "" if words.verdict == "ok" else path)
         for sentence in dataset.recognitions.unused().warnings:
             yield warn(clean_line(sentence), path)
         if training and (masked := dataset.recognitions.masked_rows()):
@@ -45,7 +45,7 @@ def sources(seen: Seen) -> Iterator[Finding]:
     yield from _mapped_columns(seen)
 
 
-def _mapped_columns(seen: Seen) -> Iterator[Finding]:
+def _mapped_columns(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """Whether the columns that are mapped are in the files."""
     train, held = seen.data.train, seen.data.held
     if train is None:
@@ -58,17 +58,17 @@ def _mapped_columns(seen: Seen) -> Iterator[Finding]:
         yield stop(str(error), "data.columns")
 
 
-def rows(seen: Seen) -> Iterator[Finding]:
+def rows(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """What is known of all rows: those that cannot be read, and those that the flags to drop leave out."""
     from core.runs.known_rows import known_rows
 
     if seen.data.train is None or (known := known_rows(seen.data.train, seen.recipe, seen.workspace)) is None:
         return
     for each in (*unreadable(known[0], seen.recipe), *left_out(known[1], seen.recipe)):
-        yield Finding(each.verdict, each.sentence, each.path, each.brief)
+        yield PreflightFinding(each.verdict, each.sentence, each.path, each.brief)
 
 
-def tokens(seen: Seen) -> Iterator[Finding]:
+def tokens(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """Rows that would be trained without something that they hold."""
     train = seen.data.train
     if train is None or train.recognition.kind is None or not seen.recipe.model.path:
@@ -76,10 +76,10 @@ def tokens(seen: Seen) -> Iterator[Finding]:
     from core.runs.token_checks import token_checks
 
     for line in token_checks(seen.recipe, seen.workspace, train, seen.shape):
-        yield Finding(line.verdict, line.sentence, line.path, line.brief)
+        yield PreflightFinding(line.verdict, line.sentence, line.path, line.brief)
 
 
-def mix(seen: Seen) -> Iterator[Finding]:
+def mix(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """The sources that are mixed in."""
     if seen.data.train is None or not seen.recipe.data.mix:
         return
@@ -89,7 +89,7 @@ def mix(seen: Seen) -> Iterator[Finding]:
         yield ok(sentence) if readable else stop(sentence, "data.mix")
 
 
-def eval_set(seen: Seen) -> Iterator[Finding]:
+def eval_set(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """What is held out to measure on."""
     data = seen.recipe.data
     if data.eval:

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from core.runs.preflight.seen import Seen
+    from core.runs.preflight.seen import BeforeStart
 
 CheckResult = Literal["ok", "warn", "stop", "wait"]
 """`wait` is found only by who does not wait: the answer is on its way."""
 
-Group = Literal["recipe", "data", "model", "run", "machine"]
+SheetGroup = Literal["recipe", "data", "model", "run", "machine"]
 """The headings of the sheet, in its order."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class PreflightFinding:
     """What a line has found.
 
     Attributes:
@@ -33,24 +33,24 @@ class Finding:
     brief: str = ""
 
 
-def ok(sentence: str, path: str = "", brief: str = "") -> Finding:
+def ok(sentence: str, path: str = "", brief: str = "") -> PreflightFinding:
     """Nothing is wrong."""
-    return Finding("ok", sentence, path, brief)
+    return PreflightFinding("ok", sentence, path, brief)
 
 
-def warn(sentence: str, path: str = "", brief: str = "") -> Finding:
+def warn(sentence: str, path: str = "", brief: str = "") -> PreflightFinding:
     """The run can start, and may not be what is wanted."""
-    return Finding("warn", sentence, path, brief)
+    return PreflightFinding("warn", sentence, path, brief)
 
 
-def stop(sentence: str, path: str = "", brief: str = "") -> Finding:
+def stop(sentence: str, path: str = "", brief: str = "") -> PreflightFinding:
     """The run cannot start."""
-    return Finding("stop", sentence, path, brief)
+    return PreflightFinding("stop", sentence, path, brief)
 
 
-def wait(sentence: str, path: str = "", brief: str = "") -> Finding:
-    """The answer is on its way; only where `Seen.wait` is False."""
-    return Finding("wait", sentence, path, brief)
+def wait(sentence: str, path: str = "", brief: str = "") -> PreflightFinding:
+    """The answer is on its way; only where `BeforeStart.wait` is False."""
+    return PreflightFinding("wait", sentence, path, brief)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +61,14 @@ class PreflightLine:
         name: what is checked, one or two words; the `topic` of `tunedeck preflight --json`.
         group: the heading of the sheet that it is under.
         meaning: what is checked, a sentence for the docs and the sheet's help.
-        check: what it finds, none or several; reads files and asks the driver, in milliseconds where `Seen.wait` is
+        check: what it finds, none or several; reads files and asks the driver, in milliseconds where `BeforeStart.wait` is
             False. Anything slower goes through `core.runs.preflight.asked`.
     """
 
     name: str
-    group: Group
+    group: SheetGroup
     meaning: str
-    check: Callable[[Seen], Iterable[Finding]]
+    check: Callable[[BeforeStart], Iterable[PreflightFinding]]
 
 
 @dataclass(frozen=True, slots=True)

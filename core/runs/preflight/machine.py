@@ -24,8 +24,8 @@ from core.recipe.trackers import missing
 from core.runs.memory_words import less_memory
 from core.runs.placement import Placement
 from core.runs.precision import FIELD as PRECISION
-from core.runs.preflight.line import Finding, ok, stop, warn
-from core.runs.preflight.seen import Seen
+from core.runs.preflight.line import PreflightFinding, ok, stop, warn
+from core.runs.preflight.seen import BeforeStart
 
 _REST_BYTES = 50 * 2**20
 """What a run writes besides its checkpoints: weights of an adapter, logs, the view."""
@@ -35,7 +35,7 @@ _CHECKPOINT_FILES = 20
 _STACK = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "jinja2")
 
 
-def packages(seen: Seen) -> Iterator[Finding]:
+def packages(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """Whether what trains is installed."""
     if worker_python() != sys.executable:
         yield ok(f"The run uses the packages of {clean_line(worker_python())}.")
@@ -56,7 +56,7 @@ def packages(seen: Seen) -> Iterator[Finding]:
         yield ok("The training packages are installed.")
 
 
-def trackers(seen: Seen) -> Iterator[Finding]:
+def trackers(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """Whether the chosen trackers are installed."""
     for name in missing(seen.recipe):
         yield stop(
@@ -66,21 +66,21 @@ def trackers(seen: Seen) -> Iterator[Finding]:
         )
 
 
-def consent(seen: Seen) -> Iterator[Finding]:
+def consent(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """What the user has to allow before it runs."""
     for ask in asks_of(seen.recipe):
         if not ask.agreed:
             yield warn(f"{ask.question}. You will be asked when the run starts.", FIELD_OF[ask.kind])
 
 
-def notify(seen: Seen) -> Iterator[Finding]:
+def notify(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """What is run at the end."""
     for ask in asks_of(seen.recipe):
         if ask.agreed and ask.kind == COMMAND:
             yield ok(f"When the run ends: {clean_line(ask.text)}", FIELD_OF[COMMAND])
 
 
-def devices(seen: Seen) -> Iterator[Finding]:
+def devices(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """Where the run will compute."""
     recipe, place = seen.recipe, seen.place
     chosen, where = recipe.training.devices.strip(), "training.devices"
@@ -111,7 +111,7 @@ def devices(seen: Seen) -> Iterator[Finding]:
         yield from _on_gpus(place, seen.gpu_fault)
 
 
-def _on_gpus(place: Placement, unread: str) -> Iterator[Finding]:
+def _on_gpus(place: Placement, unread: str) -> Iterator[PreflightFinding]:
     where, names = "training.devices", clean_line(", ".join(place.names) or "a GPU", 400)
     if place.checking:
         words = f"Checking whether torch can use {names}; this takes a few seconds."
@@ -133,7 +133,7 @@ def _on_gpus(place: Placement, unread: str) -> Iterator[Finding]:
         yield warn(place.devices.note, where)
 
 
-def precision(seen: Seen) -> Iterator[Finding]:
+def precision(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """Whether the device can compute in the recipe's type."""
     recipe, place, choice = seen.recipe, seen.place, seen.choice
     if choice.sentence:
@@ -143,7 +143,7 @@ def precision(seen: Seen) -> Iterator[Finding]:
             else choice.sentence
         )
         path = "" if choice.level == "ok" else PRECISION
-        yield Finding(choice.level, words, path, "pure bfloat16" if choice.confirm else "")
+        yield PreflightFinding(choice.level, words, path, "pure bfloat16" if choice.confirm else "")
     held = precision_of(recipe.model.dtype, place.device, whole=adapter_of(recipe).whole)
     if place.cpu and not recipe.training.devices.strip().startswith("cpu"):  # else a rule of the recipe says so
         if held.mixed == "fp16":
@@ -161,7 +161,7 @@ def precision(seen: Seen) -> Iterator[Finding]:
             yield stop(words, "model.attention")
 
 
-def memory_fits(seen: Seen) -> Iterator[Finding]:
+def memory_fits(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """Whether the run fits into what is free."""
     if seen.shape is None:
         return
@@ -178,7 +178,7 @@ def memory_fits(seen: Seen) -> Iterator[Finding]:
         yield ok(f"Needs about {units.gib(need)} of {place}, {units.gib(free)} free.")
 
 
-def disk(seen: Seen) -> Iterator[Finding]:
+def disk(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """Whether the checkpoints fit on the disk."""
     if seen.shape is None:
         return
@@ -213,7 +213,7 @@ def disk(seen: Seen) -> Iterator[Finding]:
         yield ok(f"Checkpoints need about {units.size(need)}, {units.size(free)} free.")
 
 
-def workspace(seen: Seen) -> Iterator[Finding]:
+def workspace(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """Whether the workspace keeps its files."""
     if why := short_lived(seen.workspace):
         yield warn(

@@ -18,16 +18,16 @@ from core.recipe.rules import tokens
 from core.recipe.rules.template import marked_twin, template_text, why_it_refuses
 from core.recipe.tasks import TASKS
 from core.recipe.tokenizer_files import read_tokenizer
-from core.runs.preflight.line import CheckResult, Finding, ok, stop, warn
-from core.runs.preflight.seen import Seen
+from core.runs.preflight.line import CheckResult, PreflightFinding, ok, stop, warn
+from core.runs.preflight.seen import BeforeStart
 
 
-def base(seen: Seen) -> Iterator[Finding]:
+def base(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """Whether the model can be read, and how much of it is trained."""
     if seen.model_fault is not None:
         missing = isinstance(seen.model_fault, NotDownloaded)
         brief = "not downloaded" if missing else "cannot be read"
-        yield Finding("warn" if missing else "stop", str(seen.model_fault), "model.path", brief)
+        yield PreflightFinding("warn" if missing else "stop", str(seen.model_fault), "model.path", brief)
     if seen.shape is not None and can_be_trained_on(seen.shape.quantized) and not refusal(seen.shape.family):
         shape = seen.shape
         trained = memory.trained_parameters(seen.recipe, shape)
@@ -55,7 +55,7 @@ def _of_parts(recipe: Recipe, shape: ModelShape) -> str:
     return found
 
 
-def tokenizer(seen: Seen) -> Iterator[Finding]:
+def tokenizer(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """What the tokenizer's files say against the model and against the chosen chat template."""
     recipe, shape = seen.recipe, seen.shape
     if shape is None:
@@ -68,10 +68,10 @@ def tokenizer(seen: Seen) -> Iterator[Finding]:
             problems += tokens.check_template(shape, facts, text, recipe.model.chat_template)
     for problem in problems:
         verdict: CheckResult = "stop" if problem.severity == "error" else "warn"
-        yield Finding(verdict, problem.sentence, problem.path, problem.brief)
+        yield PreflightFinding(verdict, problem.sentence, problem.path, problem.brief)
 
 
-def template(seen: Seen) -> Iterator[Finding]:
+def template(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """Which template renders the samples, and whether it marks the answers."""
     recipe, shape = seen.recipe, seen.shape
     if shape is None or seen.kinds is None or seen.kinds == {"text"}:

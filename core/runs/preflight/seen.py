@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
 
 
-class Seen:
+class BeforeStart:
     """The recipe and its surroundings.
 
     Attributes:
@@ -65,9 +65,9 @@ class Seen:
         return with_precision(self.recipe, self.choice, pure_bf16=True)
 
     @cached_property
-    def data(self) -> SeenData:
+    def data(self) -> OpenedData:
         """The datasets, opened."""
-        return SeenData(self.recipe)
+        return OpenedData(self.recipe)
 
     @property
     def kinds(self) -> frozenset[str] | None:
@@ -75,7 +75,7 @@ class Seen:
         return self.data.kinds
 
 
-class SeenData:
+class OpenedData:
     """The datasets of a recipe.
 
     Attributes:
