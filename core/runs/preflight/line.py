@@ -61,8 +61,8 @@ class PreflightLine:
         name: what is checked, one or two words; the `topic` of `tunedeck preflight --json`.
         group: the heading of the sheet that it is under.
         meaning: what is checked, a sentence for the docs and the sheet's help.
-        check: what it finds, none or several; reads files and asks the driver, in milliseconds where `BeforeStart.wait` is
-            False. Anything slower goes through `core.runs.preflight.asked`.
+        check: what it finds, none or several; reads files and asks the driver, in milliseconds where
+            `BeforeStart.wait` is False. Anything slower is asked through `core.runs.preflight.slow`.
     """
 
     name: str
