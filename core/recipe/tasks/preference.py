@@ -26,6 +26,8 @@ DPO = Task(
     rates={"lora": (5e-6, 2e-5), "full": (5e-7, 5e-6)},
     sequences=2,
     reference=True,
+    supports=("data.truncation", "training.activation_offloading"),
+    scores={"rewards/accuracies": "higher", "rewards/margins": "higher", "rewards/chosen": "higher"},
     refuses=(
         Limit("data.packing", "DPO compares whole pairs and cannot pack them. Set packing to none.", accepts=("none",)),
         Limit(

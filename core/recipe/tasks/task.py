@@ -96,6 +96,9 @@ class Task:
         marks: whether its loss mask comes from the generation markers of the chat template.
         reference: whether full fine-tuning also needs the base model in memory.
         refuses: fields of which it only supports some values.
+        supports: fields that only some tasks' trainers have, and this one's has: `training.activation_offloading`.
+        scores: what it measures on the eval set besides its headline, by the name in training, each with the way it
+            moves when the model learns: by these the best weights can be chosen as well.
     """
 
     name: str
@@ -115,6 +118,8 @@ class Task:
     marks: bool = False
     reference: bool = False
     refuses: tuple[Limit, ...] = ()
+    supports: tuple[str, ...] = ()
+    scores: Mapping[str, Better] = field(default_factory=dict)
 
 
 TOKEN_METRICS = {"entropy": "entropy", "mean_token_accuracy": "token accuracy"}
