@@ -37,6 +37,7 @@ __all__ = [
     "TaskMemory",
     "task_named",
     "task_of",
+    "tasks_supporting",
     "tasks_with",
 ]
 
@@ -58,3 +59,8 @@ def task_of(payload: object) -> Task:
 def tasks_with(section: str) -> Condition:
     """That the task is one that reads this section of the recipe."""
     return one_of("task", *(task.name for task in TASKS.values() if section in task.sections))
+
+
+def tasks_supporting(path: str) -> Condition:
+    """That the task's trainer has what this field sets."""
+    return one_of("task", *(task.name for task in TASKS.values() if path in task.supports))
