@@ -31,7 +31,8 @@ def test_every_field_of_the_training_declares_where_its_effect_can_be_read(knob:
         assert hasattr(import_module("core.training.readings"), knob.witness.name)
     elif knob.witness.place == "run loop":
         found = find_spec(knob.witness.name)
-        assert found is not None and found.origin is not None
+        assert found is not None
+        assert found.origin is not None
         assert f".{knob.name}" in Path(found.origin).read_text(encoding="utf-8"), "the module does not read the field"
 
 
