@@ -1,4 +1,4 @@
-"""No setting without effect: each field says where its effect is, and the worker stops at one whose effect is missing."""
+"""No setting without effect: each field says where its effect is; the worker stops at one whose effect is missing."""
 
 from __future__ import annotations
 
