@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from core.recipe.recipe import Recipe
 
-Place = Literal["argument", "reading", "run loop"]
+WitnessPlace = Literal["argument", "reading", "run loop"]
 
 Wanted = Callable[["Recipe"], Any]
 """What should be found, from the recipe."""
@@ -32,7 +32,7 @@ class Witness:
             `eval_dataset`; "" for nothing.
     """
 
-    place: Place
+    place: WitnessPlace
     name: str
     wanted: Wanted | None = None
     given: str = ""
