@@ -182,11 +182,14 @@ def _against(answers: Answers, evidence: Evidence | None) -> Iterator[AdviceReas
     if answers.prompt == WITH_EXAMPLES:
         yield AdviceReason("against", "Examples in the prompt or JSON mode already work, and need no training.")
     if answers.prompt == NOT_TRIED:
-        yield AdviceReason("against", "A prompt has not been tried: it takes an hour, and its score is the baseline to beat.")
+        yield AdviceReason(
+            "against", "A prompt has not been tried: it takes an hour, and its score is the one to beat."
+        )
     if evidence is None and answers.samples == FEW:
         yield AdviceReason("against", f"Fewer than {LEAST} samples: as examples in a prompt they do as much.")
     if evidence is not None and evidence.usable < LEAST:
-        yield AdviceReason("against", f"Only {evidence.usable} usable samples: as examples in a prompt they do as much.")
+        words = f"Only {evidence.usable} usable samples: as examples in a prompt they do as much."
+        yield AdviceReason("against", words)
     if answers.evaluation == NO_WAY:
         yield AdviceReason("against", "There is no way to tell whether a tuned model would be better.")
 
