@@ -111,7 +111,7 @@ class AdvicePage(ModalScreen[None]):
             self._count()
 
     def on_resize(self) -> None:
-        """Two columns where there is room; the advice is wrapped anew."""
+        """Two columns where there is room; the advice is wrapped again."""
         self.set_class(self.app.size.width >= 100, "-wide")
         self.call_after_refresh(self._show)
 

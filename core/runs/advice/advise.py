@@ -42,7 +42,7 @@ HEADLINES: dict[AdviceName, str] = {
 """What each advice is called."""
 
 _BAD = 0.1
-"""The share of bad rows above which the data comes first: the lower end of the audit's interval."""
+"""The share of rows to drop above which the data comes first: the lower end of the audit's interval."""
 _LEAKS = 0.05
 """Leaks as a share of the eval set above which its score is worth nothing."""
 _AUDIT = 50
