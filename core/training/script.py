@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import pprint
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.engine.process import prepare
 from core.errors import BadInput, TunedeckError
+from core.gpu.selection import VARIABLE
 from core.recipe.adapters import PeftConfig, adapter_of
 from core.recipe.devices import devices_of, is_sharded, ranks_of
 from core.recipe.recipe import Recipe, from_json
@@ -41,7 +41,7 @@ _SHOWN = (
 )
 """Arguments that are printed even where they have TRL's default: people look for them."""
 
-_ENVIRONMENT = ("CUDA_VISIBLE_DEVICES", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "CUBLAS_WORKSPACE_CONFIG")
+_ENVIRONMENT = (VARIABLE, "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "CUBLAS_WORKSPACE_CONFIG")
 """Variables that change what is computed, or where."""
 
 
@@ -75,7 +75,7 @@ def script_of(recipe: Recipe, view: Path) -> str:
     """
     before = {name: os.environ.get(name) for name in _ENVIRONMENT}
     prepare(recipe)
-    environment = {name: os.environ[name] for name in _ENVIRONMENT if os.environ.get(name) not in (None, before[name])}
+    changed = {name: os.environ[name] for name in _ENVIRONMENT if os.environ.get(name) not in (None, before[name])}
 
     from core.engine.load import check_model, hardware, load_tokenizer
     from core.engine.template import use_template
@@ -89,6 +89,7 @@ def script_of(recipe: Recipe, view: Path) -> str:
     tokenizer = load_tokenizer(recipe.model)
     template = use_template(tokenizer, recipe.model.chat_template)
     rows = _Rows.read(recipe, view, tokenizer, template)
+    environment = {name: value for name, value in changed.items() if on.device.type != "cpu" or name != VARIABLE}
     return _Script(recipe, task, on, tokenizer, template, rows, environment).text()
 
 
@@ -101,6 +102,7 @@ class _Rows:
         kinds: of the samples that are trained on or held out.
         skipped: part (`train`, `eval`) to the lines, from 0, that our encoder leaves out.
         counts: part to samples that stay.
+        tools: whether any of them has tools.
         changed: what of the samples the plain script trains otherwise, a sentence each.
     """
 
@@ -108,6 +110,7 @@ class _Rows:
     kinds: frozenset[str]
     skipped: Mapping[str, tuple[int, ...]]
     counts: Mapping[str, int]
+    tools: bool
     changed: tuple[str, ...]
 
     @classmethod
@@ -121,6 +124,7 @@ class _Rows:
         skipped: dict[str, tuple[int, ...]] = {}
         counts: dict[str, int] = {}
         kinds: set[str] = set()
+        tools = False
         muted = reduced = chunked = padded = 0
         for part in ("train", "eval"):
             file = folder / f"{part}.jsonl"
@@ -134,6 +138,7 @@ class _Rows:
             left_out = set(skipped[part])
             samples = [row.sample for place, row in enumerate(read_view(file)) if place not in left_out]
             kinds.update(sample.kind for sample in samples)
+            tools = tools or any(sample.tools for sample in samples)
             for sample in samples:
                 turns = (*sample.messages, *sample.chosen, *sample.rejected)
                 muted += any(turn.role == "assistant" and (not turn.trained or turn.untrained) for turn in turns)
@@ -148,7 +153,7 @@ class _Rows:
             (padded, "render differently once `datasets` has filled missing keys of tool calls and tools with nulls"),
         ]
         words = tuple(f"{_samples(number)} {what}." for number, what in changed if number)
-        return cls(folder, frozenset(kinds), skipped, counts, words)
+        return cls(folder, frozenset(kinds), skipped, counts, tools, words)
 
 
 def _padded(samples: Sequence[Sample], tokenizer: Any, template: Template) -> int:
@@ -262,7 +267,10 @@ class _Script:
         self._trainer_name, self._config_name = trainer.__name__, getattr(self._task.config, "__name__", "")
         lines = ["", "import json", *(["import os"] if self._environment else []), "from pathlib import Path", ""]
         if self._environment:
-            lines += [f"os.environ[{name!r}] = {value!r}  # before torch" for name, value in self._environment.items()]
+            lines += [
+                f"os.environ[{_value(name, 0)}] = {_value(value, 0)}  # before torch"
+                for name, value in self._environment.items()
+            ]
             lines.append("")
         lines += ["import torch", "from datasets import Dataset"]
         if self._adapter is not None:
@@ -282,7 +290,7 @@ class _Script:
 
     def _data(self) -> str:
         skipped = {part: rows for part, rows in self._rows.skipped.items() if rows}
-        lines = [f"ROWS = Path({str(self._rows.folder)!r})"]
+        lines = [f"ROWS = Path({_value(self._rows.folder, 0)})"]
         if skipped:
             lines.append("# Lines that tunedeck leaves out (from 0): no trained token, or a flag to drop.")
             lines.append(f"SKIPPED = {_value(skipped, 0)}")
@@ -307,6 +315,8 @@ class _Script:
         if skipped:
             lines.append("    lines = [line for place, line in enumerate(lines) if place not in SKIPPED.get(part, ())]")
         lines.append('    samples = [json.loads(line)["sample"] for line in lines]')
+        if self._rows.tools:
+            row = f'{{**{row}, "tools": sample.get("tools")}}'
         lines.append(f"    return Dataset.from_list([{row} for sample in samples])")
         return "\n".join(lines) + "\n\n"
 
@@ -323,17 +333,16 @@ class _Script:
         }
         if self._quantized:
             arguments["quantization_config"] = _Source(_call("BitsAndBytesConfig", self._quantized, 8))
-        source = _Source(repr(model.path))
-        loading = _call(f"{self._auto.__name__}.from_pretrained", {"": source, **arguments}, 4)
+        loading = _call(f"{self._auto.__name__}.from_pretrained", {"": model.path, **arguments}, 4)
         lines = ["", "def load_model():", f"    return {loading}", ""]
         revision = {"revision": model.revision} if model.revision else {}
         code = {"trust_remote_code": True} if model.trust_remote_code else {}
-        lines += ["", f"tokenizer = {_call('AutoTokenizer.from_pretrained', {'': source, **revision, **code}, 0)}"]
+        lines += ["", f"tokenizer = {_call('AutoTokenizer.from_pretrained', {'': model.path, **revision, **code}, 0)}"]
         from transformers import AutoTokenizer
 
         plain = AutoTokenizer.from_pretrained(model.path, **revision, **code)
         if plain.pad_token != self._tokenizer.pad_token:
-            lines.append(f"tokenizer.pad_token = {self._tokenizer.pad_token!r}")
+            lines.append(f"tokenizer.pad_token = {_value(self._tokenizer.pad_token, 0)}")
         if self._rows.kinds != {"text"} and self._template.text and self._template.text != plain.chat_template:
             lines.append(f"tokenizer.chat_template = {_long_text(self._template.text)}")
         return inspect.cleandoc("\n".join(lines)) + "\n"
@@ -354,7 +363,7 @@ class _Script:
             and (name in _SHOWN or name not in defaults or defaults[name] != value)
         }
         arguments = {"output_dir": "out", **arguments}
-        lines = ["", f"config = {_call(self._config_name, arguments, 0)}"]
+        lines = [f"config = {_call(self._config_name, arguments, 0)}"]
         takes: dict[str, Any] = {"model": _Source("load_model()")}
         takes |= {name: _Source(code) for name, code in self._form.models(self._recipe).items()}
         takes |= {"args": _Source("config"), "train_dataset": _Source('rows("train")')}
@@ -431,29 +440,45 @@ def _call(name: str, arguments: Mapping[str, Any], indent: int) -> str:
 
 
 def _value(value: Any, indent: int) -> str:
-    """A value as source."""
+    """A value as source; a long list or dict has one entry a line."""
     import torch
 
     if isinstance(value, _Source):
         return value.text
     if isinstance(value, torch.dtype):
         return str(value)
-    if isinstance(value, torch.device):
-        return repr(str(value))
-    if isinstance(value, Path):
-        return repr(str(value))
-    if isinstance(value, Mapping) and value:
-        if any(isinstance(each, torch.dtype | torch.device | _Source) for each in value.values()):
-            return "{" + ", ".join(f"{key!r}: {_value(each, indent)}" for key, each in value.items()) + "}"
-        value = dict(value)
-    shown = pprint.pformat(value, width=100, compact=True, sort_dicts=False)
-    return shown.replace("\n", "\n" + " " * indent)
+    if isinstance(value, torch.device | Path):
+        value = str(value)
+    if isinstance(value, str):
+        shown = json.dumps(value, ensure_ascii=False)
+        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in shown)
+    inner = indent + 4
+    if isinstance(value, Mapping):
+        brackets, parts = "{}", [f"{_value(key, inner)}: {_value(each, inner)}" for key, each in value.items()]
+    elif isinstance(value, list | tuple | set | frozenset):
+        members = sorted(value) if isinstance(value, set | frozenset) else value
+        parts = [_value(each, inner) for each in members]
+        brackets = "()" if isinstance(value, tuple) else "[]" if isinstance(value, list) else "{}"
+        if brackets == "()" and len(parts) == 1:
+            return f"({parts[0]},)"
+        if brackets == "{}" and not parts:
+            return "set()"
+    else:
+        return repr(value)
+    short = ", ".join(parts)
+    if len(short) + indent < 96 and "\n" not in short:
+        return f"{brackets[0]}{short}{brackets[1]}"
+    if all(isinstance(each, int) for each in value):
+        body = textwrap.fill(short, 112, initial_indent=" " * inner, subsequent_indent=" " * inner) + ","
+    else:
+        body = "\n".join(f"{' ' * inner}{part}," for part in parts)
+    return f"{brackets[0]}\n{body}\n{' ' * indent}{brackets[1]}"
 
 
 def _long_text(text: str) -> str:
     """A text of several lines as source: a line of source for each of its own."""
     lines = text.splitlines(keepends=True)
-    return "(\n" + "\n".join(f"    {line!r}" for line in lines) + "\n)"
+    return "(\n" + "\n".join(f"    {_value(line, 0)}" for line in lines) + "\n)"
 
 
 if __name__ == "__main__":

@@ -37,11 +37,10 @@ def reference(recipe: Recipe, on: Hardware, adapter: Any) -> dict[str, Any]:
 
 
 def _plain_row(recipe: Recipe, kinds: frozenset[str]) -> str:
-    parts = [f'"{name}": turns(sample["{key}"])' for name, key in _PLAIN.items()]
-    return f'{{{", ".join(parts)}, "tools": sample.get("tools")}}'
-
-
-_PLAIN = {"prompt": "messages", "chosen": "chosen", "rejected": "rejected"}
+    return (
+        '{"prompt": turns(sample["messages"]), "chosen": turns(sample["chosen"]), '
+        '"rejected": turns(sample["rejected"])}'
+    )
 
 
 def _plain_models(recipe: Recipe) -> dict[str, str]:

@@ -30,9 +30,8 @@ def _plain_row(recipe: Recipe, kinds: frozenset[str]) -> str:
     if kinds == {"text"}:
         return '{"text": sample["text"]}'
     if kinds <= {"preference", "kto"}:
-        turns = '"prompt": turns(sample["messages"]), "completion": turns(sample["chosen"])'
-        return f'{{{turns}, "tools": sample.get("tools")}}'
-    return '{"messages": turns(sample["messages"]), "tools": sample.get("tools")}'
+        return '{"prompt": turns(sample["messages"]), "completion": turns(sample["chosen"])}'
+    return '{"messages": turns(sample["messages"])}'
 
 
 def _plain_arguments(recipe: Recipe, kinds: frozenset[str]) -> dict[str, Any]:
