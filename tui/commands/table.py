@@ -95,6 +95,12 @@ COMMANDS: Mapping[str, CommandInfo] = {
         ("preflight recipe.yaml", "preflight recipe.yaml --set training.devices=1 --json"),
         (HUB, TRAINING, FOLDERS),
     ),
+    "script": CommandInfo(
+        TRAIN,
+        "print the plain TRL script that trains the same",
+        ("script recipe.yaml > train.py", "script recipe.yaml --set method=full --rows rows > train.py"),
+        (HUB, TRAINING, FOLDERS),
+    ),
     "queue": CommandInfo(
         TRAIN,
         "list the queue; add, move or remove runs; pause or start it",
