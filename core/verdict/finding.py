@@ -9,7 +9,7 @@ from typing import Any
 
 from core.recipe.recipe import Recipe, read
 from core.recipe.schedule import steps_of
-from core.recipe.tasks import Headline, task_named
+from core.recipe.tasks import Headline, Task, task_named
 from core.units import count
 
 
@@ -142,17 +142,22 @@ class RunPlan:
 
     Attributes:
         recipe: its recipe.
-        headline: the metric that says how it goes.
+        task: what it trains.
         steps: steps in all, or None while that is unknown.
         events: log events of training in all, or None.
         warmup: steps of rising learning rate.
     """
 
     recipe: Recipe
-    headline: Headline
+    task: Task
     steps: int | None
     events: int | None
     warmup: int
+
+    @property
+    def headline(self) -> Headline:
+        """The metric that says how it goes."""
+        return self.task.headline
 
     @classmethod
     def of(cls, recipe: Mapping[str, Any], steps: int | None) -> RunPlan:
@@ -167,5 +172,4 @@ class RunPlan:
         warmup = 0
         if training.scheduler != "constant":
             warmup = steps_of(training.warmup, steps or 0)
-        headline = task_named(recipe.get("task")).headline
-        return cls(found, headline, steps, steps // training.log_every if steps else None, warmup)
+        return cls(found, task_named(recipe.get("task")), steps, steps // training.log_every if steps else None, warmup)

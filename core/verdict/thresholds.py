@@ -182,6 +182,14 @@ FALLEN = 0.03
 RATE_LEFT = 0.3
 """Share of its peak that the learning rate must still have: at the end of a schedule a flat loss is as it should be."""
 
+# --- signals beside the headline metric
+
+FIRST_OF_SIGNAL = 5
+"""Values of a signal whose mean is where it began."""
+
+EVALS_OF_SIGNAL = 8
+"""Evaluations of a signal that are kept."""
+
 # --- devices
 
 WATCHED = 120

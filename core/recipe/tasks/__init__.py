@@ -18,6 +18,7 @@ from core.recipe.tasks.task import (
     Better,
     Headline,
     Limit,
+    Signal,
     Task,
     TaskMemory,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "Better",
     "Headline",
     "Limit",
+    "Signal",
     "Task",
     "TaskMemory",
     "task_named",

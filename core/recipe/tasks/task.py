@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 Better = Literal["lower", "higher"]
 
+Signal = Literal["accuracy", "chosen", "rejected", "length", "truncated", "kl", "part"]
+"""What a metric beside the headline tells the verdict.
+
+`accuracy` is the share of pairs in the right order; `chosen` and `rejected` are log-probabilities of the answers;
+`length` is the mean number of generated tokens, and `truncated` the share of answers that never ended; `kl` is the
+divergence from the reference; `part` is one of several rewards whose weighted sum is the headline.
+"""
+
 ColumnKind = Literal["tokens", "flag", "number", "text", "json"]
 """What a column of a trainer's dataset holds: a list of token ids, true or false, a number, a text, or any JSON."""
 
@@ -124,6 +132,7 @@ class Task:
         columns: what the trainer's dataset holds of each sample: its columns in order, and what is in them.
         metrics: what it logs besides loss, rate, gradients and speed: each with its title on a chart.
         headline: the metric that says how it goes.
+        signals: what else the verdict looks at: the metric of each signal, `*` in it for several of one kind.
         rates: the usual learning rates with each `method`, from and to.
         artifact: what it leaves, as the model hub names it.
         sequences: how many sequences the model computes for one sample.
@@ -149,6 +158,7 @@ class Task:
     headline: Headline
     rates: Mapping[str, tuple[float, float]]
     unused: Mapping[SampleKind, str] = field(default_factory=dict)
+    signals: Mapping[Signal, str] = field(default_factory=dict)
     sections: tuple[str, ...] = ()
     metrics: Mapping[str, str] = field(default_factory=dict)
     artifact: str = "text-generation"
