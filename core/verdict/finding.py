@@ -30,6 +30,12 @@ class VerdictKind(StrEnum):
     STARVED = "starved GPU"
     THROTTLED = "thermal throttling"
     HARDLY_MOVES = "weights hardly move"
+    AT_CHANCE = "accuracy at chance"
+    SINKING = "both answers less likely"
+    KL_BLOWN_UP = "KL blowing up"
+    LENGTH_COLLAPSED = "length collapsed"
+    NEVER_ENDING = "answers never end"
+    HACKED = "reward hacking"
     STALLED = "stalled"
     FAILED = "failed"
 

@@ -26,6 +26,7 @@ DPO = Task(
     },
     headline=Headline(LOSS, EVAL_LOSS, "lower", "DPO loss", "", per_token=False),
     signals={"accuracy": "rewards/accuracies", "chosen": "logps/chosen", "rejected": "logps/rejected"},
+    pull="dpo.beta",
     rates={"lora": (5e-6, 2e-5), "full": (5e-7, 5e-6)},
     sequences=2,
     reference=True,

@@ -133,6 +133,7 @@ class Task:
         metrics: what it logs besides loss, rate, gradients and speed: each with its title on a chart.
         headline: the metric that says how it goes.
         signals: what else the verdict looks at: the metric of each signal, `*` in it for several of one kind.
+        pull: the field that holds the model near its reference, such as a beta; "" where there is none.
         rates: the usual learning rates with each `method`, from and to.
         artifact: what it leaves, as the model hub names it.
         sequences: how many sequences the model computes for one sample.
@@ -159,6 +160,7 @@ class Task:
     rates: Mapping[str, tuple[float, float]]
     unused: Mapping[SampleKind, str] = field(default_factory=dict)
     signals: Mapping[Signal, str] = field(default_factory=dict)
+    pull: str = ""
     sections: tuple[str, ...] = ()
     metrics: Mapping[str, str] = field(default_factory=dict)
     artifact: str = "text-generation"
