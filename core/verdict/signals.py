@@ -25,7 +25,7 @@ class SignalTrack:
     Attributes:
         sums, counts: of its values in each bin of the course, oldest first.
         start: its first values.
-        held_out: step and value of its evaluations, the last of them.
+        held_out: step and value of its first evaluation and of the last ones.
     """
 
     sums: list[float] = field(default_factory=list)
@@ -104,7 +104,7 @@ class Signals:
         for name, value in self._found(own):
             track = self._tracks.setdefault(name, SignalTrack([0.0] * self._bins, [0] * self._bins))
             kept = [each for each in track.held_out if each[0] < step]
-            track.held_out = [*kept[-at.EVALS_OF_SIGNAL + 1 :], (step, value)]
+            track.held_out = [*kept[:1], *kept[1:][-at.EVALS_OF_SIGNAL + 2 :], (step, value)]
 
     def close(self) -> None:
         """Ends a bin of the course."""

@@ -194,7 +194,7 @@ MEAN_OVER_SIGNAL = (8, 1 / 8)
 """Log events of a signal's mean now: so many, or this share of the run so far if that is more. Tuned."""
 
 CHANCE = 0.58
-"""Share of pairs in the right order up to which it is chance: 60 held-out pairs have a standard error of 0.065. Tuned."""
+"""Share of pairs in the right order up to which it is chance: with 60 held-out pairs one standard error is 0.065."""
 
 CHANCE_EVALS = 3
 """Evaluations in a row that must all be at chance."""
@@ -217,8 +217,8 @@ CUT_OFF, CUT_OFF_AT_FIRST = 0.95, 0.7
 """Share of answers that are cut off at which they never end, and up to which that is new. Tuned."""
 
 PART_LOST = 0.5
-"""Fall of one reward from where it began, as a share of that, while the sum rises. Tuned. Skalse et al. (arXiv 2209.13085)
-define hacking so: one reward rises while another, which was meant, falls."""
+"""Fall of one reward from where it began, as a share of that, while the sum rises. Tuned. Hacking by Skalse et al.,
+arXiv 2209.13085: one reward rises while another, which was meant, falls."""
 
 PART_LEAST = 0.1
 """What a reward's beginning counts as at least: one that began near 0 has nothing to lose."""

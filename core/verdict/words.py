@@ -190,24 +190,20 @@ def _hardly_moves(case: _Case) -> _Wording:
 
 def _at_chance(case: _Case) -> _Wording:
     where = "held-out" if case.finding.cause == "eval" else "training"
-    words = f": {case.finding.facts['accuracy']:.0%} of the {where} pairs are in the right order after"
-    return f"{words} {count(case.course.step)} steps; chance is 50%.", [
-        remedies.CONTRAST,
-        remedies.FLIPPED,
-        remedies.usual_rate(case.plan),
-    ]
+    words = f": {case.finding.facts['accuracy']:.0%} of the {where} pairs are in the right order"
+    return f"{words} (chance: 50%).", [remedies.CONTRAST, remedies.FLIPPED, remedies.usual_rate(case.plan)]
 
 
 def _sinking(case: _Case) -> _Wording:
     facts = case.finding.facts
-    words = ": the log-probability of the chosen answers fell from "
-    words += f"{significant(facts['chosen_first'], 3)} to {significant(facts['chosen'], 3)}, of the rejected from "
-    words += f"{significant(facts['rejected_first'], 3)} to {significant(facts['rejected'], 3)}."
+    words = f": log-probability of chosen answers {significant(facts['chosen_first'], 3)} -> "
+    words += f"{significant(facts['chosen'], 3)}, of rejected ones {significant(facts['rejected_first'], 3)} -> "
+    words += f"{significant(facts['rejected'], 3)}."
     return words, [*remedies.closer(case.plan), remedies.rate(case.plan, 1 / 3), remedies.UNLIKE]
 
 
 def _kl_blown_up(case: _Case) -> _Wording:
-    words = f"{case.since}: {significant(case.finding.facts['now'], 3)} nats per token from the reference model."
+    words = f"{case.since}: {significant(case.finding.facts['now'], 3)} nats per token from the reference."
     return words, [*remedies.closer(case.plan), remedies.rate(case.plan, 1 / 3)]
 
 
@@ -225,7 +221,7 @@ def _never_ending(case: _Case) -> _Wording:
 
 def _hacked(case: _Case) -> _Wording:
     facts = case.finding.facts
-    name = clean_line(case.finding.cause.removeprefix("rewards/").removesuffix("/mean"), 40)
+    name = clean_line(case.finding.cause.removeprefix("rewards/").removesuffix("/mean"), 24)
     words = f": {case.what} rises, but {name} fell from {significant(facts['first'], 3)}"
     return f"{words} to {significant(facts['now'], 3)}. Read the completions.", [
         Advice("", "", f"more weight on {name}"),
