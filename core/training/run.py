@@ -24,6 +24,7 @@ from core.jobs import folder as folders
 from core.jobs import requests
 from core.jobs.files import JobGone, Unreachable
 from core.recipe.adapters import adapter_of
+from core.recipe.best_metric import best_metric
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, put
 from core.runs.checkpoint import (
@@ -415,6 +416,9 @@ def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: An
     words = (
         f"{units.count(state.global_step)} step{'s' * (state.global_step != 1)} in {units.duration(facts['seconds'])}"
     )
+    chosen = best_metric(recipe)
+    if best is not None and chosen.name != saved.headline.eval_metric:
+        words += f", best by {chosen.title} ({state.best_metric:.4g})"
     if saved.eval_first is not None:
         words += f", {saved.headline.eval_title} {saved.eval_first:.3f} before"
     worker.event("summary", f"{words}; saved to {target.name}/: {saved.words()}.", path=os.fspath(target), **facts)
