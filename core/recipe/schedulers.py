@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from core.recipe.conditions import Condition, one_of
 
 if TYPE_CHECKING:
+    from core.recipe.recipe import Recipe
     from core.recipe.sections.training import Training
 
 DECAY_STEPS = "num_decay_steps"
@@ -36,6 +37,18 @@ class LrSchedule:
     fields: tuple[str, ...] = ("training.warmup",)
     arguments: Callable[[Training], dict[str, Any]] = _nothing
     follows_eval: bool = False
+
+
+def least_rate(recipe: Recipe) -> float:
+    """The minimum as the schedule takes it: a share of the peak, or the rate itself where evaluations drive it."""
+    training = recipe.training
+    share = training.min_lr
+    return training.learning_rate * share if SCHEDULERS[training.scheduler].follows_eval else share
+
+
+def highest_rate(recipe: Recipe) -> float:
+    """The maximum as a schedule that is driven by evaluations takes it."""
+    return recipe.training.learning_rate * recipe.training.max_lr
 
 
 def _on_plateau(training: Training) -> dict[str, Any]:

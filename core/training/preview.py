@@ -39,7 +39,8 @@ class Preview:
             `parts`, each with `name` (`prompt`, `chosen`, `rejected`, `chunk 2 of 5`, or "" for a whole sample),
             `pieces`: text and trained flag of each, and where the cut takes something, `kept` tokens, `lost`,
             `lost_trained`, `lost_text` and `lost_first`, whether it was at the beginning; of all sequences together
-            `tokens` after the cut, `total` before it, `trained`, `lost` and `lost_trained`; `can_chunk`: whether `data.chunk_text` would keep what is lost;
+            `tokens` after the cut, `total` before it, `trained`, `lost` and `lost_trained`; `can_chunk`: whether
+            `data.chunk_text` would keep what is lost;
             `not_rendered` and `context_lost`: what the row holds and the rendered text does not, in words, from what
             is trained and from context; `control_tokens`: special tokens in its text;
             `template`: where it is from; `stop_trained`: whether the end of an answer is learned.

@@ -8,9 +8,10 @@ from core.recipe.conditions import Field, on, one_of, positive
 from core.recipe.declare import knob
 from core.recipe.devices import ranks_in
 from core.recipe.optimizers import OPTIMIZERS, optimizers_with
-from core.recipe.schedulers import SCHEDULERS, schedulers_with
+from core.recipe.schedulers import SCHEDULERS, highest_rate, least_rate, schedulers_with
 from core.recipe.sections.data import HELD_OUT
 from core.recipe.tasks import tasks_supporting
+from core.recipe.witness import argument, reading, run_loop
 
 _EVALUATED = HELD_OUT & (one_of("training.eval_strategy", "epoch") | positive("training.eval_every"))
 _STRATEGIES = {"steps": "every so many steps, or at a share of all steps", "epoch": "at the end of each epoch"}
@@ -32,6 +33,7 @@ class Training:
         gt=0,
         le=1,
         source="QLoRA, arXiv 2305.14314, appendix B (2e-4 up to 13B, 1e-4 above)",
+        witness=argument("learning_rate"),
     )
     epochs: float = knob(
         2.0,
@@ -40,6 +42,7 @@ class Training:
         consequence="Doubling the epochs doubles the time and overfits sooner.",
         gt=0,
         le=1000,
+        witness=argument("num_train_epochs"),
     )
     max_steps: int = knob(
         0,
@@ -48,6 +51,7 @@ class Training:
         consequence="A pilot of 20 steps shows the speed, the memory and whether the loss falls.",
         unit="steps",
         ge=0,
+        witness=argument("max_steps"),
     )
     batch_size: int = knob(
         4,
@@ -56,6 +60,7 @@ class Training:
         consequence="Activation memory grows in proportion; the GPU is better utilized.",
         unit="samples",
         ge=1,
+        witness=argument("per_device_train_batch_size"),
     )
     gradient_accumulation: int = knob(
         4,
@@ -64,6 +69,7 @@ class Training:
         consequence="Gives a larger effective batch without more memory, and fewer steps per epoch.",
         unit="batches",
         ge=1,
+        witness=argument("gradient_accumulation_steps"),
     )
     scheduler: str = knob(
         "linear",
@@ -72,6 +78,7 @@ class Training:
         consequence="Decaying to zero ends at a lower loss than a constant learning rate.",
         choices={each.name: each.meaning for each in SCHEDULERS.values()},
         source="transformers' default; Bergsma et al., arXiv 2502.15938",
+        witness=argument("lr_scheduler_type"),
     )
     warmup: float = knob(
         0.03,
@@ -82,6 +89,7 @@ class Training:
         ge=0,
         source="QLoRA's published script (0.03)",
         when=schedulers_with("training.warmup"),
+        witness=argument("warmup_steps"),
     )
     min_lr: float = knob(
         0.1,
@@ -94,6 +102,7 @@ class Training:
         source="Llama, arXiv 2302.13971 (10%)",
         advanced=True,
         when=schedulers_with("training.min_lr"),
+        witness=reading("scheduler_arguments", least_rate),
     )
     lr_cycles: int = knob(
         2,
@@ -106,6 +115,7 @@ class Training:
         source="SGDR, arXiv 1608.03983",
         advanced=True,
         when=schedulers_with("training.lr_cycles"),
+        witness=reading("scheduler_arguments"),
     )
     lr_decay: float = knob(
         0.2,
@@ -117,6 +127,7 @@ class Training:
         source="Hagele et al., arXiv 2405.18392 (20%)",
         advanced=True,
         when=schedulers_with("training.lr_decay"),
+        witness=reading("scheduler_arguments"),
     )
     lr_decay_shape: str = knob(
         "1-sqrt",
@@ -127,6 +138,7 @@ class Training:
         source="Hagele et al., arXiv 2405.18392",
         advanced=True,
         when=schedulers_with("training.lr_decay_shape"),
+        witness=reading("scheduler_arguments"),
     )
     lr_power: float = knob(
         1.0,
@@ -137,6 +149,7 @@ class Training:
         le=10,
         advanced=True,
         when=schedulers_with("training.lr_power"),
+        witness=reading("scheduler_arguments"),
     )
     lr_end: float = knob(
         1e-7,
@@ -148,6 +161,7 @@ class Training:
         source="transformers' default",
         advanced=True,
         when=schedulers_with("training.lr_end"),
+        witness=reading("scheduler_arguments"),
     )
     lr_timescale: int = knob(
         0,
@@ -159,6 +173,7 @@ class Training:
         ge=0,
         advanced=True,
         when=schedulers_with("training.lr_timescale"),
+        witness=reading("scheduler_arguments"),
     )
     lr_factor: float = knob(
         0.5,
@@ -170,6 +185,7 @@ class Training:
         lt=1,
         advanced=True,
         when=schedulers_with("training.lr_factor"),
+        witness=reading("scheduler_arguments"),
     )
     lr_patience: int = knob(
         1,
@@ -181,6 +197,7 @@ class Training:
         ge=0,
         advanced=True,
         when=schedulers_with("training.lr_patience"),
+        witness=reading("scheduler_arguments"),
     )
     max_lr: float = knob(
         2.0,
@@ -193,6 +210,7 @@ class Training:
         source="GreedyLR, arXiv 2512.14527",
         advanced=True,
         when=schedulers_with("training.max_lr"),
+        witness=reading("scheduler_arguments", highest_rate),
     )
     weight_decay: float = knob(
         0.0,
@@ -203,6 +221,7 @@ class Training:
         le=1,
         source="transformers' default",
         advanced=True,
+        witness=argument("weight_decay"),
     )
     max_grad_norm: float = knob(
         1.0,
@@ -212,6 +231,7 @@ class Training:
         ge=0,
         source="transformers' default; QLoRA used 0.3",
         advanced=True,
+        witness=argument("max_grad_norm"),
     )
     optimizer: str = knob(
         "adamw_torch_fused",
@@ -221,6 +241,7 @@ class Training:
         choices={each.name: each.meaning for each in OPTIMIZERS.values()},
         source="TRL's default; 8-bit optimizers, arXiv 2110.02861",
         advanced=True,
+        witness=argument("optim"),
     )
     adam_beta1: float = knob(
         0.9,
@@ -232,6 +253,7 @@ class Training:
         source="transformers' default",
         advanced=True,
         when=optimizers_with("training.adam_beta1"),
+        witness=argument("adam_beta1"),
     )
     adam_beta2: float = knob(
         0.999,
@@ -244,6 +266,7 @@ class Training:
         source="transformers' default; Lion, arXiv 2302.06675",
         advanced=True,
         when=optimizers_with("training.adam_beta2"),
+        witness=argument("adam_beta2"),
     )
     adam_epsilon: float = knob(
         1e-8,
@@ -255,6 +278,7 @@ class Training:
         source="transformers' default",
         advanced=True,
         when=optimizers_with("training.adam_epsilon"),
+        witness=argument("adam_epsilon"),
     )
     momentum: float = knob(
         0.0,
@@ -265,6 +289,7 @@ class Training:
         lt=1,
         advanced=True,
         when=optimizers_with("training.momentum"),
+        witness=reading("optimizer_arguments"),
     )
     ademamix_alpha: float = knob(
         5.0,
@@ -276,6 +301,7 @@ class Training:
         source="AdEMAMix, arXiv 2409.03137",
         advanced=True,
         when=optimizers_with("training.ademamix_alpha"),
+        witness=reading("optimizer_arguments"),
     )
     ademamix_beta3: float = knob(
         0.9999,
@@ -287,6 +313,7 @@ class Training:
         source="AdEMAMix, arXiv 2409.03137",
         advanced=True,
         when=optimizers_with("training.ademamix_beta3"),
+        witness=reading("optimizer_arguments"),
     )
     activation_checkpointing: bool = knob(
         True,
@@ -294,6 +321,7 @@ class Training:
         help="Drops activations in the forward pass and recomputes them in the backward pass.",
         consequence="Needs a fraction of the activation memory and makes steps 20 to 30% slower.",
         source="TRL's default; Chen et al., arXiv 1604.06174",
+        witness=argument("activation_checkpointing"),
     )
     activation_offloading: bool = knob(
         False,
@@ -304,6 +332,7 @@ class Training:
         source="TRL's activation_offloading",
         advanced=True,
         when=tasks_supporting("training.activation_offloading"),
+        witness=argument("activation_offloading"),
     )
     liger: bool = knob(
         False,
@@ -314,6 +343,7 @@ class Training:
         "yet.",
         source="Liger Kernel, arXiv 2410.10989",
         advanced=True,
+        witness=argument("use_liger_kernel"),
     )
     compile: str = knob(
         "none",
@@ -329,6 +359,7 @@ class Training:
         },
         source="PyTorch, torch.compile",
         advanced=True,
+        witness=argument("torch_compile_mode"),
     )
     tf32: bool = knob(
         False,
@@ -338,6 +369,7 @@ class Training:
         source="NVIDIA A100 whitepaper; PyTorch's default is no",
         advanced=True,
         when=one_of("model.dtype", "float32"),
+        witness=argument("tf32"),
     )
     expandable_segments: bool = knob(
         False,
@@ -346,6 +378,7 @@ class Training:
         consequence="Loses less memory to fragmentation when sequence lengths vary. Not exercised on a GPU yet.",
         source="PyTorch, CUDA semantics: memory management",
         advanced=True,
+        witness=reading("growing_segments"),
     )
     deterministic: bool = knob(
         False,
@@ -355,6 +388,7 @@ class Training:
         "deterministic form ends with an error that names it.",
         source="transformers' full_determinism",
         advanced=True,
+        witness=reading("deterministic_algorithms"),
     )
     group_by_length: bool = knob(
         False,
@@ -363,6 +397,7 @@ class Training:
         consequence="Trains faster because there is less padding; the loss curve becomes noisier.",
         advanced=True,
         when=one_of("data.packing", "none") & one_of("task", "sft"),
+        witness=argument("train_sampling_strategy", lambda recipe: "group_by_length"),
     )
     neftune_alpha: float = knob(
         0.0,
@@ -372,6 +407,7 @@ class Training:
         ge=0,
         source="NEFTune, arXiv 2310.05914",
         advanced=True,
+        witness=argument("neftune_noise_alpha"),
     )
     seed: int = knob(
         42,
@@ -380,6 +416,7 @@ class Training:
         consequence="The same seed on the same machine gives the same losses.",
         ge=0,
         le=2**32 - 1,
+        witness=argument("seed"),
     )
     log_every: int = knob(
         1,
@@ -389,6 +426,7 @@ class Training:
         unit="steps",
         ge=1,
         advanced=True,
+        witness=argument("logging_steps"),
     )
     eval_strategy: str = knob(
         "steps",
@@ -398,6 +436,7 @@ class Training:
         choices=_STRATEGIES,
         advanced=True,
         when=HELD_OUT,
+        witness=argument("eval_strategy", given="eval_dataset"),
     )
     eval_every: float = knob(
         0.1,
@@ -408,6 +447,7 @@ class Training:
         unit="steps, or a share if below 1",
         ge=0,
         when=HELD_OUT & one_of("training.eval_strategy", "steps"),
+        witness=reading("eval_intervals", given="eval_dataset"),
     )
     eval_batch_size: int = knob(
         4,
@@ -417,6 +457,7 @@ class Training:
         unit="samples",
         ge=1,
         advanced=True,
+        witness=argument("per_device_eval_batch_size"),
     )
     save_strategy: str = knob(
         "steps",
@@ -425,6 +466,7 @@ class Training:
         consequence="A checkpoint per epoch lets you compare epochs; a crash loses up to a whole epoch.",
         choices=_STRATEGIES,
         advanced=True,
+        witness=argument("save_strategy"),
     )
     save_every: float = knob(
         0.25,
@@ -434,6 +476,7 @@ class Training:
         unit="steps, or a share if below 1",
         ge=0,
         when=one_of("training.save_strategy", "steps"),
+        witness=reading("save_intervals"),
     )
     save_only_model: bool = knob(
         False,
@@ -442,6 +485,7 @@ class Training:
         consequence="Checkpoints shrink by up to two thirds, but the run cannot be resumed from them: after a stop, a "
         "crash or an out-of-memory retry it starts over.",
         advanced=True,
+        witness=argument("save_only_model"),
     )
     keep_checkpoints: int = knob(
         2,
@@ -450,6 +494,7 @@ class Training:
         consequence="Each checkpoint holds the trainable weights and the optimizer state.",
         ge=1,
         advanced=True,
+        witness=run_loop("core.training.durable"),
     )
     early_stopping: int = knob(
         0,
@@ -462,6 +507,7 @@ class Training:
         ge=0,
         source="transformers' EarlyStoppingCallback",
         when=_EVALUATED,
+        witness=run_loop("core.training.best"),
     )
     early_stopping_threshold: float = knob(
         0.0,
@@ -472,6 +518,7 @@ class Training:
         source="transformers' EarlyStoppingCallback",
         advanced=True,
         when=_EVALUATED & positive("training.early_stopping"),
+        witness=run_loop("core.training.best"),
     )
     keep_best: bool = knob(
         False,
@@ -481,6 +528,7 @@ class Training:
         consequence="Each new best evaluation saves a checkpoint, and the best one is kept in addition to the newest.",
         source="transformers' load_best_model_at_end",
         when=_EVALUATED,
+        witness=run_loop("core.training.durable"),
     )
     best_metric: str = knob(
         "",
@@ -493,6 +541,9 @@ class Training:
         advanced=True,
         when=_EVALUATED
         & (on("training.keep_best") | positive("training.early_stopping") | schedulers_with("training.best_metric")),
+        witness=argument(
+            "metric_for_best_model", lambda recipe: f"eval_{recipe.training.best_metric.removeprefix('eval_')}"
+        ),
     )
     devices: str = knob(
         "",
@@ -502,6 +553,7 @@ class Training:
         "CPU if there is none.",
         consequence="Each device trains its own batch: two devices double the effective batch and halve the steps.",
         advanced=True,
+        witness=run_loop("core.engine.ranks"),
     )
     parallel: str = knob(
         "ddp",
@@ -516,6 +568,7 @@ class Training:
         source="PyTorch FSDP, arXiv 2304.11277",
         advanced=True,
         when=_SEVERAL_DEVICES,
+        witness=run_loop("core.engine.ranks"),
     )
     cpu_threads: int = knob(
         0,
@@ -526,4 +579,5 @@ class Training:
         ge=0,
         le=1024,
         advanced=True,
+        witness=reading("cpu_threads"),
     )
