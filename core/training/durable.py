@@ -28,6 +28,7 @@ from core.recipe.schedule import steps_of
 from core.recipe.schedulers import DECAY_STEPS, SCHEDULERS
 from core.recipe.tasks import EVAL_LOSS, LOSS
 from core.runs.checkpoint import Checkpoint, read, refuse_damaged, seal
+from core.training.effects import check_liger
 from core.training.finite import Guard, NotFinite
 from core.training.in_step import InStep
 from core.training.loading import named
@@ -116,6 +117,8 @@ class DurableTrainer(Trainer):
         """What a checkpoint of the trainer's own does not hold: what was gathered for the next line of metrics."""
         if self._ranks.sharded:
             keep_dropout(self.model)
+        if self._recipe.training.liger:
+            check_liger(self.model)
         checkpoint = self._resumed
         if checkpoint is None:
             self.before_steps()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.engine.process import prepare
+from core.engine.process import prepare, settings_before_torch
 from core.gpu.nvml import DriverVersion
 from core.gpu.readings import GpuSample
 from core.gpu.selection import visible_gpus
@@ -267,6 +267,14 @@ def test_a_worker_of_one_process_sees_one_device(
     assert (os.environ["CUDA_VISIBLE_DEVICES"], os.environ.get("HIP_VISIBLE_DEVICES")) == expected
 
 
+def test_what_the_allocator_and_cuda_read_once_is_set_before_torch_is_imported() -> None:
+    recipe = put(put(Recipe(), "training.expandable_segments", True), "training.deterministic", True)
+    assert settings_before_torch(Recipe(), {}) == {}
+    found = settings_before_torch(recipe, {"PYTORCH_ALLOC_CONF": "max_split_size_mb:64,expandable_segments:False"})
+    assert found["PYTORCH_ALLOC_CONF"] == "max_split_size_mb:64,expandable_segments:True"
+    assert found["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+
+
 def test_the_doctor_says_what_the_variable_leaves() -> None:
     assert examine_visible(CARDS, None) == []
     assert "GPU 2" in examine_visible(CARDS, "2")[0].message
@@ -286,7 +294,7 @@ def test_preflight_and_worker_take_the_same_gpu_of_a_real_driver(nvml_library: P
     }
     code = (
         "import json, os\nfrom core.gpu.nvml import read_gpus\nfrom core.recipe.recipe import Recipe\n"
-        "from core.engine.process import prepare\nfrom core.runs.commands import environment_of\n"
+        "from core.engine.process import prepare, settings_before_torch\nfrom core.runs.commands import environment_of\n"
         "gpus = read_gpus().gpus\nfound = environment_of(Recipe(), gpus)\nos.environ.update(found)\nprepare(Recipe())\n"
         "print(json.dumps([found, os.environ['CUDA_VISIBLE_DEVICES'], gpus[1].capability]))"
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from core.clean import clean_line
 from core.recipe.best_metric import best_metrics
 from core.recipe.declare import Problem
+from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe
 from core.recipe.schedule import evaluates
 from core.recipe.schedulers import SCHEDULERS
@@ -24,7 +25,7 @@ def check(recipe: Recipe) -> Iterator[Problem]:
             "Set this to yes to save the best."
         )
         yield Problem("training.keep_best", sentence, "warn")
-    if training.save_only_model:
+    if training.save_only_model and not is_sharded(recipe):
         sentence = "Checkpoints without the optimizer cannot be resumed: a run that is stopped or killed starts over."
         yield Problem("training.save_only_model", sentence, "note")
     yield from _schedule(recipe)
