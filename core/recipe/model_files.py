@@ -104,6 +104,14 @@ def find(path: str, revision: str = "") -> Path:
     )
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether a model's folder has all that is loaded of it: weights, none of them missing, and a tokenizer."""
+    try:
+        return bool(_weight_files(folder)) and has_tokenizer(folder)
+    except (BadInput, OSError):
+        return False
+
+
 def refuse_no_base(path: Path) -> None:
     """Refuses what looks like a model and cannot be trained: an adapter, or GGUF weights; a folder or a file of them.
 
