@@ -127,6 +127,7 @@ class Task:
         rates: the usual learning rates with each `method`, from and to.
         artifact: what it leaves, as the model hub names it.
         sequences: how many sequences the model computes for one sample.
+        plain: whether it also reads one prompt with one completion as plain text, without a chat template.
         marks: whether its loss mask comes from the generation markers of the chat template.
         reference: whether full fine-tuning also needs the base model in memory.
         dropout: whether its trainer leaves dropout on; one that compares two passes of a model turns it off.
@@ -153,6 +154,7 @@ class Task:
     metrics: Mapping[str, str] = field(default_factory=dict)
     artifact: str = "text-generation"
     sequences: int = 1
+    plain: bool = False
     marks: bool = False
     reference: bool = False
     dropout: bool = True
