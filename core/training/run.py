@@ -28,6 +28,7 @@ from core.jobs.files import JobGone, Unreachable
 from core.recipe.adapters import adapter_of
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, put
+from core.recipe.tasks import headline_of
 from core.runs.checkpoint import (
     EVERY,
     FROM_THE_START,
@@ -435,7 +436,7 @@ def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: An
         worker.reach("the best checkpoint could not be read", patience=folders.GONE_AFTER)
     best = load_best(worker, trainer) if recipe.training.keep_best else None
     step = state.global_step if best is None else best
-    saved = weights_at(state.log_history, step, state.global_step, state.max_steps, recipe.task)
+    saved = weights_at(state.log_history, step, state.global_step, state.max_steps, recipe.task, headline_of(recipe))
     Guard(recipe, "no").weights(trainer.model, state.global_step)
     target = worker.folder.path / adapter_of(recipe).folder
     # Under FSDP every rank has a part: they put the weights together, and rank 0 writes them.
