@@ -77,6 +77,7 @@ _SFT = Case(
     logged=("grad_norm", "learning_rate", "entropy", "mean_token_accuracy", "num_tokens"),
     eval_logged=("eval_entropy", "eval_mean_token_accuracy"),
     ranks=True,
+    script=True,
 )
 _RANDOM = {"model.path": "tests.kit.random_base"}
 
@@ -86,6 +87,7 @@ CASES = (
         _SFT,
         name="sft-everything",
         ranks=False,
+        script=False,
         changes={**_SFT.changes, "data__loss_on": "everything"},
         options={"assistant_only_loss": False},
     ),
@@ -111,6 +113,7 @@ CASES = (
         _SFT,
         name="sft-nf4",
         ranks=False,
+        script=False,
         changes={**_SFT.changes, "model__quantization": "nf4"},
         options={"nf4": True},
         models=_RANDOM,
@@ -118,6 +121,7 @@ CASES = (
     replace(
         _SFT,
         ranks=False,
+        script=False,
         name="sft-full-bf16",  # every weight of the float32 model is trained, with `bf16=True`
         changes={**_SFT.changes, "method": "full", "model__dtype": "mixed_bfloat16", "training__learning_rate": 1e-3},
         options={"whole": True, "bf16": True, "learning_rate": 1e-3},
