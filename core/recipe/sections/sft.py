@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.recipe.declare import knob
+from core.recipe.witness import argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,4 +25,5 @@ class Sft:
         },
         source="DFT, arXiv 2508.05629",
         advanced=True,
+        witness=argument("loss_type"),
     )
