@@ -43,7 +43,7 @@ def _absolute(path: str, text: str, base: Path) -> str:
             return os.fspath(DEMO)
         if is_hub_name(text):
             return text
-    if path == "model.chat_template" and text in templates.names():
+    if path == "model.chat_template" and text in (templates.NO_TEMPLATE, *templates.names()):
         return text
     return os.path.normpath(found)
 

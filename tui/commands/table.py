@@ -62,6 +62,16 @@ COMMANDS: Mapping[str, CommandInfo] = {
         ),
         (HUB, FOLDERS),
     ),
+    "advise": CommandInfo(
+        DATA,
+        "say whether to fine-tune at all: six questions and the dataset",
+        (
+            "advise tickets.jsonl",
+            "advise --questions > answers.yaml",
+            "advise tickets.jsonl --answers answers.yaml --json",
+        ),
+        (HUB, FOLDERS),
+    ),
     "init": CommandInfo(
         TRAIN,
         "write a recipe with every common field explained",
