@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from core import units
@@ -33,7 +34,7 @@ def check_network(where: str, do: str) -> None:
         raise BadInput(f"No network here: {host} cannot be found", where=where, do=do) from None
 
 
-def check_model_download(path: str, revision: str) -> str:
+def check_model_download(path: str, revision: str, others: Sequence[str] = ()) -> str:
     """Settles, before any library is loaded, whether the model has to be downloaded, and whether it can be.
 
     A model that is on this machine is used as it is, and the libraries are told to stay offline: else they ask the Hub
@@ -42,24 +43,26 @@ def check_model_download(path: str, revision: str) -> str:
     Args:
         path: the recipe's `model.path`.
         revision: the recipe's `model.revision`.
+        others: paths of the models that the task loads besides.
 
     Returns:
-        What will be downloaded, a phrase such as `Downloading org/name (2.1 GB)`; "" for nothing.
+        What will be downloaded, a phrase such as `Downloading org/name (2.1 GiB)`; "" for nothing.
 
     Raises:
         BadInput: it is a Hub model ID that is not in the cache, and it cannot be downloaded; with the reason.
     """
-    from core.recipe.model_files import NotDownloaded, find, is_whole
+    from core.recipe.model_files import NotDownloaded, find, is_here
 
     try:
-        folder = find(path, revision)
-        if is_whole(folder):
-            os.environ[_OFFLINE] = "1"
-            return ""
+        find(path, revision)
     except NotDownloaded:
         pass
     except BadInput:
         return ""  # whoever loads it says what is wrong
+    if is_here(path, revision):
+        if all(map(is_here, filter(None, others))):
+            os.environ[_OFFLINE] = "1"
+        return ""
     found = ask_hub(path, revision)
     what, do = found.refusal(path)
     if what:

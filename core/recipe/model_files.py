@@ -104,9 +104,10 @@ def find(path: str, revision: str = "") -> Path:
     )
 
 
-def is_whole(folder: Path) -> bool:
-    """Whether a model's folder has all that is loaded of it: weights, none of them missing, and a tokenizer."""
+def is_here(path: str, revision: str = "") -> bool:
+    """Whether all that is loaded of a model is on this machine: its weights, none of them missing, and a tokenizer."""
     try:
+        folder = find(path, revision)
         return bool(_weight_files(folder)) and has_tokenizer(folder)
     except (BadInput, OSError):
         return False

@@ -28,7 +28,7 @@ from core.jobs.files import JobGone, Unreachable
 from core.recipe.adapters import adapter_of
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, put
-from core.recipe.tasks import headline_of
+from core.recipe.tasks import TASKS, headline_of
 from core.runs.checkpoint import (
     EVERY,
     FROM_THE_START,
@@ -71,7 +71,8 @@ def train(worker: Worker, recipe: Recipe) -> None:
         TunedeckError: why it failed, as a sentence.
     """
     began = time.monotonic()
-    download = check_model_download(recipe.model.path, recipe.model.revision)
+    others = TASKS[recipe.task].memory(recipe).beside
+    download = check_model_download(recipe.model.path, recipe.model.revision, others)
     worker.phase("loading", "Loading libraries.")
     prepare(recipe)
 
