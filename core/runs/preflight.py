@@ -39,6 +39,7 @@ from core.recipe.tasks import TASKS
 from core.recipe.tokenizer_files import read_tokenizer
 from core.recipe.trackers import missing
 from core.runs.memory_words import less_memory
+from core.runs.origin import origin_findings
 from core.runs.placement import Placement, placement_of
 from core.runs.precision import FIELD as PRECISION
 from core.runs.precision import PrecisionChoice, choose_precision, with_precision
@@ -92,6 +93,7 @@ class _Seen:
     gpus: tuple[GpuSample, ...]
     gpu_fault: str
     kinds: frozenset[str] | None
+    later: bool
 
     @property
     def trained(self) -> Recipe:
@@ -133,7 +135,7 @@ def preflight(
     data, kinds = _data(recipe, workspace, shape)
     place = placement_of(recipe, gpus, driver, problem=gpu_problem, wait=wait)
     choice = choose_precision(recipe, shape, place, later=later)
-    seen = _Seen(recipe, workspace, shape, fault, place, choice, tuple(gpus), gpu_problem, kinds)
+    seen = _Seen(recipe, workspace, shape, fault, place, choice, tuple(gpus), gpu_problem, kinds, later)
     found = [*_fields(seen), *data, *(check for rule in _RULES for check in rule(seen))]
     return _once_each(found)
 
@@ -287,6 +289,13 @@ def _of_parts(recipe: Recipe, shape: ModelShape) -> str:
         ends = " have adapters, the routers do not." if adapted else " and the routers have no adapters."
         found += f"{experts}{ends}"
     return found
+
+
+def _origin(seen: _Seen) -> Iterator[PreflightCheck]:
+    """The weights that it starts from, where these are not the bare base model's."""
+    for found in origin_findings(seen.recipe, seen.workspace, seen.shape, later=seen.later):
+        verdict: CheckResult = {"error": "stop", "warn": "warn", "note": "ok"}[found.severity]  # type: ignore[assignment]
+        yield PreflightCheck("starts from", verdict, found.sentence, "" if verdict == "ok" else found.path)
 
 
 def _tokenizer(seen: _Seen) -> Iterator[PreflightCheck]:
@@ -525,6 +534,7 @@ def _workspace(seen: _Seen) -> Iterator[PreflightCheck]:
 _RULES: tuple[Callable[[_Seen], Iterator[PreflightCheck]], ...] = (
     _eval,
     _model,
+    _origin,
     _tokenizer,
     _template,
     _installed,
