@@ -159,8 +159,12 @@ def find_origin(text: str, workspace: Path) -> Origin:
     except BadInput as error:
         where = clean_line(text, 80)
         if os.path.isabs(text) or text.startswith((".", "~")):
-            raise BadInput("No such folder", where=where, do="Name a run, a checkpoint, or a folder of weights") from None
-        raise BadInput(f"{error.what}, and no such folder", where=where, do=error.do) from error
+            raise BadInput(
+                "No such folder", where=where, do="Name a run, a checkpoint, or a folder of weights"
+            ) from None
+        if "match" in error.what:
+            raise
+        raise BadInput(f"No run and no folder is named {where}", where=where, do=error.do) from error
     if not of_run:
         return _of_run(run)
     found = run.checkpoints / of_run[2]
@@ -333,7 +337,9 @@ def _config(folder: Path) -> dict[str, Any]:
     try:
         found = json.loads((folder / _ADAPTER).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BadInput(f"Cannot read {_ADAPTER} ({error})", where=os.fspath(folder), do="Copy the adapter again") from error
+        raise BadInput(
+            f"Cannot read {_ADAPTER} ({error})", where=os.fspath(folder), do="Copy the adapter again"
+        ) from error
     if not isinstance(found, dict):
         raise BadInput(f"{_ADAPTER} is not a JSON object", where=os.fspath(folder), do="Copy the adapter again")
     return found
@@ -433,7 +439,9 @@ def _base_problems(recipe: Recipe, origin: Origin) -> Iterator[Problem]:
         return
     ours, theirs = (os.path.basename(path.rstrip("/")) for path in (recipe.model.path, origin.base))
     if ours == theirs and not Path(origin.base).is_dir():
-        words = f"The adapter was trained on {clean_line(origin.base, 120)}. Make sure that model.path is the same model."
+        words = (
+            f"The adapter was trained on {clean_line(origin.base, 120)}. Make sure that model.path is the same model."
+        )
         yield Problem("model.path", words, "warn")
     else:
         yield _other_base(origin, recipe)
@@ -497,7 +505,11 @@ def _plain(value: object) -> object:
 def _targets(value: object, shape: ModelShape | None = None) -> object:
     """The last parts of the names of the layers that an adapter changes; None where that cannot be told."""
     if value == "all-linear":
-        return None if shape is None else sorted({each.name.rpartition(".")[2] for each in shape.targeted(("all-linear",))})
+        return (
+            None
+            if shape is None
+            else sorted({each.name.rpartition(".")[2] for each in shape.targeted(("all-linear",))})
+        )
     if isinstance(value, str):
         return None
     return sorted({str(each).rpartition(".")[2] for each in value}) if isinstance(value, list | tuple | set) else None
@@ -506,7 +518,9 @@ def _targets(value: object, shape: ModelShape | None = None) -> object:
 def _text(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(value)
-    return number_text(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value or "none")
+    return (
+        number_text(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value or "none")
+    )
 
 
 def keep_origin(origin: Origin, run: Path, recipe: Recipe) -> None:

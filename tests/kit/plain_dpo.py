@@ -1,7 +1,8 @@
 """A plain script around `trl.DPOTrainer`, written by hand and without a line of ours: what DPO runs are compared with.
 
 `python plain_dpo.py DATA MODEL OUT STEPS METHOD` trains on raw preference pairs and writes the logged lines, and the
-tokens that the trainer makes of the pairs, as JSON; METHOD is `lora` or `full`.
+tokens that the trainer makes of the pairs, as JSON; METHOD is `lora`, `full`, or the folder of an adapter to train
+further: then the mean log-probability of the chosen held-out answers is written, too, with that adapter and without.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def main(argv: Sequence[str]) -> int:
     """Trains, each step logged, with an evaluation before the first and after every third."""
     import torch
     from datasets import Dataset
-    from peft import LoraConfig
+    from peft import LoraConfig, PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
     from trl import DPOConfig, DPOTrainer
 
@@ -38,9 +39,11 @@ def main(argv: Sequence[str]) -> int:
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             logged.append({"step": state.global_step, **logs})
 
+    base = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+    begun = PeftModel.from_pretrained(base, method, is_trainable=True) if method not in ("lora", "full") else None
     lora = LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
     trainer = DPOTrainer(
-        model=AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
+        model=base if begun is None else begun,
         args=DPOConfig(
             output_dir=f"{out}.checkpoints",
             use_cpu=True,
@@ -72,9 +75,30 @@ def main(argv: Sequence[str]) -> int:
         callbacks=[Keep()],
     )
     tokens = [{name: row[name] for name in PARTS} for row in trainer.train_dataset]
+    known: dict[str, float] = {}
+    if begun is not None:
+        begun.eval()
+        known["reference"] = _log_probability(begun, trainer.eval_dataset)
+        with begun.disable_adapter():
+            known["base"] = _log_probability(begun, trainer.eval_dataset)
+        begun.train()
     trainer.train()
-    Path(out).write_text(json.dumps({"logged": logged, "tokens": tokens}))
+    Path(out).write_text(json.dumps({"logged": logged, "tokens": tokens, **known}))
     return 0
+
+
+def _log_probability(model: Any, rows: Any) -> float:
+    """The mean over rows of the summed log-probability of the chosen answer."""
+    import torch
+
+    found = []
+    for row in rows:
+        ids = torch.tensor([row["prompt_ids"] + row["chosen_ids"]])[:, :64]
+        with torch.no_grad():
+            logits = model(ids).logits[0, :-1].log_softmax(-1)
+        each = logits.gather(1, ids[0, 1:, None])[len(row["prompt_ids"]) - 1 :]
+        found.append(float(each.sum()))
+    return sum(found) / len(found)
 
 
 if __name__ == "__main__":
