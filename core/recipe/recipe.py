@@ -68,8 +68,8 @@ class Recipe:
         "continue",
         title="Starts how",
         help="What to do with the weights that the run starts from.",
-        consequence="continue leaves one adapter for the same base model. merge leaves an adapter for a new base model, "
-        "which is written into the run's folder.",
+        consequence="continue leaves one adapter for the same base model. merge leaves an adapter for a new base "
+        "model, which is written into the run's folder.",
         choices={
             "continue": "train the same adapter, or the same weights, further",
             "merge": "merge them into the base model first, and train a new adapter on it",

@@ -1,8 +1,8 @@
 """From recipe, model, tokenizer and encoded rows to a trainer: the one place where these meet.
 
-An adapter that is trained further comes as a model of peft's with its weights in it. TRL's trainers that compare with a
-reference then keep a frozen copy of that adapter (`ref`) for it, so that the reference is the model that the run started
-from, not the bare base.
+An adapter that is trained further comes as a model of peft's with its weights in it. TRL's trainers that compare with
+a reference then keep a frozen copy of that adapter (`ref`) for it, so that the reference is the model that the run
+started from, not the bare base.
 """
 
 from __future__ import annotations

@@ -100,4 +100,3 @@ def _merge(worker: Worker, recipe: Recipe, on: Hardware, tokenizer: Any, begun: 
 
     needs = sum(weight.numel() * weight.element_size() for weight in merged.parameters())
     write_whole(worker, run / BASE, write, needs=needs)
-    del model, merged

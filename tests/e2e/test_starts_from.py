@@ -14,8 +14,9 @@ from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.runs.origin import base_of, started
 from core.runs.resume import plan_resume, resume_run
-from tests.e2e.test_dpo import _assert_equal, _disturbed, _end, _run
-from tests.kit.training_runs import BASE, events, lines, make_run, work
+from tests.e2e.test_dpo import _disturbed, _end, _run
+from tests.kit.parity.run import logged
+from tests.kit.training_runs import events, lines, make_run, work
 from tests.kit.warm.process import WarmPython
 
 _FEW: dict[str, Any] = {
@@ -39,26 +40,19 @@ def _first_evaluation(folder: JobFolder) -> dict[str, Any]:
     return next(line for line in lines(folder.metrics) if "eval_loss" in line)
 
 
-def test_dpo_from_an_adapter_compares_with_that_model_as_plain_trl_does_and_needs_the_source_no_more(
-    warm: WarmPython, tmp_path: Path
-) -> None:
-    runs, out = tmp_path / "runs", tmp_path / "plain.json"
+@pytest.mark.slow
+def test_a_run_is_resumed_to_the_same_bits_when_its_source_is_gone(warm: WarmPython, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
     source = _trained(warm, runs)
-    folder = _run(runs, 6, starts_from=source.id)
+    folder, whole = (_run(runs, 6, starts_from=source.id) for _ in range(2))
+    launch(whole, [worker_command("core.training", whole)])
     _disturbed(folder, 3, "stop")
-    _end(folder, "stopped")
-    theirs = work(warm, "tests.kit.plain_dpo", folder.data, BASE, out, 6, source.adapter)
-    assert theirs.returncode == 0, theirs.stderr
+    for each, state in ((folder, "stopped"), (whole, "finished")):
+        _end(each, state)
     shutil.rmtree(source.path)
     resume_run(folder, plan_resume(folder))
     _end(folder, "finished")
-    plain = json.loads(out.read_text())
-    _assert_equal(folder, plain, 6)
-    first = _first_evaluation(folder)
-    assert first["eval_rewards/chosen"] == first["eval_rewards/rejected"] == 0, "policy and reference are one model"
-    assert first["eval_logps/chosen"] == pytest.approx(plain["reference"], rel=1e-4), "which is the tuned one"
-    assert plain["reference"] > plain["base"] + 10
-    assert not (folder.adapter / "ref").exists()
+    assert logged(lines(folder.metrics)) == logged(lines(whole.metrics))
     assert f"Started from: {source.id}, step 3" in (folder.adapter / "README.md").read_text()
     assert [event["origin"] for event in events(folder, "start")] == [f"{source.id}, step 3"]
 

@@ -142,8 +142,8 @@ def test_a_whole_model_has_no_adapter_to_continue_but_can_get_one(tmp_path: Path
     config = run.path / "model" / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "hidden_size": 64}))
     assert refused(tmp_path, starts_from=run.id, method="full")[0] == "model.path"
-    levels = [path for level, path, _ in found(tmp_path, starts_from=run.id, method="full", training__parallel="fsdp")]
-    assert "training.parallel" in levels
+    sharded = {"training__parallel": "fsdp", "training__devices": "cpux2"}
+    assert "training.parallel" in [path for _, path, _ in found(tmp_path, starts_from=run.id, method="full", **sharded)]
 
 
 def test_what_a_run_keeps_is_its_own_and_says_where_it_is_from(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ DPO = Task(
     samples=("preference",),
     wants="preference pairs: a prompt with a chosen and a rejected answer",
     sections=("dpo",),
-    columns=("prompt_ids", "chosen_ids", "rejected_ids"),
+    encoder="pairs",
+    measure="pairs",
+    columns={"prompt_ids": "tokens", "chosen_ids": "tokens", "rejected_ids": "tokens"},
     metrics={
         "rewards/margins": "reward margin",
         "rewards/accuracies": "reward accuracy",
@@ -26,6 +28,9 @@ DPO = Task(
     rates={"lora": (5e-6, 2e-5), "full": (5e-7, 5e-6)},
     sequences=2,
     reference=True,
+    dropout=False,
+    supports=("data.truncation", "training.activation_offloading"),
+    scores={"rewards/accuracies": "higher", "rewards/margins": "higher", "rewards/chosen": "higher"},
     refuses=(
         Limit("data.packing", "DPO compares whole pairs and cannot pack them. Set packing to none.", accepts=("none",)),
         Limit(
@@ -44,13 +49,6 @@ DPO = Task(
             "here. Use ddp, or set the method to lora.",
             accepts=("ddp",),
             given={"method": "full"},
-        ),
-        Limit(
-            "lora.dropout",
-            "Dropout has no effect: DPO turns it off because it compares two passes of the same model.",
-            accepts=(0.0,),
-            severity="note",
-            given={"method": "lora"},
         ),
     ),
 )

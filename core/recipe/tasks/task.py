@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from core.dataset.sample import SampleKind
 from core.recipe.declare import ProblemLevel
 from core.recipe.values import Value
 
+if TYPE_CHECKING:
+    from core.recipe.recipe import Recipe
+
 Better = Literal["lower", "higher"]
+
+ColumnKind = Literal["tokens", "flag", "number", "text", "json"]
+"""What a column of a trainer's dataset holds: a list of token ids, true or false, a number, a text, or any JSON."""
 
 LOSS, EVAL_LOSS = "loss", "eval_loss"
 """What every trainer logs of what it minimizes, whatever says how the run goes."""
@@ -75,6 +81,32 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskMemory:
+    """What a task needs of the memory beyond one model that is trained on `Task.sequences` sequences a sample.
+
+    Attributes:
+        length: tokens of its longest sequence, prompt and completion; 0 for the recipe's max length.
+        beside: paths of other models that are held in memory in 16 bits and not trained: a teacher, a reward model.
+            A reference that is the base model itself is `Task.reference`.
+        heads: how many output layers are computed in the loss; 0 for a model that has another head, such as a reward.
+        logits: bytes per token and entry of the vocabulary, where the trainer holds all logits at once; 0 where it
+            computes the loss in tiles, as most of TRL's trainers do.
+        generated: how many sequences are generated at once; their keys and values are in memory together.
+    """
+
+    length: int = 0
+    beside: tuple[str, ...] = ()
+    heads: int = 1
+    logits: float = 0.0
+    generated: int = 0
+
+
+def plain_memory(recipe: Recipe) -> TaskMemory:
+    """The terms of a task that trains one model on the samples as they are."""
+    return TaskMemory()
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One kind of training.
 
@@ -87,7 +119,9 @@ class Task:
         wants: the same as a phrase.
         unused: for some of those kinds, which part of a sample is ignored, as a sentence.
         sections: the recipe sections that only this task reads.
-        columns: what the trainer's dataset holds of each sample.
+        encoder: the module of `core.engine` that turns a sample into those columns.
+        measure: the module of `core.evaluation` that measures base and tuned model on held-out samples.
+        columns: what the trainer's dataset holds of each sample: its columns in order, and what is in them.
         metrics: what it logs besides loss, rate, gradients and speed: each with its title on a chart.
         headline: the metric that says how it goes.
         rates: the usual learning rates with each `method`, from and to.
@@ -95,7 +129,12 @@ class Task:
         sequences: how many sequences the model computes for one sample.
         marks: whether its loss mask comes from the generation markers of the chat template.
         reference: whether full fine-tuning also needs the base model in memory.
+        dropout: whether its trainer leaves dropout on; one that compares two passes of a model turns it off.
+        memory: what else it adds to the memory forecast, from the recipe.
         refuses: fields of which it only supports some values.
+        supports: fields that only some tasks' trainers have, and this one's has: `training.activation_offloading`.
+        scores: what it measures on the eval set besides its headline, by the name in training, each with the way it
+            moves when the model learns: by these the best weights can be chosen as well.
     """
 
     name: str
@@ -104,7 +143,9 @@ class Task:
     module: str
     samples: tuple[SampleKind, ...]
     wants: str
-    columns: tuple[str, ...]
+    encoder: str
+    measure: str
+    columns: Mapping[str, ColumnKind]
     headline: Headline
     rates: Mapping[str, tuple[float, float]]
     unused: Mapping[SampleKind, str] = field(default_factory=dict)
@@ -114,7 +155,16 @@ class Task:
     sequences: int = 1
     marks: bool = False
     reference: bool = False
+    dropout: bool = True
+    memory: Callable[[Recipe], TaskMemory] = plain_memory
     refuses: tuple[Limit, ...] = ()
+    supports: tuple[str, ...] = ()
+    scores: Mapping[str, Better] = field(default_factory=dict)
+
+    @property
+    def both_answers(self) -> bool:
+        """Whether it learns from the chosen and the rejected answer of a pair."""
+        return "preference" in self.samples and "preference" not in self.unused
 
 
 TOKEN_METRICS = {"entropy": "entropy", "mean_token_accuracy": "token accuracy"}
