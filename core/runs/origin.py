@@ -67,7 +67,7 @@ _FREE = frozenset(("task_type", "init_lora_weights", "inference_mode", "base_mod
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class StartPoint:
     """Weights to start from.
 
     Attributes:
@@ -136,7 +136,7 @@ class Started:
         return f"{self.label} ({self.kind}, {how})"
 
 
-def find_origin(text: str, workspace: Path) -> Origin:
+def find_origin(text: str, workspace: Path) -> StartPoint:
     """The weights that a recipe's `starts_from` names.
 
     Args:
@@ -175,7 +175,7 @@ def find_origin(text: str, workspace: Path) -> Origin:
     return _of_folder(found)
 
 
-def origin_of(recipe: Recipe, workspace: Path) -> Origin | None:
+def origin_of(recipe: Recipe, workspace: Path) -> StartPoint | None:
     """The weights that a recipe starts from; None where it starts from the bare base model.
 
     Raises:
@@ -189,7 +189,7 @@ def origin_of(recipe: Recipe, workspace: Path) -> Origin | None:
         raise BadInput(error.what, where=FIELD, do=error.do) from error
 
 
-def written(origin: Origin, workspace: Path) -> str:
+def written(origin: StartPoint, workspace: Path) -> str:
     """What a run's own recipe calls it: a run of this workspace by its ID, so that the workspace can be moved."""
     run = origin.run
     if run is None or run.path.parent != runs_dir(workspace):
@@ -229,7 +229,7 @@ def origin_findings(
         yield Problem(FIELD, start_words(recipe, origin), "note")
 
 
-def start_words(recipe: Recipe, origin: Origin) -> str:
+def start_words(recipe: Recipe, origin: StartPoint) -> str:
     """What happens with the weights, as a sentence."""
     whole = adapter_of(recipe).whole
     ended = f" ({origin.state})" if origin.state not in ("", "finished") else ""
@@ -246,13 +246,13 @@ def start_words(recipe: Recipe, origin: Origin) -> str:
     return f"Starts from {what}: {how}{reference}."
 
 
-def planned_origin(recipe: Recipe, run: JobFolder | None = None) -> Origin:
+def planned_origin(recipe: Recipe, run: JobFolder | None = None) -> StartPoint:
     """What a run of a recipe will leave, before it has."""
     adapter = adapter_of(recipe)
     plain = adapter.peft_config(recipe)
     merged = recipe.starts_from and (recipe.starts_how == MERGE or adapter.whole)
     folder = Path(adapter.folder) if run is None else run.path / adapter.folder
-    return Origin(
+    return StartPoint(
         kind="model" if adapter.whole else "adapter",
         folder=folder,
         run=run,
@@ -266,7 +266,7 @@ def planned_origin(recipe: Recipe, run: JobFolder | None = None) -> Origin:
     )
 
 
-def _of_run(run: JobFolder) -> Origin:
+def _of_run(run: JobFolder) -> StartPoint:
     recipe = own_recipe(run)
     state = standing(run).state
     adapter = adapter_of(recipe)
@@ -288,13 +288,13 @@ def _ended(state: str) -> str:
     return {"finished": "finished", "stopped": "was stopped", "lost": "was lost"}.get(state, "failed")
 
 
-def _with_run(run: JobFolder, recipe: Recipe, folder: Path, state: str) -> Origin:
+def _with_run(run: JobFolder, recipe: Recipe, folder: Path, state: str) -> StartPoint:
     config = _config(folder)
     saved = read_weights(folder) if folder.parent == run.path else None
     number = folder.name.rpartition("-")[2]
     step = int(number) if folder.name.startswith("checkpoint-") and number.isdecimal() else None
     own = run.path / BASE
-    return Origin(
+    return StartPoint(
         kind="adapter" if config else "model",
         folder=folder,
         run=run,
@@ -308,7 +308,7 @@ def _with_run(run: JobFolder, recipe: Recipe, folder: Path, state: str) -> Origi
     )
 
 
-def _of_folder(path: Path) -> Origin:
+def _of_folder(path: Path) -> StartPoint:
     path = Path(os.path.normpath(path))
     if (path / "job.json").is_file():
         return _of_run(JobFolder(path))
@@ -320,9 +320,9 @@ def _of_folder(path: Path) -> Origin:
                 checkpoint.read(path)  # else it is incomplete
             return _with_run(run, own_recipe(run), path, state)
     if config := _config(path):
-        return Origin("adapter", path, base=str(config.get("base_model_name_or_path") or ""), config=config)
+        return StartPoint("adapter", path, base=str(config.get("base_model_name_or_path") or ""), config=config)
     if (path / _MODEL).exists():
-        return Origin("model", path)
+        return StartPoint("model", path)
     where = clean_line(os.fspath(path), 200)
     raise BadInput(
         "The folder has no weights to start from: neither adapter_config.json nor config.json is in it",
@@ -345,7 +345,7 @@ def _config(folder: Path) -> dict[str, Any]:
     return found
 
 
-def check_files(origin: Origin) -> None:
+def check_files(origin: StartPoint) -> None:
     """Makes sure that the files are as long as they say; what was sealed is compared with its seal by `keep_origin`.
 
     Raises:
@@ -373,7 +373,7 @@ def check_files(origin: Origin) -> None:
             )
 
 
-def problems(recipe: Recipe, origin: Origin, shape: ModelShape | None = None) -> Iterator[Problem]:
+def problems(recipe: Recipe, origin: StartPoint, shape: ModelShape | None = None) -> Iterator[Problem]:
     """What keeps a recipe from starting from these weights, each with the field to change.
 
     Args:
@@ -413,7 +413,7 @@ def problems(recipe: Recipe, origin: Origin, shape: ModelShape | None = None) ->
 _PROMPTS = frozenset(("PREFIXTUNING", "PROMPTTUNING", "PTUNING", "MULTITASKPROMPTTUNING", "CARTRIDGE"))
 
 
-def _model_problems(recipe: Recipe, origin: Origin, shape: ModelShape | None) -> Iterator[Problem]:
+def _model_problems(recipe: Recipe, origin: StartPoint, shape: ModelShape | None) -> Iterator[Problem]:
     if not adapter_of(recipe).whole and recipe.starts_how != MERGE:
         yield Problem(
             HOW,
@@ -434,7 +434,7 @@ def _model_problems(recipe: Recipe, origin: Origin, shape: ModelShape | None) ->
         yield _other_base(origin, recipe)
 
 
-def _base_problems(recipe: Recipe, origin: Origin) -> Iterator[Problem]:
+def _base_problems(recipe: Recipe, origin: StartPoint) -> Iterator[Problem]:
     if not origin.base or _same_model(origin.base, recipe.model.path):
         return
     ours, theirs = (os.path.basename(path.rstrip("/")) for path in (recipe.model.path, origin.base))
@@ -447,7 +447,7 @@ def _base_problems(recipe: Recipe, origin: Origin) -> Iterator[Problem]:
         yield _other_base(origin, recipe)
 
 
-def _other_base(origin: Origin, recipe: Recipe) -> Problem:
+def _other_base(origin: StartPoint, recipe: Recipe) -> Problem:
     theirs, ours = clean_line(origin.base, 120), clean_line(recipe.model.path, 120)
     return Problem(
         "model.path", f"{origin.name} was trained on {theirs}, but model.path is {ours}. Set model.path to {theirs}."
@@ -470,7 +470,7 @@ def _kind(name: str) -> str:
 
 
 def _adapter_problems(
-    recipe: Recipe, origin: Origin, wanted: PeftConfig, shape: ModelShape | None
+    recipe: Recipe, origin: StartPoint, wanted: PeftConfig, shape: ModelShape | None
 ) -> Iterator[Problem]:
     name, merge = origin.name, f"or set {HOW} to {MERGE}"
     theirs, ours = _kind(str(origin.config.get("peft_type"))), _kind(wanted.name)
@@ -523,7 +523,7 @@ def _text(value: object) -> str:
     )
 
 
-def keep_origin(origin: Origin, run: Path, recipe: Recipe) -> None:
+def keep_origin(origin: StartPoint, run: Path, recipe: Recipe) -> None:
     """Puts the weights into a run's folder, by hard links or as copies; whole or not at all.
 
     Args:
