@@ -25,11 +25,12 @@ from core.recipe.sections.lora import Lora
 from core.recipe.sections.model import Model
 from core.recipe.sections.reporting import Reporting
 from core.recipe.sections.samples import Samples
+from core.recipe.sections.sft import Sft
 from core.recipe.sections.training import Training
 from core.recipe.tasks import TASKS, tasks_with
 from core.recipe.values import Value
 
-__all__ = ["Data", "Dpo", "Evaluation", "Lora", "Model", "Recipe", "Reporting", "Samples", "Training"]
+__all__ = ["Data", "Dpo", "Evaluation", "Lora", "Model", "Recipe", "Reporting", "Samples", "Sft", "Training"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class Recipe:
     model: Model = field(default_factory=Model)
     data: Data = field(default_factory=Data)
     lora: Lora = field(default_factory=Lora, metadata={"when": with_section("lora")})
+    sft: Sft = field(default_factory=Sft, metadata={"when": tasks_with("sft")})
     dpo: Dpo = field(default_factory=Dpo, metadata={"when": tasks_with("dpo")})
     training: Training = field(default_factory=Training)
     samples: Samples = field(default_factory=Samples)

@@ -22,7 +22,7 @@ from core.errors import BadInput
 from core.jobs import folder as folders
 from core.jobs.files import tree_size
 from core.recipe.recipe import Recipe, to_json
-from core.recipe.tasks import EVAL_LOSS, LOSS, TASKS
+from core.recipe.tasks import EVAL_LOSS, LOSS, headline_of
 from core.runs.checkpoint import Checkpoint, read, refuse_damaged, seal
 from core.runs.origin import Started
 from core.training.finite import Guard, NotFinite
@@ -188,7 +188,7 @@ class DurableTrainer(Trainer):
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         """Whether an evaluation was the best so far; if the best is to be kept, it becomes a checkpoint."""
-        measured = TASKS[self._recipe.task].headline.eval_metric in metrics
+        measured = headline_of(self._recipe).eval_metric in metrics
         if not measured or not super()._determine_best_metric(metrics, trial):
             return False
         self.state.best_global_step = self.state.global_step

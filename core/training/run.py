@@ -8,6 +8,8 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import units
@@ -26,6 +28,7 @@ from core.jobs.files import JobGone, Unreachable
 from core.recipe.adapters import adapter_of
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, put
+from core.recipe.tasks import headline_of
 from core.runs.checkpoint import (
     EVERY,
     FROM_THE_START,
@@ -241,7 +244,7 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
     data = worker.folder.data
     caches = caches_of(worker.folder.path)
     settings = EncodingSettings.of(recipe, template, drop_flags=flags_of_view(data))
-    which = f" (chat template: {template.origin})" if template.text else ""
+    which = f" (chat template: {template.origin})" if template.text or template.plain else ""
     worker.phase("encoding", f"Tokenizing the samples{which}.")
     samples = worker.job["payload"].get("samples") or {}
     of = int(samples.get("train") or 0) + int(samples.get("eval") or 0)
@@ -295,6 +298,8 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
             "alert",
             "The chat template does not train the end of an answer, so the model may not learn to stop.",
         )
+    if template.plain and (moved := _moved_boundaries(data / "train.jsonl", tokenizer, recipe)):
+        worker.event("alert", moved)
     if not template.prompt_kept:
         worker.event(
             "alert",
@@ -312,6 +317,38 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
         eval_samples=0 if eval_rows is None else len(eval_rows),
     )
     return train_rows, eval_rows
+
+
+_BOUNDARIES = 500
+"""Samples of which is looked at how prompt and completion meet."""
+
+
+def _moved_boundaries(view: Path, tokenizer: Any, recipe: Recipe) -> str:
+    """What to say where the tokens at the end of plain prompts are others once the completion follows, or ""."""
+    from core.dataset.plain import why_no_plain_pair
+    from core.dataset.without import without
+    from core.engine.plain import moved_boundary
+    from core.engine.samples import read_view
+    from core.engine.talks import supervised_turns
+
+    looked = moved = 0
+    for row in islice(read_view(view), _BOUNDARIES):
+        if row.sample.kind == "text":
+            continue
+        try:
+            turns = supervised_turns(without(row.sample, recipe.data.train_without))
+        except BadInput:
+            continue
+        if not why_no_plain_pair(turns, row.sample.tools):
+            looked += 1
+            moved += moved_boundary(turns, tokenizer)
+    if not moved:
+        return ""
+    among = f"the first {looked:,} samples" if looked == _BOUNDARIES else f"{looked:,} samples"
+    return (
+        f"In {moved:,} of {among} a token spans the end of the prompt and the start of the completion, so the model "
+        "sees other tokens in use than in training. Start completions with a space, or end prompts with a newline."
+    )
 
 
 def _why_nothing(recipe: Recipe, cut_away: int, refused: list[tuple[int, str]]) -> str:
@@ -403,7 +440,7 @@ def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: An
         worker.reach("the best checkpoint could not be read", patience=folders.GONE_AFTER)
     best = load_best(worker, trainer) if recipe.training.keep_best else None
     step = state.global_step if best is None else best
-    saved = weights_at(state.log_history, step, state.global_step, state.max_steps, recipe.task)
+    saved = weights_at(state.log_history, step, state.global_step, state.max_steps, recipe.task, headline_of(recipe))
     Guard(recipe, "no").weights(trainer.model, state.global_step)
     target = worker.folder.path / adapter_of(recipe).folder
     # Under FSDP every rank has a part: they put the weights together, and rank 0 writes them.
