@@ -42,6 +42,7 @@ BATCH_FILE = "batch_and_accumulation.json"
 FREE = frozenset(
     {
         "name",
+        "then",
         "training.batch_size",  # only together with the accumulation, see `misfits`
         "training.gradient_accumulation",
         "training.activation_checkpointing",

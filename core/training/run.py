@@ -39,6 +39,7 @@ from core.runs.checkpoint import (
     settled,
     where_it_stands,
 )
+from core.runs.origin import base_of
 from core.training.memory_retry import Shortage, no_room, shrink
 from core.training.rank_report import report_ranks
 from core.training.unfit import refuse_unfit
@@ -81,6 +82,7 @@ def train(worker: Worker, recipe: Recipe) -> None:
     from core.engine.load import check_model, hardware, load_tokenizer
     from core.engine.ranks import join
     from core.engine.template import use_template
+    from core.training.starting import take_origin
 
     check_model(recipe.model.path)
     refuse_unfit(recipe)
@@ -95,6 +97,7 @@ def train(worker: Worker, recipe: Recipe) -> None:
         worker.phase("loading", f"{download} from the Hub.")
     tokenizer = load_tokenizer(recipe.model)
     template = use_template(tokenizer, recipe.model.chat_template)
+    take_origin(worker, recipe, on, tokenizer, resumed=checkpoint is not None)
     rows = _encoded(worker, recipe, tokenizer, template, started=checkpoint is not None)
     while shortage := _train(worker, recipe, on, (tokenizer, template), rows, checkpoint, began):
         gc.collect()  # model and optimizer are in circles that hold on to the device's memory
@@ -177,7 +180,8 @@ def _train(
         worker.progress(0, 0, f"{words}: {done:,} of {of:,} weights, {100 * done // max(of, 1)}%.")
 
     try:
-        model = load_base(recipe.model, on, sharded=is_sharded(recipe), on_progress=loaded)
+        own = base_of(worker.folder.path)
+        model = load_base(recipe.model, on, path=own, sharded=is_sharded(recipe), on_progress=loaded)
     except Exception as error:
         if not (short := short_of(error)):
             raise
@@ -446,7 +450,8 @@ def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: An
     weights = whole_weights(trainer.model, trained_only=not adapter_of(recipe).whole) if is_sharded(recipe) else None
     if trainer.args.should_save:
         model = trainer.accelerator.unwrap_model(trainer.model)
-        save_model(worker, model, tokenizer, target, recipe, saved, weights=weights, patience=folders.GONE_AFTER)
+        begun, patience = trainer.begun, folders.GONE_AFTER
+        save_model(worker, model, tokenizer, target, recipe, saved, begun=begun, weights=weights, patience=patience)
     facts = {
         "steps": state.global_step,
         "seconds": round(worker.folder.read_status().earlier + time.monotonic() - began, 1),  # of all its starts
