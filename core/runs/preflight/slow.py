@@ -7,24 +7,24 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
-Answer = TypeVar("Answer")
+SlowAnswer = TypeVar("SlowAnswer")
 
 
-class SlowAnswers(Generic[Answer]):
+class SlowAnswers(Generic[SlowAnswer]):
     """The answers to one kind of question.
 
     Args:
         keeps: seconds for which an answer counts.
     """
 
-    def __init__(self, keeps: Callable[[Answer], float]) -> None:
+    def __init__(self, keeps: Callable[[SlowAnswer], float]) -> None:
         self._keeps = keeps
-        self._known: dict[Hashable, tuple[float, Answer]] = {}
+        self._known: dict[Hashable, tuple[float, SlowAnswer]] = {}
         self._asking: dict[Hashable, threading.Thread] = {}
         self._lock = threading.Lock()
         _ALL.append(self)
 
-    def get(self, key: Hashable, ask: Callable[[], Answer], *, wait: bool) -> Answer | None:
+    def get(self, key: Hashable, ask: Callable[[], SlowAnswer], *, wait: bool) -> SlowAnswer | None:
         """The answer; asks where there is none that counts.
 
         Args:
@@ -50,7 +50,7 @@ class SlowAnswers(Generic[Answer]):
         with self._lock:
             return self._known[key][1] if key in self._known else None
 
-    def _ask(self, key: Hashable, ask: Callable[[], Answer]) -> None:
+    def _ask(self, key: Hashable, ask: Callable[[], SlowAnswer]) -> None:
         try:
             found = ask()
             with self._lock:
