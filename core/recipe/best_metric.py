@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.recipe.recipe import Recipe
-from core.recipe.tasks import LOSS, LOSS_TITLES, TASKS, Better
+from core.recipe.tasks import LOSS, LOSS_TITLES, TASKS, Better, headline_of
 
 _EVAL = "eval_"
 
@@ -26,10 +26,9 @@ class BestMetric:
     title: str
 
 
-def best_metrics(task_name: str) -> Mapping[str, BestMetric]:
-    """What the best weights of a task can be chosen by, by what `training.best_metric` calls it; headline first."""
-    task = TASKS[task_name]
-    headline = task.headline
+def best_metrics(recipe: Recipe) -> Mapping[str, BestMetric]:
+    """What a recipe's best weights can be chosen by, by what `training.best_metric` calls it; the headline first."""
+    task, headline = TASKS[recipe.task], headline_of(recipe)
     first = headline.eval_metric.removeprefix(_EVAL)
     found = {first: BestMetric(headline.eval_metric, headline.better, headline.eval_title)}
     titles = {**LOSS_TITLES, **task.metrics}
@@ -41,6 +40,6 @@ def best_metrics(task_name: str) -> Mapping[str, BestMetric]:
 
 def best_metric(recipe: Recipe) -> BestMetric:
     """The metric that a recipe's best weights are chosen by; the task's own where it names none that there is."""
-    known = best_metrics(recipe.task)
+    known = best_metrics(recipe)
     named = recipe.training.best_metric.removeprefix(_EVAL)
     return known.get(named) or next(iter(known.values()))

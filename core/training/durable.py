@@ -28,6 +28,7 @@ from core.recipe.schedule import steps_of
 from core.recipe.schedulers import DECAY_STEPS, SCHEDULERS
 from core.recipe.tasks import EVAL_LOSS, LOSS
 from core.runs.checkpoint import Checkpoint, read, refuse_damaged, seal
+from core.runs.origin import Started
 from core.training.effects import check_liger
 from core.training.finite import Guard, NotFinite
 from core.training.in_step import InStep
@@ -51,6 +52,7 @@ class DurableTrainer(Trainer):
         between_steps: called after each step, with what writes a checkpoint.
         on_not_finite: called with a value that is not finite and its key in the metrics, before the run ends.
         short_in_evaluation: whether memory was short in an evaluation.
+        begun: what the run was started from, where that is not the bare base model.
     """
 
     def __init__(self, *, worker: Worker, guard: Guard, recipe: Recipe, **arguments: Any) -> None:
@@ -67,6 +69,7 @@ class DurableTrainer(Trainer):
         self._ranks = RankSaving(worker, recipe)
         self.in_step = InStep(self)
         self.short_in_evaluation = False
+        self.begun: Started | None = None
         self.on_not_finite: Callable[[str, float], None] = lambda key, value: None
         self.before_steps: Callable[[], None] = lambda: None
         self.between_steps: Callable[[Callable[[], None]], None] = lambda save: None

@@ -53,7 +53,7 @@ def missing(witness: Witness, trainer: Any, recipe: Recipe, value: Any) -> str |
 
 
 def check_liger(model: Any) -> None:
-    """Makes sure that liger's kernels are in a model: it passes over families that it has none for. See `check_effects`.
+    """Makes sure that liger's kernels are in a model: it passes over families that it has none for.
 
     Args:
         model: in training; the trainer puts the kernels in when it begins.

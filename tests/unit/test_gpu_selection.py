@@ -294,7 +294,7 @@ def test_preflight_and_worker_take_the_same_gpu_of_a_real_driver(nvml_library: P
     }
     code = (
         "import json, os\nfrom core.gpu.nvml import read_gpus\nfrom core.recipe.recipe import Recipe\n"
-        "from core.engine.process import prepare, settings_before_torch\nfrom core.runs.commands import environment_of\n"
+        "from core.engine.process import prepare\nfrom core.runs.commands import environment_of\n"
         "gpus = read_gpus().gpus\nfound = environment_of(Recipe(), gpus)\nos.environ.update(found)\nprepare(Recipe())\n"
         "print(json.dumps([found, os.environ['CUDA_VISIBLE_DEVICES'], gpus[1].capability]))"
     )

@@ -30,7 +30,7 @@ def check(recipe: Recipe) -> Iterator[Problem]:
         yield Problem("training.save_only_model", sentence, "note")
     yield from _schedule(recipe)
     named = training.best_metric.removeprefix("eval_")
-    known = best_metrics(recipe.task)
+    known = best_metrics(recipe)
     if named and named not in known:
         sentence = (
             f"{TASKS[recipe.task].title} measures no {clean_line(training.best_metric, 40)} on the eval set. Use "
