@@ -39,6 +39,7 @@ __all__ = [
     "task_of",
     "tasks_supporting",
     "tasks_with",
+    "tasks_with_dropout",
 ]
 
 TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, DPO)}
@@ -59,6 +60,11 @@ def task_of(payload: object) -> Task:
 def tasks_with(section: str) -> Condition:
     """That the task is one that reads this section of the recipe."""
     return one_of("task", *(task.name for task in TASKS.values() if section in task.sections))
+
+
+def tasks_with_dropout() -> Condition:
+    """That the task's trainer leaves dropout on."""
+    return one_of("task", *(task.name for task in TASKS.values() if task.dropout))
 
 
 def tasks_supporting(path: str) -> Condition:

@@ -137,6 +137,7 @@ class Task:
         sequences: how many sequences the model computes for one sample.
         marks: whether its loss mask comes from the generation markers of the chat template.
         reference: whether full fine-tuning also needs the base model in memory.
+        dropout: whether its trainer leaves dropout on; one that compares two passes of a model turns it off.
         memory: what else it adds to the memory forecast, from the recipe.
         refuses: fields of which it only supports some values.
         supports: fields that only some tasks' trainers have, and this one's has: `training.activation_offloading`.
@@ -163,6 +164,7 @@ class Task:
     sequences: int = 1
     marks: bool = False
     reference: bool = False
+    dropout: bool = True
     memory: Callable[[Recipe], TaskMemory] = plain_memory
     refuses: tuple[Limit, ...] = ()
     supports: tuple[str, ...] = ()
