@@ -10,7 +10,6 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
-from core.dataset.rendered import LostPart
 from core.dataset.sample import Sample
 from core.engine import pairs
 from core.engine.encoded import MASKED, Encoded, EncodingSettings, Sequence, carrying
@@ -53,7 +52,10 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
     _refuse_unlike(len(prompt_ids), *begins)
     if not all(carrying(sequence.labels) for sequence in sequences):
         sequences = [replace(each, labels=[MASKED] * len(each.labels)) for each in sequences]
-    parts = {"prompt": begins[0][0], **{name: len(ids) - begin for name, (begin, ids) in zip(ANSWERS, begins, strict=True)}}
+    parts = {
+        "prompt": begins[0][0],
+        **{name: len(ids) - begin for name, (begin, ids) in zip(ANSWERS, begins, strict=True)},
+    }
     return Encoded((row,), tuple(sequences), parts)
 
 

@@ -130,9 +130,7 @@ class PlainTokenizer:
         backend.encode_special_tokens = self.split_special_tokens
         return backend
 
-    def __call__(
-        self, *, text: str, return_offsets_mapping: bool = False, add_special_tokens: bool = True
-    ) -> Rendered:
+    def __call__(self, *, text: str, return_offsets_mapping: bool = False, add_special_tokens: bool = True) -> Rendered:
         """A text as tokens, with the special tokens that the tokenizer adds unless it is told not to."""
         rendered = Rendered(self.backend_tokenizer.encode(text, add_special_tokens=add_special_tokens))
         if return_offsets_mapping:

@@ -121,6 +121,7 @@ def main(argv: Sequence[str] = ()) -> int:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     with contextlib.redirect_stdout(sys.stderr):  # stdout belongs to the answers
         import torch
         import transformers

@@ -33,6 +33,7 @@ _TRAINED = Marking("trained", bar="▌", line_end="⏎", next_style="trained-nex
 _MASKED = Marking("masked", line_end="⏎", next_style="masked-next")
 _LOST = Marking("lost")
 
+
 @dataclass(frozen=True, slots=True)
 class TemplateText:
     """What the template view shows.

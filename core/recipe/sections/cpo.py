@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from core.recipe.conditions import none_of, one_of
 from core.recipe.declare import knob
+from core.recipe.witness import argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Cpo:
             "alphapo": "SimPO without the SFT term, with rewards shaped by alpha",
         },
         source="CPO, arXiv 2401.08417; SimPO, arXiv 2405.14734; AlphaPO, arXiv 2501.03884",
+        witness=argument("loss_type", lambda recipe: recipe.cpo.loss_type.replace("alphapo", "simpo")),
     )
     beta: float = knob(
         0.1,
@@ -34,6 +36,7 @@ class Cpo:
         gt=0,
         le=100,
         source="CPO, arXiv 2401.08417 (0.1); SimPO, arXiv 2405.14734 (2.0 to 2.5)",
+        witness=argument("beta"),
     )
     sft_weight: float = knob(
         1.0,
@@ -45,6 +48,7 @@ class Cpo:
         le=100,
         source="CPO, arXiv 2401.08417 (1.0)",
         when=none_of("cpo.loss_type", "alphapo"),
+        witness=argument("cpo_alpha"),
     )
     target_margin: float = knob(
         0.5,
@@ -55,6 +59,7 @@ class Cpo:
         le=100,
         source="SimPO, arXiv 2405.14734 (gamma)",
         when=one_of("cpo.loss_type", "simpo", "alphapo"),
+        witness=argument("simpo_gamma"),
     )
     alpha: float = knob(
         0.0,
@@ -66,6 +71,7 @@ class Cpo:
         le=10,
         advanced=True,
         source="AlphaPO, arXiv 2501.03884",
+        witness=argument("alpha"),
     )
     label_smoothing: float = knob(
         0.0,
@@ -77,4 +83,5 @@ class Cpo:
         advanced=True,
         source="TRL's CPOConfig",
         when=one_of("cpo.loss_type", "sigmoid", "simpo", "alphapo"),
+        witness=argument("label_smoothing"),
     )

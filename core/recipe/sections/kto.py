@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.recipe.declare import knob
+from core.recipe.witness import argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Kto:
             "apo_zero_unpaired": "without the KL term; for good answers that are better than the model's own",
         },
         source="KTO, arXiv 2402.01306; APO, arXiv 2408.06266",
+        witness=argument("loss_type"),
     )
     beta: float = knob(
         0.1,
@@ -31,6 +33,7 @@ class Kto:
         gt=0,
         le=10,
         source="KTO, arXiv 2402.01306, section 4 (0.1)",
+        witness=argument("beta"),
     )
     desirable_weight: float = knob(
         1.0,
@@ -41,6 +44,7 @@ class Kto:
         gt=0,
         le=100,
         source="KTO, arXiv 2402.01306, equation 8",
+        witness=argument("desirable_weight"),
     )
     undesirable_weight: float = knob(
         1.0,
@@ -50,4 +54,5 @@ class Kto:
         gt=0,
         le=100,
         source="KTO, arXiv 2402.01306, equation 8",
+        witness=argument("undesirable_weight"),
     )

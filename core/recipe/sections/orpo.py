@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.recipe.declare import knob
+from core.recipe.witness import argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,4 +20,5 @@ class Orpo:
         gt=0,
         le=10,
         source="ORPO, arXiv 2403.07691, section 5 (0.1; 0.2 to 0.25 for larger models)",
+        witness=argument("beta"),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.recipe.declare import knob
+from core.recipe.witness import argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,4 +20,5 @@ class RewardModel:
         ge=0,
         le=10,
         source="Eisenstein et al., arXiv 2312.09244; TRL's RewardConfig (center_rewards_coefficient, 0.01)",
+        witness=argument("center_rewards_coefficient"),
     )

@@ -28,6 +28,7 @@ KTO = Task(
     # Full: section 4 of the paper and TRL's script; adapters take ten times that, as with DPO.
     rates={"lora": (5e-6, 5e-5), "full": (5e-7, 5e-6)},
     sequences=1,
+    dropout=False,
     reference=True,
     supports=("training.activation_offloading",),
     scores={"rewards/margins": "higher", "rewards/chosen": "higher"},
@@ -64,13 +65,6 @@ KTO = Task(
             "here. Use ddp, or set the method to lora.",
             accepts=("ddp",),
             given={"method": "full"},
-        ),
-        Limit(
-            "lora.dropout",
-            "Dropout has no effect: KTO turns it off because it compares two passes of the same model.",
-            accepts=(0.0,),
-            severity="note",
-            given={"method": "lora"},
         ),
     ),
 )

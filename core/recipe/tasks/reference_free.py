@@ -49,13 +49,6 @@ def _refuses(title: str) -> tuple[Limit, ...]:
             f"{title} cannot group batches by length because each sample is a pair. Set this to no.",
             accepts=(False,),
         ),
-        Limit(
-            "lora.dropout",
-            f"Dropout has no effect: TRL turns it off for {title}.",
-            accepts=(0.0,),
-            severity="note",
-            given={"method": "lora"},
-        ),
     )
 
 
@@ -68,13 +61,14 @@ ORPO = Task(
     wants="preference pairs: a prompt with a chosen and a rejected answer",
     sections=("orpo",),
     encoder="answer_pairs",
-    measure="answer_pairs",
+    measure="odds_ratio",
     columns=_COLUMNS,
     metrics={**_METRICS, "log_odds_ratio": "log odds ratio", "log_odds_chosen": "log odds of chosen"},
     headline=Headline(LOSS, EVAL_LOSS, "lower", "ORPO loss", "", per_token=False),
     # Full: the paper's 5e-6 to 8e-6; adapters take ten times that, as TRL's example does.
     rates={"lora": (8e-6, 8e-5), "full": (1e-6, 8e-6)},
     sequences=2,
+    dropout=False,
     memory=_memory,
     scores={"rewards/accuracies": "higher", "rewards/margins": "higher", "nll_loss": "lower"},
     refuses=_refuses("ORPO"),
@@ -89,13 +83,14 @@ CPO = Task(
     wants="preference pairs: a prompt with a chosen and a rejected answer",
     sections=("cpo",),
     encoder="answer_pairs",
-    measure="answer_pairs",
+    measure="contrastive",
     columns=_COLUMNS,
     metrics=_METRICS,
     headline=Headline(LOSS, EVAL_LOSS, "lower", "CPO loss", "", per_token=False),
     # Full: SimPO's 3e-7 to 1e-6; CPO's own adapters were trained at 1e-4.
     rates={"lora": (5e-6, 1e-4), "full": (3e-7, 5e-6)},
     sequences=2,
+    dropout=False,
     memory=_memory,
     scores={"rewards/accuracies": "higher", "rewards/margins": "higher", "nll_loss": "lower"},
     refuses=_refuses("CPO"),

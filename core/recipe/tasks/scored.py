@@ -36,7 +36,10 @@ REWARD = Task(
     # TRL's RewardConfig and example scripts: 1e-4 for adapters, 1e-5 for all weights.
     rates={"lora": (5e-5, 2e-4), "full": (5e-6, 2e-5)},
     artifact="text-classification",
+    writes=False,
+    head="score",
     sequences=2,
+    dropout=False,
     memory=_memory,
     supports=("training.activation_offloading",),
     scores={"accuracy": "higher", "margin": "higher"},
@@ -56,18 +59,6 @@ REWARD = Task(
             "training.group_by_length",
             "A reward model cannot group batches by length because each sample is a pair. Set this to no.",
             accepts=(False,),
-        ),
-        Limit(
-            "samples.every",
-            "A reward model scores text and writes none, so there are no sample outputs. Set this to 0.",
-            accepts=(0,),
-        ),
-        Limit(
-            "lora.dropout",
-            "Dropout has no effect: TRL turns it off for reward models.",
-            accepts=(0.0,),
-            severity="note",
-            given={"method": "lora"},
         ),
     ),
 )

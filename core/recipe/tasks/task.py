@@ -134,6 +134,8 @@ class Task:
         headline: the metric that says how it goes.
         rates: the usual learning rates with each `method`, from and to.
         artifact: what it leaves, as the model hub names it.
+        writes: whether the trained model writes text, which can be sampled and compared.
+        head: a layer that the model gets in place of its output layer, new and trained whole, or "": `score`.
         sequences: how many sequences the model computes for one sample.
         marks: whether its loss mask comes from the generation markers of the chat template.
         reference: whether full fine-tuning also needs the base model in memory.
@@ -161,6 +163,8 @@ class Task:
     sections: tuple[str, ...] = ()
     metrics: Mapping[str, str] = field(default_factory=dict)
     artifact: str = "text-generation"
+    writes: bool = True
+    head: str = ""
     sequences: int = 1
     marks: bool = False
     reference: bool = False
