@@ -245,7 +245,7 @@ def load_base(
         )
     if getattr(loaded, "_hf_peft_config_loaded", False):  # of the Hub: transformers has put it onto its base already
         raise BadInput("This is an adapter, not a model", where=source, do="Use the base model it was trained on")
-    _check_loaded(report, source, new=f"{head}." if head and not path else "")
+    _check_loaded(report, source, new=f"{head}." if head and not _scores(loaded) else "")
     name_experts(loaded)
     if sharded and os.environ["LOCAL_RANK"] != "0":
         _make_room(loaded)
@@ -257,6 +257,11 @@ def load_base(
     if in_four_bits(loaded) and on.device.type == "cpu":
         only_pack_what_fits(loaded)
     return loaded
+
+
+def _scores(model: Any) -> bool:
+    """Whether the files of a model are those of one that scores, so that it has a head of its own."""
+    return any(name.endswith("ForSequenceClassification") for name in model.config.architectures or ())
 
 
 def loading_arguments(

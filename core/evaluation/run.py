@@ -19,6 +19,7 @@ from core.jobs import files
 from core.recipe.adapters import adapter_of
 from core.recipe.recipe import Recipe, put
 from core.recipe.tasks import TASKS
+from core.runs.origin import base_of
 from core.runs.saved import read_weights, refuse_damaged_weights
 
 if TYPE_CHECKING:
@@ -135,7 +136,9 @@ def _compare(
 
     words = f"Loading the base model on {on.name}"
     worker.phase("loading", f"{words}.")
-    model = load_base(recipe.model, on, head=TASKS[recipe.task].head, on_progress=_loaded(worker, words))
+    own = base_of(worker.folder.path)
+    head = TASKS[recipe.task].head
+    model = load_base(recipe.model, on, path=own, head=head, on_progress=_loaded(worker, words))
     base_scores, base = both.measure(model, "base")
     worker.stop_if_asked(_STOPPED)
     worker.reach("the adapter could not be read")

@@ -215,3 +215,25 @@ def test_a_workspace_whose_files_do_not_last_is_warned_of(recipe: Recipe) -> Non
     (check,) = [check for check in preflight(recipe, Path("/var/tmp/mine")) if check.name == "workspace"]
     assert check.verdict == "warn"
     assert "/var/tmp/mine is in /var/tmp: many machines delete old files" in check.sentence
+
+
+def test_without_a_chat_template_prompts_and_completions_are_joined_and_chats_are_counted(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    plain = put(recipe, "model.chat_template", templates.NO_TEMPLATE)
+    data = Path(recipe.data.train[0])
+
+    def line(*rows: dict[str, object]) -> tuple[str, str]:
+        data.write_text("".join(json.dumps(row) + "\n" for row in rows * 3))
+        (check,) = found(plain, tmp_path, "chat template")
+        return check.verdict, check.sentence
+
+    good = {"prompt": "Q: why?\nA:", "completion": " because"}
+    chat = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+    assert line(good)[0] == "ok"
+    verdict, words = line(good, {"prompt": "Say hello", "completion": "Hi"})
+    assert (verdict, "3 of 6" in words, "Say helloHi" in words) == ("warn", True, True)
+    verdict, words = line({"messages": chat * 2})
+    assert (verdict, "3 turns" in words, "chatml" in words) == ("stop", True, True)
+    problems = [check for check in found(put(plain, "task", "dpo"), tmp_path, "recipe") if check.verdict == "stop"]
+    assert any(check.path == "model.chat_template" and "sft" in check.sentence for check in problems)

@@ -42,6 +42,7 @@ __all__ = [
     "Limit",
     "Task",
     "TaskMemory",
+    "headline_of",
     "task_named",
     "task_of",
     "tasks_supporting",
@@ -68,6 +69,19 @@ def task_of(payload: object) -> Task:
 def tasks_that_write() -> Condition:
     """That the task is one whose model writes text."""
     return none_of("task", *(task.name for task in TASKS.values() if not task.writes))
+
+
+def headline_of(recipe: object) -> Headline:
+    """The metric that says how a run goes, from its recipe, as JSON or as a `Recipe`."""
+
+    def value(path: str) -> object:
+        found: object = recipe
+        for name in path.split("."):
+            found = found.get(name) if isinstance(found, Mapping) else getattr(found, name, None)
+        return found
+
+    task = task_named(value("task"))
+    return next((metric for path, wanted, metric in task.headlines if value(path) == wanted), task.headline)
 
 
 def tasks_with(section: str) -> Condition:

@@ -132,11 +132,13 @@ class Task:
         columns: what the trainer's dataset holds of each sample: its columns in order, and what is in them.
         metrics: what it logs besides loss, rate, gradients and speed: each with its title on a chart.
         headline: the metric that says how it goes.
+        headlines: the same where a field has a certain value: its dotted path, the value, the metric.
         rates: the usual learning rates with each `method`, from and to.
         artifact: what it leaves, as the model hub names it.
         writes: whether the trained model writes text, which can be sampled and compared.
         head: a layer that the model gets in place of its output layer, new and trained whole, or "": `score`.
         sequences: how many sequences the model computes for one sample.
+        plain: whether it also reads one prompt with one completion as plain text, without a chat template.
         marks: whether its loss mask comes from the generation markers of the chat template.
         reference: whether full fine-tuning also needs the base model in memory.
         dropout: whether its trainer leaves dropout on; one that compares two passes of a model turns it off.
@@ -159,6 +161,7 @@ class Task:
     columns: Mapping[str, ColumnKind]
     headline: Headline
     rates: Mapping[str, tuple[float, float]]
+    headlines: tuple[tuple[str, Value, Headline], ...] = ()
     unused: Mapping[SampleKind, str] = field(default_factory=dict)
     sections: tuple[str, ...] = ()
     metrics: Mapping[str, str] = field(default_factory=dict)
@@ -166,6 +169,7 @@ class Task:
     writes: bool = True
     head: str = ""
     sequences: int = 1
+    plain: bool = False
     marks: bool = False
     reference: bool = False
     dropout: bool = True
@@ -176,6 +180,11 @@ class Task:
     answers: Mapping[str, str] = field(
         default_factory=lambda: {"chosen": "made more likely", "rejected": "made less likely"}
     )
+
+    def headline_by(self, eval_metric: object) -> Headline:
+        """Of its headline metrics the one whose twin on the eval set has this name; the usual one where none has."""
+        named = (found for _, _, found in self.headlines if found.eval_metric == eval_metric)
+        return next(named, self.headline)
 
     @property
     def both_answers(self) -> bool:

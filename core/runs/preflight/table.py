@@ -13,6 +13,7 @@ LINES: tuple[PreflightLine, ...] = (
     PreflightLine("mix", "data", "The sources that are mixed in.", data.mix),
     PreflightLine("eval data", "data", "What is held out to measure on.", data.eval_set),
     PreflightLine("model", "model", "Whether the model can be read, and how much of it is trained.", model.base),
+    PreflightLine("starts from", "model", "Whether the weights that it starts from are there and fit.", model.origin),
     PreflightLine("tokenizer", "model", "Whether the tokenizer fits the model and the template.", model.tokenizer),
     PreflightLine("chat template", "model", "Which template renders the samples.", model.template),
     PreflightLine("packages", "machine", "Whether the training packages are installed.", machine.packages),
