@@ -22,7 +22,7 @@ from core.recipe.sections.cpo import Cpo
 from core.recipe.sections.data import Data
 from core.recipe.sections.dpo import Dpo
 from core.recipe.sections.evaluation import Evaluation
-from core.recipe.sections.kto import Kto
+from core.recipe.sections.kto import KtoSettings
 from core.recipe.sections.lora import Lora
 from core.recipe.sections.model import Model
 from core.recipe.sections.orpo import Orpo
@@ -39,7 +39,7 @@ __all__ = [
     "Data",
     "Dpo",
     "Evaluation",
-    "Kto",
+    "KtoSettings",
     "Lora",
     "Model",
     "Orpo",
@@ -110,7 +110,7 @@ class Recipe:
     lora: Lora = field(default_factory=Lora, metadata={"when": with_section("lora")})
     sft: Sft = field(default_factory=Sft, metadata={"when": tasks_with("sft")})
     dpo: Dpo = field(default_factory=Dpo, metadata={"when": tasks_with("dpo")})
-    kto: Kto = field(default_factory=Kto, metadata={"when": tasks_with("kto")})
+    kto: KtoSettings = field(default_factory=KtoSettings, metadata={"when": tasks_with("kto")})
     orpo: Orpo = field(default_factory=Orpo, metadata={"when": tasks_with("orpo")})
     cpo: Cpo = field(default_factory=Cpo, metadata={"when": tasks_with("cpo")})
     reward: RewardModel = field(default_factory=RewardModel, metadata={"when": tasks_with("reward")})

@@ -64,7 +64,7 @@ class Cpo:
     alpha: float = knob(
         0.0,
         title="Alpha",
-        help="Shapes the rewards: (1 - p^-alpha) / alpha of an answer's probability p. 0 is its log-probability.",
+        help="The shape of the rewards, (1 - p^-alpha) / alpha of an answer's probability p. 0 is its log-probability.",
         consequence="AlphaPO uses 0.1 to 0.25 with alphapo or simpo. With losses on the whole answer's probability "
         "(sigmoid, hinge), long answers overflow.",
         ge=-10,

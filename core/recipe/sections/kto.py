@@ -9,7 +9,7 @@ from core.recipe.witness import argument
 
 
 @dataclass(frozen=True, slots=True)
-class Kto:
+class KtoSettings:
     """Settings for training on rated answers; only used by the task kto."""
 
     loss_type: str = knob(
