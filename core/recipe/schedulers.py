@@ -40,14 +40,14 @@ class LrSchedule:
 
 
 def least_rate(recipe: Recipe) -> float:
-    """The minimum as the schedule takes it: a share of the peak, or the rate itself where evaluations drive it."""
+    """What the schedule gets as its minimum: a share of the peak, or the rate itself where evaluations drive it."""
     training = recipe.training
     share = training.min_lr
     return training.learning_rate * share if SCHEDULERS[training.scheduler].follows_eval else share
 
 
 def highest_rate(recipe: Recipe) -> float:
-    """The maximum as a schedule that is driven by evaluations takes it."""
+    """What a schedule that is driven by evaluations gets as its maximum."""
     return recipe.training.learning_rate * recipe.training.max_lr
 
 
