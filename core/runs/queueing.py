@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from core import timestamps
 from core.dataset.view.view import CuratedView
@@ -57,6 +58,8 @@ def queue_run(
 ) -> JobFolder:
     """Prepares a run, puts it at the end of the queue, and sees to it that somebody starts it.
 
+    A recipe that names others to run `then` is queued with them, as a pipeline.
+
     Args:
         recipe: what to train.
         workspace: where `runs/` and the queue lie.
@@ -67,6 +70,9 @@ def queue_run(
         view_of: likewise.
         pure_bf16: likewise.
 
+    Returns:
+        The run's folder; of a pipeline that of its first run.
+
     Raises:
         BadInput: as at a start; or it is to wait for GPU memory that cannot be read.
         NotAgreed: as at a start.
@@ -74,8 +80,13 @@ def queue_run(
         JobFailed: the queue's runner did not start; the run is queued nevertheless.
     """
     wish = wish or Wish()
+    if recipe.then:
+        from core.runs.pipeline import queue_pipeline, stages_of  # which queues its runs itself
+
+        arguments: Any = {"base": base, "view_of": view_of, "on_progress": on_progress, "should_stop": should_stop}
+        return queue_pipeline(stages_of(recipe), workspace, wish, pure_bf16=pure_bf16, **arguments)[0]
     if wish.free_gib:
-        _check_memory(recipe, wish.free_gib)
+        check_memory(recipe, wish.free_gib)
     Queue(workspace).read()  # one that cannot be read takes no run: said before there is one
     run = prepare_run(
         recipe,
@@ -195,7 +206,12 @@ def parse_time(text: str, now: float | None = None) -> float:
     return moment
 
 
-def _check_memory(recipe: Recipe, free_gib: float) -> None:
+def check_memory(recipe: Recipe, free_gib: float) -> None:
+    """Refuses to wait for GPU memory that no GPU of the recipe has, or that cannot be read.
+
+    Raises:
+        BadInput: why.
+    """
     if not free_gib >= 0:  # also what is no number
         raise BadInput("Free memory must be 0 GiB or more", where=f"{free_gib:g}")
     machine = read_gpus()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.dataset.view.view import CuratedView, link_view
 from core.errors import BadInput, TunedeckError
@@ -87,10 +87,19 @@ def start_run(
 ) -> JobFolder:
     """Starts a detached run and returns as soon as its keeper has taken over; the arguments are those of `prepare_run`.
 
+    A recipe that names others to run `then` is queued with them, as a pipeline; its first run starts by itself.
+
     Raises:
         BadInput: the recipe, the model or the data stops the start; nothing is left behind.
         JobFailed: the keeper did not start; the run is kept, marked as failed.
     """
+    if recipe.then:
+        from core.runs.pipeline import queue_pipeline, stages_of  # which prepares its runs by way of this module
+
+        first, *rest = stages_of(recipe)
+        first = first if name is None else replace(first, name=name)
+        looks: Any = {"base": base, "view_of": view_of, "on_progress": on_progress, "should_stop": should_stop}
+        return queue_pipeline([first, *rest], workspace, pure_bf16=pure_bf16, **looks)[0]
     run = prepare_run(
         recipe,
         workspace,
@@ -126,6 +135,7 @@ def prepare_run(
     elsewhere: bool = False,
     pure_bf16: bool = False,
     later: bool = False,
+    pipeline: Mapping[str, Any] | None = None,
 ) -> Prepared:
     """Makes the folder of a run, with all that it needs.
 
@@ -144,6 +154,7 @@ def prepare_run(
         elsewhere: whether another machine is to train, so that the devices of this one do not matter.
         pure_bf16: whether the user has said yes to pure bfloat16, see `core.runs.precision`.
         later: whether the run will wait in a queue.
+        pipeline: of a run that is a part of one: `id`, `stage` (from 1) and `of`, for `job.json`.
 
     Raises:
         BadInput: the recipe, the model or the data stops the start; nothing is left behind.
@@ -177,6 +188,7 @@ def prepare_run(
         "recipe": to_json(resolved),
         "samples": {"train": view.train_count, "eval": view.eval_count, "dropped": dict(view.dropped)},
         "at_end": at_end_of(resolved),
+        **({} if pipeline is None else {"pipeline": dict(pipeline)}),
     }
     folder = JobFolder.create(runs_dir(workspace), resolved.name, KIND, payload=payload)
     try:
