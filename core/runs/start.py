@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from core.dataset.audit.decisions import Ledger
 
 
-_OF_THIS_MACHINE = ("device", "precision")
+_OF_THIS_MACHINE = ("device", "precision", "hub")
 """Checks that say nothing about another machine."""
 
 

@@ -28,7 +28,7 @@ from core.jobs.files import JobGone, Unreachable
 from core.recipe.adapters import adapter_of
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, put
-from core.recipe.tasks import headline_of
+from core.recipe.tasks import TASKS, headline_of
 from core.runs.checkpoint import (
     EVERY,
     FROM_THE_START,
@@ -72,7 +72,8 @@ def train(worker: Worker, recipe: Recipe) -> None:
         TunedeckError: why it failed, as a sentence.
     """
     began = time.monotonic()
-    check_model_download(recipe.model.path, recipe.model.revision)
+    others = TASKS[recipe.task].memory(recipe).beside
+    download = check_model_download(recipe.model.path, recipe.model.revision, others)
     worker.phase("loading", "Loading libraries.")
     prepare(recipe)
 
@@ -92,6 +93,8 @@ def train(worker: Worker, recipe: Recipe) -> None:
     on = hardware(recipe.model, recipe.training.devices, all_weights=adapter_of(recipe).whole)
     if refused := adapter_of(recipe).over_quantized(recipe, recipe.model.quantization):
         raise BadInput(refused.sentence, where=refused.path)
+    if download:
+        worker.phase("loading", f"{download} from the Hub.")
     tokenizer = load_tokenizer(recipe.model)
     template = use_template(tokenizer, recipe.model.chat_template)
     take_origin(worker, recipe, on, tokenizer, resumed=checkpoint is not None)

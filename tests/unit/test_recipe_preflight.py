@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.gpu.readings import GpuSample
+from core.paths import SAMPLE_DATA
 from core.recipe import templates
 from core.recipe.memory import Forecast
 from core.recipe.model_shape import read_shape
@@ -237,3 +239,28 @@ def test_without_a_chat_template_prompts_and_completions_are_joined_and_chats_ar
     assert (verdict, "3 turns" in words, "chatml" in words) == ("stop", True, True)
     problems = [check for check in found(put(plain, "task", "dpo"), tmp_path, "recipe") if check.verdict == "stop"]
     assert any(check.path == "model.chat_template" and "sft" in check.sentence for check in problems)
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "words"),
+    [
+        ("config.json", {"num_hidden_layers": 0}, "num_hidden_layers is 0"),
+        ("config.json", {"num_attention_heads": -4}, "num_attention_heads is -4"),
+        ("config.json", {"quantization_config": {"load_in_4bit": True}}, "Remove quantization_config"),
+        ("tokenizer_config.json", {"tokenizer_class": "BertTokenizer"}, "WordPiece"),
+        ("tokenizer_config.json", {"tokenizer_class": "T5TokenizerFast"}, "Unigram"),
+    ],
+)
+def test_files_of_a_model_that_would_crash_the_worker_are_stops(
+    recipe: Recipe, tmp_path: Path, file: str, change: dict[str, object], words: str
+) -> None:
+    """Each was a traceback after the libraries had loaded."""
+    model = tmp_path / "odd"
+    shutil.copytree(SAMPLE_DATA / "tiny_base", model)
+    said = json.loads((model / file).read_text())
+    (model / file).write_text(json.dumps({**said, **change}))
+    sound = put(recipe, "model.path", str(SAMPLE_DATA / "tiny_base"))
+    assert stops(preflight(sound, tmp_path)) == []
+    (found,) = stops(preflight(put(recipe, "model.path", str(model)), tmp_path))
+    assert found.path == "model.path"
+    assert words in found.sentence
