@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from core import timestamps
 from core.dataset.view.view import CuratedView
@@ -58,8 +57,6 @@ def queue_run(
 ) -> JobFolder:
     """Prepares a run, puts it at the end of the queue, and sees to it that somebody starts it.
 
-    A recipe that names others to run `then` is queued with them, as a pipeline.
-
     Args:
         recipe: what to train.
         workspace: where `runs/` and the queue lie.
@@ -70,9 +67,6 @@ def queue_run(
         view_of: likewise.
         pure_bf16: likewise.
 
-    Returns:
-        The run's folder; of a pipeline that of its first run.
-
     Raises:
         BadInput: as at a start; or it is to wait for GPU memory that cannot be read.
         NotAgreed: as at a start.
@@ -80,11 +74,6 @@ def queue_run(
         JobFailed: the queue's runner did not start; the run is queued nevertheless.
     """
     wish = wish or Wish()
-    if recipe.then:
-        from core.runs.pipeline import queue_pipeline, stages_of  # which queues its runs itself
-
-        arguments: Any = {"base": base, "view_of": view_of, "on_progress": on_progress, "should_stop": should_stop}
-        return queue_pipeline(stages_of(recipe), workspace, wish, pure_bf16=pure_bf16, **arguments)[0]
     if wish.free_gib:
         check_memory(recipe, wish.free_gib)
     Queue(workspace).read()  # one that cannot be read takes no run: said before there is one

@@ -87,19 +87,10 @@ def start_run(
 ) -> JobFolder:
     """Starts a detached run and returns as soon as its keeper has taken over; the arguments are those of `prepare_run`.
 
-    A recipe that names others to run `then` is queued with them, as a pipeline; its first run starts by itself.
-
     Raises:
         BadInput: the recipe, the model or the data stops the start; nothing is left behind.
         JobFailed: the keeper did not start; the run is kept, marked as failed.
     """
-    if recipe.then:
-        from core.runs.pipeline import queue_pipeline, stages_of  # which prepares its runs by way of this module
-
-        first, *rest = stages_of(recipe)
-        first = first if name is None else replace(first, name=name)
-        looks: Any = {"base": base, "view_of": view_of, "on_progress": on_progress, "should_stop": should_stop}
-        return queue_pipeline([first, *rest], workspace, pure_bf16=pure_bf16, **looks)[0]
     run = prepare_run(
         recipe,
         workspace,
@@ -161,6 +152,9 @@ def prepare_run(
         NotAgreed: the workspace, or something that the recipe runs, needs the user's yes first.
         NotConfirmed: it would train in pure bfloat16, which needs the user's yes.
     """
+    if recipe.then:
+        words = "This recipe names others to run after it, and these are queued as a pipeline"
+        raise BadInput(words, where="then", do="Queue it, or clear `then`")
     resolved = with_mapping(
         resolve(recipe if name is None else replace(recipe, name=name), base or workspace), workspace
     )

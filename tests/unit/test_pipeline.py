@@ -17,9 +17,9 @@ from core.recipe.recipe import Recipe, put
 from core.recipe.yamlfile import load, save
 from core.runs.commands import own_recipe
 from core.runs.origin import START
-from core.runs.pipeline import pipeline_findings, queue_pipeline, release, sources_of, stages_of
+from core.runs.pipeline import pipeline_findings, sources_of, stages_of
+from core.runs.pipeline_queue import queue_pipeline, release
 from core.runs.run_queue import commands_when_due
-from core.runs.start import start_run
 from core.verdict.run_list import RunLine, RunList
 from tests.kit.weights import adapter_folder
 from tui.cli import main
@@ -51,7 +51,7 @@ def test_all_are_prepared_and_queued_and_each_starts_from_the_one_before(workspa
     save(recipe(workspace, "dpo"), workspace / "dpo.yaml")
     save(recipe(workspace, "sft", name="polish", starts_from="sft"), workspace / "polish.yaml")
     first = put(recipe(workspace, "sft"), "then", (str(workspace / "dpo.yaml"), str(workspace / "polish.yaml")))
-    sft = start_run(first, workspace)
+    sft = queue_pipeline(stages_of(first), workspace)[0]
     entries = Queue(workspace).read().entries
     runs = [JobFolder(workspace / "runs" / entry.id) for entry in entries]
     assert runs[0].path == sft.path

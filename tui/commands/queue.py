@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
         if len(removed) > 1 and not arguments.json:
             say(f"Removed {removed[0]}, and after it in its pipeline: {', '.join(removed[1:])}.")
     elif arguments.do == "release":
-        from core.runs.pipeline import release
+        from core.runs.pipeline_queue import release
 
         release(workspace, _run_of(arguments, workspace))
     elif arguments.do == "move":
@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def add(arguments: argparse.Namespace, workspace: Path) -> list[JobFolder]:
     """Queue recipes, several as a pipeline; the arguments are those of `add`, or of `train`."""
-    from core.runs.pipeline import queue_pipeline
+    from core.runs.pipeline_queue import queue_pipeline
     from core.runs.queueing import Wish, parse_time, queue_run
     from core.runs.start import resolve
 

@@ -33,7 +33,7 @@ def release_run(queue: Queue, run: JobFolder) -> None:
     Raises:
         BadInput: there is nothing that it could start from.
     """
-    from core.runs.pipeline import release
+    from core.runs.pipeline_queue import release
 
     release(queue.workspace, run)
 
