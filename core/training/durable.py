@@ -149,7 +149,9 @@ class DurableTrainer(Trainer):
     def compute_loss(self, model: Any, inputs: Any, *arguments: Any, **names: Any) -> Any:
         """TRL's loss; ends the run before the backward pass if it is not finite."""
         loss = super().compute_loss(model, inputs, *arguments, **names)
-        value = float(loss.detach())  # TRL has waited for this forward pass already, for its entropy
+        value = float(
+            (loss[0] if isinstance(loss, tuple) else loss).detach()
+        )  # TRL has waited for this forward pass already, for its entropy
         if not math.isfinite(value):
             training = self.model.training
             self.on_not_finite(LOSS if training else EVAL_LOSS, value)

@@ -166,6 +166,8 @@ def _train(
     began: float,
 ) -> Shortage | None:
     """Trains to the end, or until the memory is short."""
+    from transformers import set_seed
+
     from core.engine.load import load_base
     from core.engine.loss_check import check_loss, check_vocabulary
     from core.engine.quantized import in_four_bits, is_quantized
@@ -180,8 +182,10 @@ def _train(
         worker.progress(0, 0, f"{words}: {done:,} of {of:,} weights, {100 * done // max(of, 1)}%.")
 
     try:
-        own = base_of(worker.folder.path)
-        model = load_base(recipe.model, on, path=own, sharded=is_sharded(recipe), on_progress=loaded)
+        own, head = base_of(worker.folder.path), TASKS[recipe.task].head
+        if head:
+            set_seed(recipe.training.seed)  # it is made of random numbers
+        model = load_base(recipe.model, on, path=own, head=head, sharded=is_sharded(recipe), on_progress=loaded)
     except Exception as error:
         if not (short := short_of(error)):
             raise
@@ -192,7 +196,8 @@ def _train(
     worker.stop_if_asked("Stopped on request before the first step. There was nothing to save.")
     tokenizer, template = text
     check_vocabulary(model, tokenizer)
-    if not is_sharded(recipe) and not in_four_bits(model):  # these are packed for evaluation at the first chance
+    # A model that scores has another loss; 4-bit layers are packed for evaluation at the first chance.
+    if not head and not is_sharded(recipe) and not in_four_bits(model):
         check_loss(model, tokenizer, mixed=on.mixed)
     try:
         trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, rows, checkpoint)

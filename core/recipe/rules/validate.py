@@ -113,7 +113,7 @@ def _task(seen: _Seen) -> Iterator[Problem]:
     recipe = seen.recipe
     for limit in TASKS[recipe.task].refuses:
         holds = all(get(recipe, path) == value for path, value in limit.given.items())
-        if holds and get(recipe, limit.path) not in limit.accepts:
+        if holds and not limit.allows(get(recipe, limit.path)):
             yield Problem(limit.path, limit.sentence, limit.severity)
 
 
