@@ -19,7 +19,7 @@ from core.jobs import files
 from core.jobs.files import tree_size
 from core.recipe.devices import ranks_of
 from core.recipe.recipe import KNOBS, Recipe, from_json, get, put, to_json, why_without_effect
-from core.recipe.tasks import task_named
+from core.recipe.tasks import headline_of
 from core.recipe.values import Value, number_text
 from core.runs.checksums import checksums
 from core.units import count, short_count
@@ -42,16 +42,23 @@ BATCH_FILE = "batch_and_accumulation.json"
 FREE = frozenset(
     {
         "name",
+        "then",
         "training.batch_size",  # only together with the accumulation, see `misfits`
         "training.gradient_accumulation",
         "training.activation_checkpointing",
+        "training.activation_offloading",
+        "training.expandable_segments",
+        "training.eval_strategy",
         "training.eval_every",
         "training.eval_batch_size",
+        "training.save_strategy",
         "training.save_every",
+        "training.save_only_model",
         "training.keep_checkpoints",
         "training.early_stopping",
         "training.early_stopping_threshold",
         "training.keep_best",
+        "training.best_metric",
         "training.log_every",
         "training.devices",  # likewise: more of them make a larger batch
         "training.parallel",
@@ -86,6 +93,7 @@ class Checkpoint:
         unlogged: what the trainer had gathered for its next line of metrics.
         epoch_random: state of torch's generator at the start of the epoch, as hexadecimal digits.
         ranks: of a run of several ranks, what each has of its own: `unlogged` and `epoch_random`.
+        weights_only: whether it holds nothing but weights, so that no run can be resumed from it.
     """
 
     path: Path
@@ -103,6 +111,7 @@ class Checkpoint:
     unlogged: Mapping[str, Any]
     epoch_random: str
     ranks: tuple[Mapping[str, Any], ...] = ()
+    weights_only: bool = False
 
     def of_rank(self, number: int) -> Checkpoint:
         """The checkpoint as this rank has to take it; one that was not there then takes what rank 0 had."""
@@ -143,7 +152,7 @@ def seal(folder: Path, facts: Mapping[str, Any]) -> None:
 
 
 def last_good(checkpoints: Path, check: int = 0) -> tuple[Checkpoint | None, list[str]]:
-    """The newest whole checkpoint, and a sentence for each newer one that had to be passed over.
+    """The newest whole checkpoint that a run can be resumed from, and a sentence for each newer one passed over.
 
     Args:
         checkpoints: their folder.
@@ -154,7 +163,13 @@ def last_good(checkpoints: Path, check: int = 0) -> tuple[Checkpoint | None, lis
         try:
             if tree_size(path) <= check:
                 refuse_damaged(path)
-            return read(path), passed
+            found = read(path)
+            if not found.weights_only:
+                return found, passed
+            passed.append(
+                f"Skipped {path.name}: it holds weights only (training.save_only_model), and resuming also needs the "
+                "optimizer"
+            )
         except BadInput as error:
             passed.append(str(error))
     return None, passed
@@ -204,7 +219,7 @@ def read(path: Path) -> Checkpoint:
     state = _object(path, "trainer_state.json")
     try:
         recipe = from_json(facts["recipe"])
-        metric = task_named(recipe.task).headline.metric
+        metric = headline_of(recipe).metric
         logged = [line for line in state["log_history"] if metric in line]
         step, samples, per_step = int(state["global_step"]), int(facts["samples"]), int(facts["samples_per_step"])
         return Checkpoint(
@@ -223,6 +238,7 @@ def read(path: Path) -> Checkpoint:
             unlogged=dict(facts["unlogged"]),
             epoch_random=str(facts["epoch_random"]),
             ranks=tuple(facts.get("ranks", ())),
+            weights_only=bool(facts.get("weights_only", False)),
         )
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise BadInput(f"Skipped {path.name}: it cannot be read ({error!r})", where=os.fspath(path)) from error
@@ -298,7 +314,7 @@ def where_it_stands(checkpoint: Checkpoint) -> str:
     """Step, headline metric, learning rate and data position of a checkpoint, in a line."""
     words = [f"step {count(checkpoint.step)} of {count(checkpoint.of)}"]
     if checkpoint.value is not None:
-        words.append(f"{task_named(checkpoint.recipe.task).headline.title} {checkpoint.value:.4f}")
+        words.append(f"{headline_of(checkpoint.recipe).title} {checkpoint.value:.4f}")
     if checkpoint.learning_rate is not None:
         words.append(f"learning rate {number_text(float(f'{checkpoint.learning_rate:.4g}'))}")
     words.append(f"epoch {checkpoint.epoch:.2f}, sample {count(checkpoint.position)} of {count(checkpoint.samples)}")

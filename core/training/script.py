@@ -329,7 +329,7 @@ class _Script:
         arguments = {
             name: value
             for name, value in loading_arguments(model, self._on).items()
-            if value not in (None, False) and name != "use_safetensors"
+            if value not in (None, False) and name not in ("use_safetensors", "local_files_only")
         }
         if self._quantized:
             arguments["quantization_config"] = _Source(_call("BitsAndBytesConfig", self._quantized, 8))

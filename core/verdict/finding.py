@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from core.recipe.recipe import Recipe, read
-from core.recipe.schedule import steps_of
-from core.recipe.tasks import Headline, Task, task_named
+from core.recipe.schedule import steps_of, warms_up
+from core.recipe.tasks import Headline, Task, headline_of, task_named
 from core.units import count
 
 
@@ -149,6 +149,7 @@ class RunPlan:
     Attributes:
         recipe: its recipe.
         task: what it trains.
+        headline: the metric that says how it goes.
         steps: steps in all, or None while that is unknown.
         events: log events of training in all, or None.
         warmup: steps of rising learning rate.
@@ -156,14 +157,10 @@ class RunPlan:
 
     recipe: Recipe
     task: Task
+    headline: Headline
     steps: int | None
     events: int | None
     warmup: int
-
-    @property
-    def headline(self) -> Headline:
-        """The metric that says how it goes."""
-        return self.task.headline
 
     @classmethod
     def of(cls, recipe: Mapping[str, Any], steps: int | None) -> RunPlan:
@@ -176,6 +173,7 @@ class RunPlan:
         found, _ = read(recipe)
         training = found.training
         warmup = 0
-        if training.scheduler != "constant":
+        if warms_up(found):
             warmup = steps_of(training.warmup, steps or 0)
-        return cls(found, task_named(recipe.get("task")), steps, steps // training.log_every if steps else None, warmup)
+        task, headline = task_named(recipe.get("task")), headline_of(recipe)
+        return cls(found, task, headline, steps, steps // training.log_every if steps else None, warmup)

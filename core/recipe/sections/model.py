@@ -93,13 +93,16 @@ class Model:
     attention: str = knob(
         "auto",
         title="Attention",
-        help="The attention kernel. flash_attention_2 has to be installed; packing is safe with all of them.",
+        help="The attention kernel. flash_attention_2 and 3 are packages of their own; packing is safe with all of "
+        "them.",
         consequence="eager stores a length x length matrix per head, so long samples need far more memory.",
         choices={
             "auto": "what transformers picks for the model, usually sdpa",
             "sdpa": "PyTorch's fused attention",
             "eager": "plain matrix products; slowest, for comparison",
             "flash_attention_2": "the flash-attn package; Ampere GPUs and newer",
+            "flash_attention_3": "the flash_attn_3 package; Hopper GPUs; not exercised on a GPU yet",
+            "flex_attention": "PyTorch's compiled attention; needs a GPU and a C compiler; not exercised on a GPU yet",
         },
         advanced=True,
         witness=reading("attention_kernels"),
@@ -109,8 +112,10 @@ class Model:
         title="Chat template",
         path=True,
         help="Leave it empty for the model's own, or enter the name of a template that ships with tunedeck (chatml, "
-        "llama3, ...) or a .jinja file. Training on answers needs a template that marks them with {% generation %}.",
-        consequence="Serve the model with the same template, or its answers will be malformed.",
+        "llama3, ...) or a .jinja file. Training on answers needs a template that marks them with {% generation %}. "
+        "none joins prompt and completion as plain text, as TRL reads prompt-completion data.",
+        consequence="Serve the model with the same template, or its answers will be malformed. With none, use the "
+        "completions endpoint, and end prompts exactly as in the data.",
         advanced=True,
         witness=run_loop("core.training.run"),
     )

@@ -19,6 +19,7 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     """What `SFTConfig` takes besides what all tasks share."""
     packing = recipe.data.packing
     return {
+        "loss_type": recipe.sft.loss_type,
         "packing": packing != "none",
         "packing_strategy": packing if packing != "none" else "bfd",
         # The samples come encoded. Packing is TRL's own work on them; without it nothing is left to prepare.
