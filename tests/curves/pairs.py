@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from typing import Any
 
-from tests.curves.cases import Row
+from tests.curves.cases import Case, Row
+
+_RATES = {"dpo": (2e-4, 5e-4, 1e-3), "orpo": (1e-3, 2e-3), "reward": (1e-3, 2e-3)}
+"""Learning rates at which the tiny base learns, by task."""
 
 _POOR = (
     "Please look into the manual, it is all in there.",
@@ -43,7 +48,7 @@ def undecided(train: list[Row], held_out: list[Row], chance: random.Random) -> t
         one, other = _answer(row), _answer(chance.choice(train))
         return _pair(row, one, other) if chance.random() < 0.5 else _pair(row, other, one)
 
-    return [paired(row) for row in train], [paired(row) for row in held_out]
+    return [paired(row) for row in train], [paired(row) for row in held_out * 2]
 
 
 def alike(train: list[Row], held_out: list[Row], chance: random.Random) -> tuple[list[Row], list[Row]]:
@@ -56,3 +61,40 @@ def alike(train: list[Row], held_out: list[Row], chance: random.Random) -> tuple
         return _pair(row, " ".join(words), " ".join(other))
 
     return [paired(row) for row in train], [paired(row) for row in held_out]
+
+
+def pair_cases(seed: int, spoiled_seed: int, each: int) -> Iterator[Case]:
+    """Runs of each task on pairs, good and spoiled.
+
+    Args:
+        seed: where the seeds of good runs begin.
+        spoiled_seed: where those of spoiled runs begin.
+        each: runs of each task and kind.
+    """
+    for number in range(each):
+        for task, rates in _RATES.items():
+            own, common = seed + number, _common(task, seed + number)
+            pick = random.Random(f"{task}-{own}")
+            beta = {f"{task}.beta": pick.choice((0.1, 0.3))} if task == "dpo" else {}
+            good = {**common, **beta, "training.learning_rate": pick.choice(rates)}
+            yield Case(f"{task}_healthy", number, good, preferred)
+            own = spoiled_seed + number
+            spoiled = {**_common(task, own), "training.learning_rate": rates[-1]}
+            yield Case(f"{task}_chance", number, {**spoiled, "training.max_steps": 60}, undecided)
+        own = spoiled_seed + number
+        pick = random.Random(f"alike-{own}")
+        sinking = {"training.learning_rate": pick.choice((5e-3, 7e-3)), "dpo.beta": pick.choice((0.01, 0.02))}
+        yield Case("dpo_sinking", number, {**_common("dpo", own), **sinking}, alike)
+
+
+def _common(task: str, seed: int) -> dict[str, Any]:
+    pick = random.Random(f"{task}-common-{seed}")
+    return {
+        "task": task,
+        "training.seed": seed,
+        "training.eval_every": 0.2,
+        "training.max_steps": pick.choice((36, 44)),
+        "training.scheduler": pick.choice(("linear", "cosine")),
+        "data.max_length": 128,
+        "lora.rank": pick.choice((8, 16)),
+    }
