@@ -22,6 +22,7 @@ _FORMATS = {
     "alpaca": "instruction, input, output",
     "question-answer": "a question and its answer",
     "prompt-completion": "a prompt and its completion",
+    "prompts": "a prompt without an answer; for tasks that write the answers themselves",
     "instances": "an instruction with a list of inputs and outputs",
     "turns": "user turns with reference answers",
     "preference": "a prompt with a chosen and a rejected answer",
