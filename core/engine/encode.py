@@ -19,16 +19,11 @@ from core.dataset.without import PARTS, REASONING, TOOL_CALLS, TOOLS, think_end,
 from core.engine.encoded import Encoded, EncodingSettings
 from core.engine.rendered import PartsRefused, control_tokens
 from core.errors import BadInput
-
-_FORMS = {
-    ("input_ids", "labels"): "talks",
-    ("prompt_ids", "chosen_ids", "rejected_ids"): "pairs",
-}
-"""Which module makes which columns."""
+from core.recipe.tasks import TASKS
 
 
 class Encoder(Protocol):
-    """What such a module does."""
+    """What such a module does; the row of a task names it."""
 
     def encode(self, sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_text: bool) -> Encoded:
         """Tokens and labels of one sample."""
@@ -124,4 +119,4 @@ def stop_trained(settings: EncodingSettings) -> bool:
 
 
 def _form(settings: EncodingSettings) -> Encoder:
-    return cast(Encoder, import_module(f"core.engine.{_FORMS[settings.columns]}"))
+    return cast(Encoder, import_module(f"core.engine.{TASKS[settings.task].encoder}"))

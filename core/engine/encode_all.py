@@ -22,11 +22,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from core.engine.encode_piece import Piece, column_codes, encode_piece, read_piece
+from core.engine.columns import EncodedBlock, column_codes, rows_of
+from core.engine.encode_piece import Piece, encode_piece, read_piece
 from core.engine.encoded import EncodingSettings
 from core.engine.encoded_cache import MOST, EncodedWriter, encoded_key, lock_name, open_encoded, sweep_encoded
 from core.engine.plain_tokenizer import PlainTokenizer
-from core.engine.samples import EncodedBlock, EncodingSummary, encoded_rows, read_view
+from core.engine.samples import EncodingSummary, encoded_rows, read_view
 from core.errors import BadInput, TunedeckError
 from core.jobs import files
 from core.paths import hidden_dir, runs_dir
@@ -136,7 +137,7 @@ class _Encoding:
             return None
         table, facts = found
         rows = self._first(self._tokenizer)
-        if table.slice(0, len(rows)).to_pylist() != rows:
+        if rows_of(table.slice(0, len(rows)), self._codes(None)) != rows:
             return None
         return _dataset(table), facts
 
@@ -192,7 +193,7 @@ class _Encoding:
             return None
         return plain if same else None
 
-    def _first(self, tokenizer: Any) -> list[Mapping[str, list[int]]]:
+    def _first(self, tokenizer: Any) -> list[Mapping[str, Any]]:
         """The rows of the trainer's dataset that the first samples give."""
         rows = islice(read_view(self._view), _COMPARED)
         return [row for kept in encoded_rows(rows, tokenizer, self._settings, EncodingSummary()) for row in kept.rows]

@@ -2,9 +2,9 @@
 
 The first line of standard input is JSON, `{"tokenizer": PlainTokenizer, "settings": EncodingSettings}`; so a killed run
 leaves no file of it behind. Each line after that asks for a piece, `{"start", "end"}` in bytes of VIEW. The answer on
-standard output is a line of JSON, `{"summary", "rows", "sizes"}`, and then the bytes of the columns, offsets and values
-in turn, and those of the summary's `each`; or `{"error": {"message", "where", "do"}}` alone. It imports no torch, and
-ends when its input does.
+standard output is a line of JSON, `{"summary", "rows", "sizes"}`, and then the bytes of `EncodedBlock.parts` and those
+of the summary's `each`; or `{"error": {"message", "where", "do"}}` alone. It imports no torch, and ends when its input
+does.
 """
 
 from __future__ import annotations
@@ -18,19 +18,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from core.engine.columns import EncodedBlock, column_codes, part_types
 from core.engine.encoded import EncodingSettings
 from core.engine.plain_tokenizer import PlainTokenizer
-from core.engine.samples import EncodedBlock, EncodingSummary, ViewRow, encoded_rows, view_row
+from core.engine.samples import EncodingSummary, ViewRow, encoded_rows, view_row
 from core.errors import BadInput
 
 Piece = tuple[EncodedBlock, EncodingSummary]
 """The encoded samples of a piece, and what was found in it."""
-
-
-def column_codes(settings: EncodingSettings, vocabulary: int) -> dict[str, str]:
-    """Column to type code (`array.array`): the narrowest that holds every token id, and `MASKED` in labels."""
-    small = "h" if vocabulary <= 2**15 else "H" if vocabulary <= 2**16 else "i"
-    return {name: "i" if name == "labels" and small == "H" else small for name in settings.columns}
 
 
 def encode_piece(
@@ -64,8 +59,7 @@ def _rows(view: BinaryIO, where: Path, start: int, end: int) -> Iterator[ViewRow
 def write_piece(piece: Piece, stream: BinaryIO) -> None:
     """A piece in the form that `read_piece` reads."""
     block, facts = piece
-    parts: list[array[int]] = [*(part for name in block.values for part in (block.offsets[name], block.values[name]))]
-    parts.append(facts.each)
+    parts: list[array[Any]] = [*block.parts(), facts.each]
     head = {"summary": facts.to_json(), "rows": len(block), "sizes": [len(part) * part.itemsize for part in parts]}
     stream.write(json.dumps(head).encode() + b"\n")
     for part in parts:
@@ -87,18 +81,14 @@ def read_piece(stream: BinaryIO, codes: Mapping[str, str]) -> Piece:
     if error := head.get("error"):
         raise BadInput(error["message"], where=error["where"], do=error["do"])
     parts = []
-    kinds = [kind for code in codes.values() for kind in ("i", code)]
-    for kind, size in zip([*kinds, "I"], head["sizes"], strict=True):
-        part = array(kind)
+    for kind, size in zip([*part_types(codes), "I"], head["sizes"], strict=True):
+        part: array[Any] = array(kind)
         found = stream.read(size)
         if len(found) != size:
             raise EOFError
         part.frombytes(found)
         parts.append(part)
-    block = EncodedBlock(codes)
-    for place, name in enumerate(codes):
-        block.offsets[name], block.values[name] = parts[2 * place], parts[2 * place + 1]
-    return block, EncodingSummary.from_json(head["summary"], parts[-1])
+    return EncodedBlock(codes, head["rows"], parts[:-1]), EncodingSummary.from_json(head["summary"], parts[-1])
 
 
 def main(argv: Sequence[str]) -> int:

@@ -12,6 +12,7 @@ from core.dataset.rendered import LostPart
 from core.engine.template import Template
 from core.recipe.recipe import Recipe
 from core.recipe.tasks import TASKS
+from core.recipe.tasks.task import ColumnKind
 
 MASKED = -100
 """The label of a token that carries no loss."""
@@ -85,8 +86,8 @@ class EncodingSettings:
         return NOT_RENDERED if encoded.not_rendered and NOT_RENDERED in self.drop_flags else ""
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """What the trainer's dataset holds of each sample."""
+    def columns(self) -> Mapping[str, ColumnKind]:
+        """What the trainer's dataset holds of each sample, and as what."""
         return TASKS[self.task].columns
 
 
@@ -191,20 +192,23 @@ class Encoded:
     """A sample as tokens.
 
     Attributes:
-        rows: what the trainer's dataset holds of it, by column: one row, or one for each chunk of a long text.
+        rows: what the trainer's dataset holds of it, by column: one row, or several of a long text or a pair.
         sequences: what the model computes for it: one, one for each chunk, or one for each answer of a pair.
         parts: tokens of each part before the cut, where a sample has parts: `prompt`, `chosen`, `rejected`.
         losses: what the sample holds and the rendered text does not.
         control_tokens: special tokens of the tokenizer that stand in the sample's texts.
         reduced: whether the sample held something that the user trains without.
+        generated: whether the model writes the answer while it trains: then no token of the sample carries loss, and it
+            stays in the dataset.
     """
 
-    rows: tuple[Mapping[str, list[int]], ...]
+    rows: tuple[Mapping[str, Any], ...]
     sequences: tuple[Sequence, ...]
     parts: Mapping[str, int]
     losses: tuple[LostPart, ...] = ()
     control_tokens: tuple[str, ...] = ()
     reduced: bool = False
+    generated: bool = False
 
     @property
     def not_rendered(self) -> tuple[LostPart, ...]:
@@ -244,4 +248,4 @@ class Encoded:
     @property
     def carries_loss(self) -> bool:
         """Whether it stays in the dataset: TRL leaves out what the mask or the cut left without a label."""
-        return any(carrying(sequence.labels) for sequence in self.sequences)
+        return self.generated or any(carrying(sequence.labels) for sequence in self.sequences)

@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from core import timestamps
+from core.engine.columns import EncodedBlock
 from core.engine.encoded import EncodingSettings
-from core.engine.samples import EncodedBlock, EncodingSummary
+from core.engine.samples import EncodingSummary
 from core.jobs import files
+from core.recipe.tasks import TASKS
 
 MOST = 3
 """A cache takes at most this many times the bytes of its view; a longer one is not kept."""
@@ -34,10 +36,10 @@ _BUILDING = ".building-"
 _LOCK = ".lock"
 _STALE = 3_600
 _SLICE = 2**26
-_VERSION = 2
+_VERSION = 3
 _PACKAGES = ("transformers", "tokenizers", "jinja2")
 _DATA_CODE = ("sample", "without", "control_text", "rendered")
-_CODE = ("encode", "rendered", "encoded", "talks", "pairs", "samples", "template", "plain_tokenizer", "encode_piece")
+_CODE = ("encode", "rendered", "encoded", "columns", "samples", "template", "plain_tokenizer", "encode_piece")
 
 
 def encoded_key(view: Path, tokenizer: Any, settings: EncodingSettings) -> str:
@@ -56,7 +58,7 @@ def encoded_key(view: Path, tokenizer: Any, settings: EncodingSettings) -> str:
         _VERSION,
         [view.name, _checksum(view), manifest.get("fingerprint", "")],
         [type(tokenizer).__name__, *named, hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()],
-        [settings.to_json(), today],
+        [settings.to_json(), list(settings.columns.items()), today],
         [importlib.metadata.version(name) for name in _PACKAGES],
         _code(),
     ]
@@ -72,7 +74,9 @@ def _code() -> str:
     """Changes with the modules that turn samples into tokens."""
     here = Path(__file__)
     data = here.parents[1] / "dataset"
-    paths = [here.with_name(f"{name}.py") for name in _CODE] + [data / f"{name}.py" for name in _DATA_CODE]
+    encoders = sorted({task.encoder for task in TASKS.values()})
+    paths = [here.with_name(f"{name}.py") for name in (*_CODE, *encoders)]
+    paths += [data / f"{name}.py" for name in _DATA_CODE]
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 

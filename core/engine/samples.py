@@ -12,6 +12,7 @@ from typing import Any
 from core.dataset.flag_names import CONTROL_TOKENS, NOT_RENDERED
 from core.dataset.rendered import loss_words
 from core.dataset.sample import Sample
+from core.engine.columns import EncodedBlock, column_codes
 from core.engine.encode import encode
 from core.engine.encoded import Encoded, EncodingSettings
 from core.engine.rendered import PartsRefused
@@ -275,7 +276,7 @@ def encode_view(
     import pyarrow as pa
     from datasets import Dataset
 
-    codes = dict.fromkeys(settings.columns, "i")
+    codes = column_codes(settings, 2**31)
     blocks = [EncodedBlock(codes)]
     facts = EncodingSummary()
     for kept in encoded_rows(rows, tokenizer, settings, facts, seen):
@@ -309,43 +310,3 @@ def encoded_rows(
             continue
         if facts.add(row, encoded, settings):
             yield encoded
-
-
-class EncodedBlock:
-    """Encoded samples as columns of lists of whole numbers, in the memory layout of Arrow.
-
-    Args:
-        codes: column to the type code of its numbers (`array.array`): `i` has 32 bits, `h` and `H` 16.
-    """
-
-    def __init__(self, codes: Mapping[str, str]) -> None:
-        self.values = {name: array(code) for name, code in codes.items()}
-        self.offsets = {name: array("i", [0]) for name in codes}
-
-    def __len__(self) -> int:
-        """Samples, or chunks of samples."""
-        return len(next(iter(self.offsets.values()))) - 1
-
-    def extend(self, rows: Iterable[Mapping[str, list[int]]]) -> None:
-        """Adds rows of the trainer's dataset."""
-        for row in rows:
-            for name, values in self.values.items():
-                values.extend(row[name])
-                self.offsets[name].append(len(values))
-
-    def batch(self) -> Any:
-        """All of it as a `pyarrow.RecordBatch`, without a copy."""
-        import pyarrow as pa
-
-        return block_batch({name: (self.offsets[name], values) for name, values in self.values.items()}, len(self), pa)
-
-
-def block_batch(columns: Mapping[str, tuple[Any, Any]], rows: int, pa: Any) -> Any:
-    """Offsets and values of list columns, both `array.array`, as a `pyarrow.RecordBatch`."""
-    types = {"i": pa.int32(), "h": pa.int16(), "H": pa.uint16()}
-    lists = []
-    for offsets, values in columns.values():
-        inner = pa.Array.from_buffers(types[values.typecode], len(values), [None, pa.py_buffer(values)])
-        buffers = [None, pa.py_buffer(offsets)]
-        lists.append(pa.Array.from_buffers(pa.list_(inner.type), rows, buffers, children=[inner]))
-    return pa.RecordBatch.from_arrays(lists, names=list(columns))

@@ -12,14 +12,9 @@ from core.recipe.tasks import TASKS
 if TYPE_CHECKING:
     from core.engine.load import Hardware
 
-_MODULES = {
-    ("input_ids", "labels"): "scores",
-    ("prompt_ids", "chosen_ids", "rejected_ids"): "pairs",
-}
-
 
 class Measure(Protocol):
-    """What such a module does."""
+    """What such a module does; the row of a task names it."""
 
     def measure(
         self, model: Any, rows: Any, tokenizer: Any, on: Hardware, recipe: Recipe, *, tick: Callable[[int], None]
@@ -38,4 +33,4 @@ class Measure(Protocol):
 
 def measure_of(recipe: Recipe) -> Measure:
     """The measurement of a recipe's task."""
-    return cast(Measure, import_module(f"core.evaluation.{_MODULES[TASKS[recipe.task].columns]}"))
+    return cast(Measure, import_module(f"core.evaluation.{TASKS[recipe.task].measure}"))

@@ -76,7 +76,7 @@ def quick_losses(recipe: Recipe, shape: ModelShape, dataset: Dataset) -> QuickLo
     question = _Question(
         template,
         special_tokens(recipe.model.path, recipe.model.revision),
-        "chosen_ids" in task.columns,
+        task.both_answers,
         task.marks and recipe.data.loss_on == "everything",
         tuple(sorted(recipe.data.train_without)),
     )

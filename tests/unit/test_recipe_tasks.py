@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
 from core.paths import ROOT
 from core.recipe.recipe import KNOBS, SECTIONS, Recipe, from_json, to_json
 from core.recipe.tasks import TASKS, Task
+from core.recipe.tasks.task import ColumnKind
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
 def test_a_row_names_what_is_there(task: Task) -> None:
     assert task.name in KNOBS["task"].choices
     assert (ROOT / "core" / "training" / "tasks" / f"{task.module}.py").exists()
+    assert (ROOT / "core" / "engine" / f"{task.encoder}.py").exists()
+    assert (ROOT / "core" / "evaluation" / f"{task.measure}.py").exists()
+    assert set(task.columns.values()) <= set(get_args(ColumnKind))
     assert set(task.sections) <= SECTIONS.keys()
     for limit in task.refuses:
         declared = KNOBS[limit.path]

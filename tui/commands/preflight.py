@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from core.recipe.recipe import Recipe
     from core.runs.preflight import PreflightCheck
 
-_MARKS = {"ok": "ok   ", "warn": "warn ", "stop": "STOP "}
+_MARKS = {"ok": "ok   ", "warn": "warn ", "stop": "STOP ", "wait": "wait "}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -126,7 +126,7 @@ class Surroundings:
         problems = tuple(
             Problem(check.path, check.sentence, "error" if check.verdict == "stop" else "warn", check.brief)
             for check in found
-            if check.path and check.verdict != "ok" and check.sentence not in own
+            if check.path and check.verdict in ("stop", "warn") and check.sentence not in own
         )
         hints = {check.path: check.brief for check in found if check.verdict == "ok" and check.path and check.brief}
         samples = self._samples(recipe)
@@ -160,7 +160,7 @@ class Surroundings:
 
 def _urgency(check: preflight.PreflightCheck) -> tuple[int, bool]:
     """What stops comes first, then that it does not fit: who reads two lines reads those."""
-    return ("stop", "warn", "ok").index(check.verdict), check.name != "memory"
+    return ("stop", "warn", "wait", "ok").index(check.verdict), check.name != "memory"
 
 
 def _shown(check: preflight.PreflightCheck) -> ChecklistItem:

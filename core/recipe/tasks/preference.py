@@ -12,7 +12,9 @@ DPO = Task(
     samples=("preference",),
     wants="preference pairs: a prompt with a chosen and a rejected answer",
     sections=("dpo",),
-    columns=("prompt_ids", "chosen_ids", "rejected_ids"),
+    encoder="pairs",
+    measure="pairs",
+    columns={"prompt_ids": "tokens", "chosen_ids": "tokens", "rejected_ids": "tokens"},
     metrics={
         "rewards/margins": "reward margin",
         "rewards/accuracies": "reward accuracy",

@@ -12,6 +12,9 @@ from core.recipe.values import Value
 
 Better = Literal["lower", "higher"]
 
+ColumnKind = Literal["tokens", "flag", "number", "text", "json"]
+"""What a column of a trainer's dataset holds: a list of token ids, true or false, a number, a text, or any JSON."""
+
 LOSS, EVAL_LOSS = "loss", "eval_loss"
 """What every trainer logs of what it minimizes, whatever says how the run goes."""
 
@@ -87,7 +90,9 @@ class Task:
         wants: the same as a phrase.
         unused: for some of those kinds, which part of a sample is ignored, as a sentence.
         sections: the recipe sections that only this task reads.
-        columns: what the trainer's dataset holds of each sample.
+        encoder: the module of `core.engine` that turns a sample into those columns.
+        measure: the module of `core.evaluation` that measures base and tuned model on held-out samples.
+        columns: what the trainer's dataset holds of each sample: its columns in order, and what is in them.
         metrics: what it logs besides loss, rate, gradients and speed: each with its title on a chart.
         headline: the metric that says how it goes.
         rates: the usual learning rates with each `method`, from and to.
@@ -104,7 +109,9 @@ class Task:
     module: str
     samples: tuple[SampleKind, ...]
     wants: str
-    columns: tuple[str, ...]
+    encoder: str
+    measure: str
+    columns: Mapping[str, ColumnKind]
     headline: Headline
     rates: Mapping[str, tuple[float, float]]
     unused: Mapping[SampleKind, str] = field(default_factory=dict)
@@ -115,6 +122,11 @@ class Task:
     marks: bool = False
     reference: bool = False
     refuses: tuple[Limit, ...] = ()
+
+    @property
+    def both_answers(self) -> bool:
+        """Whether it learns from the chosen and the rejected answer of a pair."""
+        return "preference" in self.samples and "preference" not in self.unused
 
 
 TOKEN_METRICS = {"entropy": "entropy", "mean_token_accuracy": "token accuracy"}

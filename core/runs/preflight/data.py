@@ -1,0 +1,100 @@
+"""Lines about the recipe's fields and its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.clean import clean_line
+from core.errors import BadInput
+from core.recipe.recipe import KNOBS
+from core.recipe.rules.validate import validate
+from core.recipe.tasks import TASKS
+from core.runs.preflight.line import PreflightFinding, ok, stop, warn
+from core.runs.preflight.seen import BeforeStart
+from core.runs.row_words import left_out, source_words, unreadable
+
+
+def fields(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """Whether every field has a value that works."""
+    problems = validate(seen.recipe, seen.shape)
+    for problem in problems:
+        if problem.severity != "note":
+            yield PreflightFinding("stop" if problem.severity == "error" else "warn", problem.sentence, problem.path)
+    if not any(problem.severity == "error" for problem in problems):
+        yield ok("All fields are valid.")
+
+
+def sources(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """Whether the files open, and what they hold."""
+    for path, fault in seen.data.faults:
+        yield stop(str(fault), path)
+    for path, dataset in seen.data.opened:
+        training = dataset is seen.data.train
+        for words in source_words(dataset, TASKS[seen.recipe.task], training=training):
+            lead = f"{KNOBS[path].title}: " if words.verdict == "ok" else ""
+            yield PreflightFinding(words.verdict, f"{lead}{words.sentence}", "" if words.verdict == "ok" else path)
+        for sentence in dataset.recognitions.unused().warnings:
+            yield warn(clean_line(sentence), path)
+        if training and (masked := dataset.recognitions.masked_rows()):
+            sentence = (
+                f"The data excludes every answer in the first {masked:,} rows from the loss (such as `weight` 0), so "
+                "nothing is learned from them."
+            )
+            yield warn(sentence, path)
+    yield from _mapped_columns(seen)
+
+
+def _mapped_columns(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """Whether the columns that are mapped are in the files."""
+    train, held = seen.data.train, seen.data.held
+    if train is None:
+        return
+    mixed = [Path(path) for path in seen.recipe.data.shares]
+    try:
+        files = [*train.reader.files, *(() if held is None else held.reader.files), *mixed]
+        train.chosen.check_files(files, "data.columns")
+    except BadInput as error:
+        yield stop(str(error), "data.columns")
+
+
+def rows(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """What is known of all rows: those that cannot be read, and those that the flags to drop leave out."""
+    from core.runs.known_rows import known_rows
+
+    if seen.data.train is None or (known := known_rows(seen.data.train, seen.recipe, seen.workspace)) is None:
+        return
+    for each in (*unreadable(known[0], seen.recipe), *left_out(known[1], seen.recipe)):
+        yield PreflightFinding(each.verdict, each.sentence, each.path, each.brief)
+
+
+def tokens(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """Rows that would be trained without something that they hold."""
+    train = seen.data.train
+    if train is None or train.recognition.kind is None or not seen.recipe.model.path:
+        return
+    from core.runs.token_checks import token_checks
+
+    for line in token_checks(seen.recipe, seen.workspace, train, seen.shape):
+        yield PreflightFinding(line.verdict, line.sentence, line.path, line.brief)
+
+
+def mix(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """The sources that are mixed in."""
+    if seen.data.train is None or not seen.recipe.data.mix:
+        return
+    from core.runs.mix_words import mix_words  # orjson: only where data is read
+
+    for readable, sentence in mix_words(seen.recipe, seen.data.train, seen.workspace):
+        yield ok(sentence) if readable else stop(sentence, "data.mix")
+
+
+def eval_set(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """What is held out to measure on."""
+    data = seen.recipe.data
+    if data.eval:
+        checked = "identical and near-duplicate prompts" if data.split_near else "identical prompts"
+        yield ok(f"Separate eval file; the training data is checked for {checked}.")
+    elif data.eval_fraction:
+        together = f"; {data.split_near:.0%}+ similar samples stay on the same side" if data.split_near else ""
+        yield ok(f"About {data.eval_fraction:.0%} of the samples are held out as the eval set{together}.")

@@ -1,0 +1,27 @@
+"""Every line of the preflight: one declaration each, in the order of the sheet."""
+
+from __future__ import annotations
+
+from core.runs.preflight import data, machine, model
+from core.runs.preflight.line import PreflightLine
+
+LINES: tuple[PreflightLine, ...] = (
+    PreflightLine("recipe", "recipe", "Whether every field has a value that works.", data.fields),
+    PreflightLine("data", "data", "Whether the files open, and what kind of samples they hold.", data.sources),
+    PreflightLine("rows", "data", "Rows that cannot be read, and rows that flags drop.", data.rows),
+    PreflightLine("tokens", "data", "Rows that the chat template does not fully render.", data.tokens),
+    PreflightLine("mix", "data", "The sources that are mixed in.", data.mix),
+    PreflightLine("eval data", "data", "What is held out to measure on.", data.eval_set),
+    PreflightLine("model", "model", "Whether the model can be read, and how much of it is trained.", model.base),
+    PreflightLine("tokenizer", "model", "Whether the tokenizer fits the model and the template.", model.tokenizer),
+    PreflightLine("chat template", "model", "Which template renders the samples.", model.template),
+    PreflightLine("packages", "machine", "Whether the training packages are installed.", machine.packages),
+    PreflightLine("trackers", "machine", "Whether the chosen trackers are installed.", machine.trackers),
+    PreflightLine("allowed", "machine", "What you will be asked to allow.", machine.consent),
+    PreflightLine("notify", "machine", "What is run when the run ends.", machine.notify),
+    PreflightLine("device", "machine", "Where it trains, and whether torch can.", machine.devices),
+    PreflightLine("precision", "machine", "Whether the device can compute in this type.", machine.precision),
+    PreflightLine("memory", "machine", "Whether the run fits into free memory.", machine.memory_fits),
+    PreflightLine("disk", "machine", "Whether the checkpoints fit on the disk.", machine.disk),
+    PreflightLine("workspace", "machine", "Whether the workspace keeps its files.", machine.workspace),
+)
