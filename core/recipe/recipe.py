@@ -20,15 +20,33 @@ from core.recipe.field_names import nearest_field
 from core.recipe.sections.data import Data
 from core.recipe.sections.dpo import Dpo
 from core.recipe.sections.evaluation import Evaluation
+from core.recipe.sections.grpo import Grpo
 from core.recipe.sections.lora import Lora
 from core.recipe.sections.model import Model
 from core.recipe.sections.reporting import Reporting
+from core.recipe.sections.rewards import Reward
+from core.recipe.sections.rloo import Rloo
+from core.recipe.sections.rollouts import Rollouts
 from core.recipe.sections.samples import Samples
 from core.recipe.sections.training import Training
 from core.recipe.tasks import TASKS, tasks_with
 from core.recipe.values import Value
 
-__all__ = ["Data", "Dpo", "Evaluation", "Lora", "Model", "Recipe", "Reporting", "Samples", "Training"]
+__all__ = [
+    "Data",
+    "Dpo",
+    "Evaluation",
+    "Grpo",
+    "Lora",
+    "Model",
+    "Recipe",
+    "Reporting",
+    "Reward",
+    "Rloo",
+    "Rollouts",
+    "Samples",
+    "Training",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +72,22 @@ class Recipe:
         choices={adapter.kind: adapter.meaning for adapter in ADAPTERS},
         source="LoRA learns less and forgets less, arXiv 2405.09673",
     )
+    rewards: tuple[Reward, ...] = knob(
+        (),
+        title="Rewards",
+        help="What scores the answers, each as kind=weight with its settings: exact_match=1; column=solution. The "
+        "scores times their weights are added.",
+        consequence="The model learns what is scored, not what is meant: try the rewards before the run, and read "
+        "completions during it.",
+        when=tasks_with("rollouts"),
+    )
     model: Model = field(default_factory=Model)
     data: Data = field(default_factory=Data)
     lora: Lora = field(default_factory=Lora, metadata={"when": with_section("lora")})
     dpo: Dpo = field(default_factory=Dpo, metadata={"when": tasks_with("dpo")})
+    rollouts: Rollouts = field(default_factory=Rollouts, metadata={"when": tasks_with("rollouts")})
+    grpo: Grpo = field(default_factory=Grpo, metadata={"when": tasks_with("grpo")})
+    rloo: Rloo = field(default_factory=Rloo, metadata={"when": tasks_with("rloo")})
     training: Training = field(default_factory=Training)
     samples: Samples = field(default_factory=Samples)
     evaluation: Evaluation = field(default_factory=Evaluation)

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,8 @@ class Checkpoint:
         recipe: what it was trained with.
         unlogged: what the trainer had gathered for its next line of metrics.
         epoch_random: state of torch's generator at the start of the epoch, as hexadecimal digits.
-        ranks: of a run of several ranks, what each has of its own: `unlogged` and `epoch_random`.
+        rollout: of an online task, how many batches were trained on, and whether completions are left (`buffered`).
+        ranks: of a run of several ranks, what each has of its own: `unlogged`, `epoch_random` and `rollout`.
     """
 
     path: Path
@@ -102,6 +103,7 @@ class Checkpoint:
     recipe: Recipe
     unlogged: Mapping[str, Any]
     epoch_random: str
+    rollout: Mapping[str, Any] = field(default_factory=dict)
     ranks: tuple[Mapping[str, Any], ...] = ()
 
     def of_rank(self, number: int) -> Checkpoint:
@@ -222,6 +224,7 @@ def read(path: Path) -> Checkpoint:
             recipe=recipe,
             unlogged=dict(facts["unlogged"]),
             epoch_random=str(facts["epoch_random"]),
+            rollout=dict(facts.get("rollout", {})),
             ranks=tuple(facts.get("ranks", ())),
         )
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:

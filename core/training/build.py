@@ -69,6 +69,7 @@ def build(
         peft_config=adapter,
         callbacks=list(callbacks),
         **task.models(recipe, on, adapter),
+        **task.companions(worker, recipe, on),
     )
     trainer.remove_callback(PrinterCallback)
     guard_trackers(trainer, trackers, worker)

@@ -193,6 +193,24 @@ class DurableTrainer(Trainer):
             self.control.should_save = True
         return True
 
+    def beside(self) -> Any:
+        """What a step of this task changes besides what every step does; `put_beside` brings it back."""
+        return None
+
+    def put_beside(self, found: Any) -> None:
+        """The inverse of `beside`."""
+
+    def _gather_beside(self) -> None:
+        """Before a checkpoint is written, on all ranks."""
+
+    def _write_beside(self, folder: Path) -> None:
+        """Writes what a checkpoint of this task holds besides, on the rank that writes."""
+
+    @property
+    def tokens_seen(self) -> int:
+        """Tokens of all steps so far."""
+        return int(self._total_train_tokens)
+
     def _maybe_log_save_evaluate(self, tr_loss: Any, grad_norm: Any, *arguments: Any, **names: Any) -> None:
         if self._put_off and self._worker.reachable():
             self.control.should_save = True
@@ -251,6 +269,7 @@ class DurableTrainer(Trainer):
         self._put_off = False
         began = time.monotonic()
         self._ranks.gather(self, self._own_facts())
+        self._gather_beside()
 
         def write(folder: Path) -> None:
             # The trainer makes a folder of its own in the one that it is given; what it wrote there is moved up.
@@ -265,6 +284,7 @@ class DurableTrainer(Trainer):
                 for entry in written.iterdir():
                     entry.rename(folder / entry.name)
                 written.rmdir()
+                self._write_beside(folder)
                 seal(folder, self._facts())
             finally:
                 self.args.output_dir = str(self._worker.folder.checkpoints)
@@ -332,7 +352,7 @@ class DurableTrainer(Trainer):
             "recipe": to_json(self._recipe),
             "samples": len(self.train_dataset),
             "samples_per_step": self.get_total_train_batch_size(self.args),
-            "tokens": self._total_train_tokens,
+            "tokens": self.tokens_seen,
             "evaluation_due": self._evaluation_due,
             **self._own_facts(),
             "ranks": self._ranks.facts,

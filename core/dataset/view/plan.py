@@ -13,8 +13,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Required, TypedDict, Unpack
 
-from core.dataset.audit.decisions import DecisionState, Ledger
 from core.clean import clean_line
+from core.dataset.audit.decisions import DecisionState, Ledger
 from core.dataset.control_text import ControlText
 from core.dataset.dataset import Dataset
 from core.dataset.flag_names import CONTROL_TOKENS, flag_name

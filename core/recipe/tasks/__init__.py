@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.recipe.conditions import Condition, one_of
+from core.recipe.tasks.online import GRPO, RLOO
 from core.recipe.tasks.preference import DPO
 from core.recipe.tasks.supervised import SFT
 from core.recipe.tasks.task import EVAL_LOSS, LOSS, LOSS_TITLES, TOKEN_METRICS, Better, Headline, Limit, Task
@@ -15,8 +16,10 @@ from core.recipe.tasks.task import EVAL_LOSS, LOSS, LOSS_TITLES, TOKEN_METRICS, 
 __all__ = [
     "DPO",
     "EVAL_LOSS",
+    "GRPO",
     "LOSS",
     "LOSS_TITLES",
+    "RLOO",
     "SFT",
     "TASKS",
     "TOKEN_METRICS",
@@ -29,7 +32,7 @@ __all__ = [
     "tasks_with",
 ]
 
-TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, DPO)}
+TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, DPO, GRPO, RLOO)}
 """Every task by its name, in the order of the form."""
 
 

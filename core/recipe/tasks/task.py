@@ -93,13 +93,15 @@ class Task:
         encoder: the module of `core.engine` that turns a sample into those columns.
         measure: the module of `core.evaluation` that measures base and tuned model on held-out samples.
         columns: what the trainer's dataset holds of each sample: its columns in order, and what is in them.
-        metrics: what it logs besides loss, rate, gradients and speed: each with its title on a chart.
+        metrics: what it logs besides loss, rate, gradients and speed: each with its title on a chart. A `*` stands for
+            a name that the recipe gives, and `{}` for it in the title.
         headline: the metric that says how it goes.
         rates: the usual learning rates with each `method`, from and to.
         artifact: what it leaves, as the model hub names it.
         sequences: how many sequences the model computes for one sample.
         marks: whether its loss mask comes from the generation markers of the chat template.
         reference: whether full fine-tuning also needs the base model in memory.
+        generates: whether the model writes the answers while it trains, so that no token of a sample carries loss.
         refuses: fields of which it only supports some values.
     """
 
@@ -121,6 +123,7 @@ class Task:
     sequences: int = 1
     marks: bool = False
     reference: bool = False
+    generates: bool = False
     refuses: tuple[Limit, ...] = ()
 
     @property

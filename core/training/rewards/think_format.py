@@ -1,0 +1,17 @@
+"""TRL's reward for one block of thinking and an answer after it."""
+
+from __future__ import annotations
+
+from core.recipe.sections.rewards import Reward
+from core.training.rewards import Completions, RewardSetting, Score, Scorer
+
+
+def make(reward: Reward, setting: RewardSetting) -> Scorer:
+    """TRL's own function."""
+    from trl.rewards import think_format_reward
+
+    def score(batch: Completions) -> list[Score]:
+        found: list[Score] = think_format_reward([[{"content": text}] for text in batch.texts])
+        return found
+
+    return score
