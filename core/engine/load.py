@@ -225,17 +225,11 @@ def load_base(
     check_model(source)
     chosen = quantization(model, on)
     with explain(source, "model"):
-        auto = _auto_class(model, source, path=path)
+        auto = auto_class(model, source, path=path)
     with explain(source, "model"), _quiet_report(), _reporting(on_progress):
         loaded, report = auto.from_pretrained(
             source,
-            revision=(model.revision or None) if not path else None,
-            dtype=on.dtype,
-            attn_implementation=None if model.attention == "auto" else model.attention,
-            trust_remote_code=model.trust_remote_code,
-            use_safetensors=True,
-            # One device for the whole model; on a CPU transformers is not asked to place anything.
-            device_map=_place(on, sharded=sharded),
+            **loading_arguments(model, on, path=path, sharded=sharded),
             output_loading_info=True,
             # Not even as None where nothing is to be quantized: it would undo what is stored quantized.
             **({} if chosen is None else {"quantization_config": chosen}),
@@ -256,7 +250,20 @@ def load_base(
     return loaded
 
 
-def _auto_class(model: Model, source: str, *, path: str) -> Any:
+def loading_arguments(model: Model, on: Hardware, *, path: str = "", sharded: bool = False) -> dict[str, Any]:
+    """What `from_pretrained` is called with, beside the quantization; the arguments are those of `load_base`."""
+    return {
+        "revision": (model.revision or None) if not path else None,
+        "dtype": on.dtype,
+        "attn_implementation": None if model.attention == "auto" else model.attention,
+        "trust_remote_code": model.trust_remote_code,
+        "use_safetensors": True,
+        # One device for the whole model; on a CPU transformers is not asked to place anything.
+        "device_map": _place(on, sharded=sharded),
+    }
+
+
+def auto_class(model: Model, source: str, *, path: str) -> Any:
     """What loads a model: the class for causal language models, or the one for those that also see.
 
     Raises:
@@ -308,7 +315,8 @@ def quantization(model: Model, on: Hardware) -> Any:
     Raises:
         BadInput: bitsandbytes is not installed.
     """
-    if model.quantization == "none":
+    arguments = quantization_arguments(model, on)
+    if arguments is None:
         return None
     from importlib.util import find_spec
 
@@ -320,14 +328,21 @@ def quantization(model: Model, on: Hardware) -> Any:
             where="model.quantization",
             do="Install it, or set quantization to none",
         )
+    return BitsAndBytesConfig(**arguments)
+
+
+def quantization_arguments(model: Model, on: Hardware) -> dict[str, Any] | None:
+    """What `BitsAndBytesConfig` is called with for the recipe; None where nothing is to be quantized."""
+    if model.quantization == "none":
+        return None
     if model.quantization == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=model.double_quantization,
-        bnb_4bit_compute_dtype=on.compute,
-    )
+        return {"load_in_8bit": True}
+    return {
+        "load_in_4bit": True,
+        "bnb_4bit_quant_type": "nf4",
+        "bnb_4bit_use_double_quant": model.double_quantization,
+        "bnb_4bit_compute_dtype": on.compute,
+    }
 
 
 def _check_loaded(report: dict[str, Any], source: str) -> None:

@@ -9,7 +9,7 @@ import peft
 
 from core.engine.load import Hardware
 from core.errors import BadInput
-from core.recipe.adapters import adapter_of
+from core.recipe.adapters import PeftConfig, adapter_of
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe
 from core.recipe.tasks import TASKS
@@ -22,7 +22,15 @@ from core.training.tasks import training_of
 def trainer_config(
     recipe: Recipe, on: Hardware, checkpoints: Path, *, evaluates: bool, resumed: Checkpoint | None = None
 ) -> Any:
-    """TRL's configuration for a recipe, of the kind that its task's trainer takes.
+    """TRL's configuration for a recipe, of the kind that its task's trainer takes; the arguments of the next."""
+    arguments = trainer_arguments(recipe, on, checkpoints, evaluates=evaluates, resumed=resumed)
+    return training_of(recipe).config(**arguments)
+
+
+def trainer_arguments(
+    recipe: Recipe, on: Hardware, checkpoints: Path, *, evaluates: bool, resumed: Checkpoint | None = None
+) -> dict[str, Any]:
+    """What that configuration is called with: plain values, which `core.training.script` prints as well.
 
     Args:
         recipe: the recipe.
@@ -36,7 +44,7 @@ def trainer_config(
     sharded = is_sharded(recipe)
     seeks_best = evaluates and (training.keep_best or training.early_stopping > 0)
     task = training_of(recipe)
-    return task.config(
+    return dict(
         output_dir=str(checkpoints),
         use_cpu=on.device.type == "cpu",
         bf16=on.mixed == "bf16",
@@ -92,13 +100,23 @@ def adapter_config(recipe: Recipe, model: Any) -> peft.PeftConfig | None:
     Raises:
         BadInput: a target names no layer of the language model, or one that cannot have an adapter.
     """
+    found = adapter_arguments(recipe, model)
+    return None if found is None else getattr(peft, found.name)(**found.arguments)
+
+
+def adapter_arguments(recipe: Recipe, model: Any) -> PeftConfig | None:
+    """What that configuration is called with, its targets as this model names them.
+
+    Raises:
+        BadInput: as `adapter_config`.
+    """
     plain = adapter_of(recipe).peft_config(recipe)
     if plain is None:
         return None
     chosen = peft_targets(plain.arguments, model)
     if saved := plain.arguments.get("modules_to_save"):
         chosen["modules_to_save"] = _whole_modules(saved, model)
-    return getattr(peft, plain.name)(**{**plain.arguments, **chosen})
+    return PeftConfig(plain.name, {**plain.arguments, **chosen})
 
 
 def _whole_modules(names: list[str], model: Any) -> list[str]:

@@ -329,12 +329,14 @@ def _trainer(
 ) -> tuple[DurableTrainer, Reporter]:
     from core.training.best import EarlyStopping
     from core.training.build import build
+    from core.training.effects import check_effects
     from core.training.movement import WeightMovement
     from core.training.report import Reporter
 
     reporter = Reporter(worker, resumed=checkpoint)
     callbacks = [reporter, EarlyStopping(worker, recipe, checkpoint)]
     trainer = build(worker, recipe, on, model, tokenizer, rows, resumed=checkpoint, callbacks=callbacks)
+    check_effects(trainer, recipe)
 
     def not_finite(key: str, value: float) -> None:
         state = trainer.state

@@ -11,7 +11,17 @@ from core.recipe.conditions import Condition, one_of
 from core.recipe.tasks.online import GRPO, RLOO
 from core.recipe.tasks.preference import DPO
 from core.recipe.tasks.supervised import SFT
-from core.recipe.tasks.task import EVAL_LOSS, LOSS, LOSS_TITLES, TOKEN_METRICS, Better, Headline, Limit, Task
+from core.recipe.tasks.task import (
+    EVAL_LOSS,
+    LOSS,
+    LOSS_TITLES,
+    TOKEN_METRICS,
+    Better,
+    Headline,
+    Limit,
+    Task,
+    TaskMemory,
+)
 
 __all__ = [
     "DPO",
@@ -27,9 +37,12 @@ __all__ = [
     "Headline",
     "Limit",
     "Task",
+    "TaskMemory",
     "task_named",
     "task_of",
+    "tasks_supporting",
     "tasks_with",
+    "tasks_with_dropout",
 ]
 
 TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, DPO, GRPO, RLOO)}
@@ -50,3 +63,13 @@ def task_of(payload: object) -> Task:
 def tasks_with(section: str) -> Condition:
     """That the task is one that reads this section of the recipe."""
     return one_of("task", *(task.name for task in TASKS.values() if section in task.sections))
+
+
+def tasks_with_dropout() -> Condition:
+    """That the task's trainer leaves dropout on."""
+    return one_of("task", *(task.name for task in TASKS.values() if task.dropout))
+
+
+def tasks_supporting(path: str) -> Condition:
+    """That the task's trainer has what this field sets."""
+    return one_of("task", *(task.name for task in TASKS.values() if path in task.supports))

@@ -23,4 +23,6 @@ SFT = Task(
     metrics=TOKEN_METRICS,
     headline=Headline(LOSS, EVAL_LOSS, "lower", "loss", "nats per token", per_token=True),
     rates={"lora": (1e-4, 5e-4), "full": (1e-5, 5e-5)},
+    supports=("data.truncation", "training.activation_offloading"),
+    scores={"mean_token_accuracy": "higher"},
 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from core.dataset.sample import SampleKind
 from core.recipe.declare import ProblemLevel
 from core.recipe.values import Value
+
+if TYPE_CHECKING:
+    from core.recipe.recipe import Recipe
 
 Better = Literal["lower", "higher"]
 
@@ -78,6 +81,32 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskMemory:
+    """What a task needs of the memory beyond one model that is trained on `Task.sequences` sequences a sample.
+
+    Attributes:
+        length: tokens of its longest sequence, prompt and completion; 0 for the recipe's max length.
+        beside: paths of other models that are held in memory in 16 bits and not trained: a teacher, a reward model.
+            A reference that is the base model itself is `Task.reference`.
+        heads: how many output layers are computed in the loss; 0 for a model that has another head, such as a reward.
+        logits: bytes per token and entry of the vocabulary, where the trainer holds all logits at once; 0 where it
+            computes the loss in tiles, as most of TRL's trainers do.
+        generated: how many sequences are generated at once; their keys and values are in memory together.
+    """
+
+    length: int = 0
+    beside: tuple[str, ...] = ()
+    heads: int = 1
+    logits: float = 0.0
+    generated: int = 0
+
+
+def plain_memory(recipe: Recipe) -> TaskMemory:
+    """The terms of a task that trains one model on the samples as they are."""
+    return TaskMemory()
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One kind of training.
 
@@ -102,7 +131,12 @@ class Task:
         marks: whether its loss mask comes from the generation markers of the chat template.
         reference: whether full fine-tuning also needs the base model in memory.
         generates: whether the model writes the answers while it trains, so that no token of a sample carries loss.
+        dropout: whether its trainer leaves dropout on; one that compares two passes of a model turns it off.
+        memory: what else it adds to the memory forecast, from the recipe.
         refuses: fields of which it only supports some values.
+        supports: fields that only some tasks' trainers have, and this one's has: `training.activation_offloading`.
+        scores: what it measures on the eval set besides its headline, by the name in training, each with the way it
+            moves when the model learns: by these the best weights can be chosen as well.
     """
 
     name: str
@@ -124,7 +158,11 @@ class Task:
     marks: bool = False
     reference: bool = False
     generates: bool = False
+    dropout: bool = True
+    memory: Callable[[Recipe], TaskMemory] = plain_memory
     refuses: tuple[Limit, ...] = ()
+    supports: tuple[str, ...] = ()
+    scores: Mapping[str, Better] = field(default_factory=dict)
 
     @property
     def both_answers(self) -> bool:

@@ -21,6 +21,30 @@ def _nothing(*_: Any) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskScript:
+    """How a plain TRL script makes of the samples what this task trains on: for `tunedeck script`.
+
+    Its trainer and configuration are those of `TaskTraining`, its arguments those of
+    `core.training.configuration.trainer_arguments`, but for the ones named here.
+
+    Attributes:
+        row: Python source of an expression that makes TRL's row of a `sample`, a dict in the normal form
+            (`core.dataset.sample`): `{"messages": sample["messages"]}`.
+        arguments: of the configuration, instead of ours: for what TRL does itself in a plain script, from the recipe
+            and the kinds of samples in the data. A value of `DEFAULT` leaves TRL's own.
+        not_expressed: what the script cannot do of a recipe with samples of these kinds, a sentence each.
+    """
+
+    row: Callable[[Recipe, frozenset[str]], str]
+    arguments: Callable[[Recipe, frozenset[str]], dict[str, Any]] = lambda recipe, kinds: {}
+    not_expressed: Callable[[Recipe, frozenset[str]], list[str]] = lambda recipe, kinds: []
+
+
+DEFAULT: Any = object()
+"""Stands for an argument that is left out."""
+
+
+@dataclass(frozen=True, slots=True)
 class TaskTraining:
     """A task as the trainer needs it.
 
@@ -32,6 +56,7 @@ class TaskTraining:
             hardware, and the configuration of the adapter (None where every weight is trained).
         companions: what else it takes: from the run's worker, the recipe and the hardware.
         lacks: names of settings that all other tasks share and its configuration does not have.
+        script: what a plain TRL script of it needs (`tunedeck script`), or why there is none, a sentence.
     """
 
     trainer: type[DurableTrainer]
@@ -40,6 +65,7 @@ class TaskTraining:
     models: Callable[[Recipe, Hardware, Any], dict[str, Any]] = _nothing
     companions: Callable[[Worker, Recipe, Hardware], dict[str, Any]] = _nothing
     lacks: frozenset[str] = frozenset()
+    script: TaskScript | str = "No plain TRL script of this task has been compared with our runs yet."
 
 
 def training_of(recipe: Recipe) -> TaskTraining:
