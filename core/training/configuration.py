@@ -44,7 +44,7 @@ def trainer_arguments(
     sharded = is_sharded(recipe)
     seeks_best = evaluates and (training.keep_best or training.early_stopping > 0)
     task = training_of(recipe)
-    return dict(
+    shared = dict(
         output_dir=str(checkpoints),
         use_cpu=on.device.type == "cpu",
         bf16=on.mixed == "bf16",
@@ -85,8 +85,8 @@ def trainer_arguments(
         project=recipe.reporting.project,
         trackio_static_space_id=False,  # nothing goes to the hub by itself
         disable_tqdm=True,
-        **task.settings(recipe),
     )
+    return {**{name: value for name, value in shared.items() if name not in task.lacks}, **task.settings(recipe)}
 
 
 def _steps(value: float) -> int | float:

@@ -17,6 +17,10 @@ import numpy
 import torch
 
 
+class StepAbandoned(Exception):
+    """The run is to stop in the middle of a step: what follows is as if the step had not begun."""
+
+
 @dataclass(frozen=True, slots=True)
 class RandomStates:
     """The states of all generators of random numbers."""

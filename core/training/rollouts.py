@@ -13,15 +13,11 @@ from safetensors.torch import load, save
 
 from core.training.completions import CompletionLog
 from core.training.durable import DurableTrainer
-from core.training.in_step import RandomStates
+from core.training.in_step import RandomStates, StepAbandoned
 from core.training.rewards import NamedReward, RewardSetting
 
 _BUFFER = "rollouts-{}.safetensors"
 """In a checkpoint: the completions of a rank that are still to be trained on."""
-
-
-class StepAbandoned(Exception):
-    """The run is to stop in the middle of a step: what follows is as if the step had not begun."""
 
 
 class OnlineTrainer(DurableTrainer):
@@ -47,7 +43,7 @@ class OnlineTrainer(DurableTrainer):
         self._completions = completions
         self._buffers: list[bytes] = []
         self._random_after: RandomStates | None = None
-        self._evaluating = False
+        self._evaluating = self._stepping = False
         self.within: Callable[[bool], None] = lambda evaluating: None
         for name in ("train_dataset", "eval_dataset"):
             if arguments.get(name) is not None:
@@ -66,7 +62,7 @@ class OnlineTrainer(DurableTrainer):
 
         Ranks generate at their own pace, so they cannot agree here: they answer between two steps.
         """
-        if self._worker.rank is not None:
+        if self._worker.rank is not None or not (self._stepping or self._evaluating):
             return
         step = self.state.global_step
         self._worker.progress(step, self.state.max_steps)
@@ -79,6 +75,14 @@ class OnlineTrainer(DurableTrainer):
         except StepAbandoned:
             self.control.should_training_stop = True
             return None
+
+    def training_step(self, *arguments: Any, **names: Any) -> Any:
+        """As TRL's trainer; only inside it, and in evaluations, are requests answered."""
+        self._stepping = True
+        try:
+            return super().training_step(*arguments, **names)
+        finally:
+            self._stepping = False
 
     def _generate_and_score_completions(self, *arguments: Any, **names: Any) -> Any:
         with self._worker.during("generating"):
@@ -153,7 +157,7 @@ class OnlineTrainer(DurableTrainer):
         return sampler
 
     def evaluate(self, *arguments: Any, **names: Any) -> dict[str, float]:
-        """As `DurableTrainer`; it draws random numbers, which go on where it ends, or where it was interrupted began."""
+        """As `DurableTrainer`; an evaluation draws random numbers here, so one that is interrupted is as if not begun."""
         before, self._evaluating = RandomStates.now(), True
         try:
             metrics = super().evaluate(*arguments, **names)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from core.recipe.conditions import none_of, one_of, positive
 from core.recipe.declare import knob
+from core.recipe.witness import argument
 
 _CLIPPED = none_of("grpo.loss_type", "sapo", "vespo")
 
@@ -30,6 +31,7 @@ class Grpo:
             "vespo": "smooth weights of whole sequences; for stale completions",
         },
         source="TRL's GRPOConfig, which cites the paper for each loss",
+        witness=argument("loss_type"),
     )
     beta: float = knob(
         0.0,
@@ -39,6 +41,7 @@ class Grpo:
         ge=0,
         le=10,
         source="TRL's default is 0; DeepSeekMath used 0.04, arXiv 2402.03300",
+        witness=argument("beta"),
     )
     scale_rewards: str = knob(
         "group",
@@ -51,6 +54,7 @@ class Grpo:
             "none": "not divided",
         },
         source="Dr. GRPO, arXiv 2503.20783",
+        witness=argument("scale_rewards"),
     )
     epsilon: float = knob(
         0.2,
@@ -61,6 +65,7 @@ class Grpo:
         le=10,
         when=_CLIPPED,
         advanced=True,
+        witness=argument("epsilon"),
     )
     epsilon_high: float = knob(
         0.0,
@@ -70,6 +75,7 @@ class Grpo:
         le=100,
         when=_CLIPPED,
         advanced=True,
+        witness=argument("epsilon_high"),
     )
     importance_sampling_level: str = knob(
         "token",
@@ -78,6 +84,7 @@ class Grpo:
         choices={"token": "per token, as GRPO", "sequence": "per completion, as GSPO"},
         source="GSPO, arXiv 2507.18071",
         advanced=True,
+        witness=argument("importance_sampling_level"),
     )
     top_entropy_quantile: float = knob(
         1.0,
@@ -87,6 +94,7 @@ class Grpo:
         le=1,
         source="Beyond the 80/20 rule, arXiv 2506.01939 (0.2)",
         advanced=True,
+        witness=argument("top_entropy_quantile"),
     )
     entropy_coef: float = knob(
         0.0,
@@ -96,6 +104,7 @@ class Grpo:
         ge=0,
         le=1,
         advanced=True,
+        witness=argument("entropy_coef"),
     )
     multi_objective_aggregation: str = knob(
         "sum_then_normalize",
@@ -106,6 +115,7 @@ class Grpo:
             "normalize_then_sum": "each normalized first: all count alike (GDPO)",
         },
         advanced=True,
+        witness=argument("multi_objective_aggregation"),
     )
     sapo_temperature_neg: float = knob(
         1.05,
@@ -114,6 +124,7 @@ class Grpo:
         gt=0,
         when=one_of("grpo.loss_type", "sapo"),
         advanced=True,
+        witness=argument("sapo_temperature_neg"),
     )
     sapo_temperature_pos: float = knob(
         1.0,
@@ -122,11 +133,13 @@ class Grpo:
         gt=0,
         when=one_of("grpo.loss_type", "sapo"),
         advanced=True,
+        witness=argument("sapo_temperature_pos"),
     )
     use_bias_correction_kl: bool = knob(
-        False,
+        True,
         title="Unbiased KL",
-        help="Correct the KL term by the importance ratio.",
+        help="Correct the KL term by the importance ratio, as DeepSeek-V3.2 does; no is the term of the GRPO paper.",
         when=positive("grpo.beta"),
         advanced=True,
+        witness=argument("use_bias_correction_kl"),
     )

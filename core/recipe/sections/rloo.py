@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.recipe.declare import knob
+from core.recipe.witness import argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Rloo:
         ge=0,
         le=10,
         source="TRL's RLOOConfig; Back to Basics, arXiv 2402.14740",
+        witness=argument("beta"),
     )
     epsilon: float = knob(
         0.2,
@@ -28,6 +30,7 @@ class Rloo:
         gt=0,
         le=10,
         advanced=True,
+        witness=argument("epsilon"),
     )
     epsilon_high: float = knob(
         0.0,
@@ -36,12 +39,14 @@ class Rloo:
         ge=0,
         le=100,
         advanced=True,
+        witness=argument("epsilon_high"),
     )
     normalize_advantages: bool = knob(
         False,
         title="Normalize advantages",
         help="Divide advantages by their standard deviation in the batch.",
         advanced=True,
+        witness=argument("normalize_advantages"),
     )
     reward_clip: float = knob(
         0.0,
@@ -49,4 +54,5 @@ class Rloo:
         help="Rewards are cut to this size in both directions. 0 for no limit.",
         ge=0,
         advanced=True,
+        witness=argument("reward_clip_range", lambda recipe: (-recipe.rloo.reward_clip, recipe.rloo.reward_clip)),
     )

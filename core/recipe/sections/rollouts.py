@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.recipe.declare import knob
+from core.recipe.witness import argument, run_loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Rollouts:
         ge=2,
         unit="completions",
         source="TRL's GRPOConfig; DeepSeekMath used 64, arXiv 2402.03300",
+        witness=argument("num_generations"),
     )
     max_completion_length: int = knob(
         256,
@@ -28,6 +30,7 @@ class Rollouts:
         consequence="Most of the time of a step; a reasoning model needs a thousand or more.",
         ge=1,
         unit="tokens",
+        witness=argument("max_completion_length"),
     )
     temperature: float = knob(
         1.0,
@@ -36,6 +39,7 @@ class Rollouts:
         consequence="Below 0.7, the completions of a prompt become alike and nothing can be learned from them.",
         gt=0,
         le=5,
+        witness=argument("temperature"),
     )
     steps_per_generation: int = knob(
         0,
@@ -45,6 +49,7 @@ class Rollouts:
         ge=0,
         unit="batches",
         advanced=True,
+        witness=argument("steps_per_generation"),
     )
     num_iterations: int = knob(
         1,
@@ -54,6 +59,7 @@ class Rollouts:
         ge=1,
         unit="times",
         advanced=True,
+        witness=argument("num_iterations"),
     )
     eval_generations: int = knob(
         0,
@@ -63,6 +69,7 @@ class Rollouts:
         ge=0,
         unit="completions",
         advanced=True,
+        witness=argument("num_generations_eval"),
     )
     top_p: float = knob(
         1.0,
@@ -71,9 +78,15 @@ class Rollouts:
         gt=0,
         le=1,
         advanced=True,
+        witness=argument("top_p"),
     )
     top_k: int = knob(
-        0, title="Top k", help="Draw only from this many likeliest tokens. 0 for all.", ge=0, advanced=True
+        0,
+        title="Top k",
+        help="Draw only from this many likeliest tokens. 0 for all.",
+        ge=0,
+        advanced=True,
+        witness=argument("top_k"),
     )
     min_p: float = knob(
         0.0,
@@ -82,6 +95,7 @@ class Rollouts:
         ge=0,
         lt=1,
         advanced=True,
+        witness=argument("min_p"),
     )
     repetition_penalty: float = knob(
         1.0,
@@ -91,6 +105,7 @@ class Rollouts:
         gt=0,
         le=5,
         advanced=True,
+        witness=argument("repetition_penalty"),
     )
     mask_truncated_completions: bool = knob(
         False,
@@ -99,12 +114,14 @@ class Rollouts:
         consequence="Steadier where many are cut off; but the model no longer learns to finish in time.",
         source="DAPO, arXiv 2503.14476",
         advanced=True,
+        witness=argument("mask_truncated_completions"),
     )
     columns: tuple[str, ...] = knob(
         (),
         title="Columns for rewards",
         help="Further dataset columns that a Python reward gets, by name. Columns named in a reward are added.",
         advanced=True,
+        witness=run_loop("core.runs.curate"),
     )
     keep_completions: int = knob(
         32,
@@ -116,4 +133,5 @@ class Rollouts:
         le=1024,
         unit="completions",
         advanced=True,
+        witness=run_loop("core.training.completions"),
     )
