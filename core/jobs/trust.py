@@ -84,8 +84,8 @@ class ConsentRequest:
             return f"The model comes with Python code that would run as you; you have not allowed it yet: {shown}"
         if self.kind == FILE:
             return (
-                "A Python file scores the answers, in a process of its own that runs as you; you have not allowed it as "
-                f"it is now: {clean_line(self.name)} (SHA-256 {self.text[:16]}…)"
+                "A Python file scores the answers, in its own process but as you; you have not allowed its current "
+                f"contents: {clean_line(self.name)} (SHA-256 {self.text[:16]}…)"
             )
         if self.kind == FOREIGN:
             return f"This workspace belongs to {owner(self.text)}, not to you: {shown}"

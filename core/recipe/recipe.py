@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache, partial
 from typing import Any, get_type_hints
 
@@ -142,8 +142,15 @@ def to_json(recipe: Recipe) -> dict[str, Any]:
 def plain(value: Any) -> Any:
     """A field's value as JSON and YAML have it."""
     if isinstance(value, tuple):
-        return [asdict(item) if is_dataclass(item) else item for item in value]  # type: ignore[arg-type]
+        return [_record(item) if is_dataclass(item) else item for item in value]
     return dict(value) if isinstance(value, Mapping) else value
+
+
+def _record(record: Any) -> dict[str, Any]:
+    """An entry of a list of records: its first two fields, and of the others those that are not at their defaults."""
+    first = [each.name for each in fields(record)[:2]]
+    values = {each.name: (getattr(record, each.name), each.default) for each in fields(record)}
+    return {name: value for name, (value, default) in values.items() if name in first or value != default}
 
 
 def from_json(value: Mapping[str, Any]) -> Recipe:

@@ -1,6 +1,6 @@
 """The kinds of rewards: one row each, from which form, rules, preflight and docs take what differs.
 
-Standard library only. What a reward computes lives in `core.training.rewards`, one file per kind.
+Standard library only. What a reward computes lives in `core.engine.rewards`, one file per kind.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class RewardKind:
     Attributes:
         name: its value of `kind`.
         meaning: what it scores, shown in the form.
-        module: its file in `core.training.rewards`.
+        module: its file in `core.engine.rewards`.
         uses: the settings of an entry that it reads.
         needs: those without which it cannot work.
         package: what has to be installed for it, as pip names it, and the module to look for; "" for nothing.

@@ -34,6 +34,7 @@ from core.runs.curate import curate
 from core.runs.placement import placement_of
 from core.runs.precision import PrecisionChoice, choose_precision, precision_elsewhere, with_precision
 from core.runs.preflight import preflight, stops
+from core.runs.reward_files import keep_reward_files
 from core.runs.row_words import refuse_rows
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ def prepare_run(
     folder = JobFolder.create(runs_dir(workspace), resolved.name, KIND, payload=payload)
     try:
         link_view(view, folder.path)
+        keep_reward_files(resolved, folder.path)
         _stamp_audit(resolved, workspace, view, folder)
         save(resolved, folder.recipe, portable=False)
     except (OSError, TunedeckError) as error:

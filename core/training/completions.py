@@ -1,4 +1,4 @@
-"""Completions of a run, kept for whoever reads them: the best and the worst of each generation, in `completions.jsonl`."""
+"""Completions of a run, kept for whoever reads them: the best and the worst of each generation."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from core.engine.rewards import text_of
 from core.engine.worker import Worker
-from core.training.rewards import text_of
 
 _LONGEST = 4_000
 """Characters of a prompt or a completion that are kept."""
@@ -41,32 +41,30 @@ class CompletionLog:
         scores: Sequence[Sequence[float]],
     ) -> None:
         """Adds a generation: the best and the worst of it."""
+        totals = [self._total(of_each) for of_each in scores]
+        none = totals.count(None)
+        if none and not self._unscored:
+            words = f"{none:,} of {len(totals):,} completions got no score from any reward. They are not trained on."
+            self._worker.event("alert", words, step=step)
+        self._unscored += none
+        if not self._most:
+            return
+        scored = sorted((-total, place) for place, total in enumerate(totals) if total is not None)
+        order = [place for _, place in scored]
+        best = (self._most + 1) // 2
+        kept = order if len(order) <= self._most else order[:best] + order[len(order) - (self._most - best) :]
         lines = [
             {
-                "reward": self._total(of_each),
-                "scores": {name: _plain(score) for name, score in zip(self._names, of_each, strict=True)},
+                "reward": totals[place],
+                "scores": {name: _plain(score) for name, score in zip(self._names, scores[place], strict=True)},
                 "prompt": _prompt(prompts[place]),
                 "completion": _cut(text_of(completions[place])),
                 "tokens": lengths[place],
-                **({"answer": _cut(answers[place] or "")} if answers[place] else {}),
+                **({"answer": _cut(answer)} if (answer := answers[place]) else {}),
             }
-            for place, of_each in enumerate(scores)
+            for place in kept
         ]
-        scored = sorted((line for line in lines if line["reward"] is not None), key=lambda line: -line["reward"])
-        none = len(lines) - len(scored)
-        if none and not self._unscored:
-            words = (
-                f"{none:,} of {len(lines):,} completions got no score from any reward; they are left out of the loss."
-            )
-            self._worker.event("alert", words, step=step)
-        self._unscored += none
-        kept = scored
-        if len(scored) > self._most:
-            best = (self._most + 1) // 2
-            kept = scored[:best] + scored[len(scored) - (self._most - best) :]
-        if not self._most:
-            return
-        self._worker.completions({"step": step, "held_out": held_out, "of": len(lines), "completions": kept})
+        self._worker.completions({"step": step, "held_out": held_out, "of": len(totals), "completions": lines})
 
     def _total(self, scores: Sequence[float]) -> float | None:
         given = [(score, weight) for score, weight in zip(scores, self._weights, strict=True) if not math.isnan(score)]

@@ -11,10 +11,10 @@ import torch
 from accelerate.utils import gather_object
 from safetensors.torch import load, save
 
+from core.engine.rewards import NamedReward, RewardSetting
 from core.training.completions import CompletionLog
 from core.training.durable import DurableTrainer
 from core.training.in_step import RandomStates, StepAbandoned
-from core.training.rewards import NamedReward, RewardSetting
 
 _BUFFER = "rollouts-{}.safetensors"
 """In a checkpoint: the completions of a rank that are still to be trained on."""
@@ -157,7 +157,7 @@ class OnlineTrainer(DurableTrainer):
         return sampler
 
     def evaluate(self, *arguments: Any, **names: Any) -> dict[str, float]:
-        """As `DurableTrainer`; an evaluation draws random numbers here, so one that is interrupted is as if not begun."""
+        """As `DurableTrainer`; it draws random numbers, so one that is interrupted is as if it had not begun."""
         before, self._evaluating = RandomStates.now(), True
         try:
             metrics = super().evaluate(*arguments, **names)

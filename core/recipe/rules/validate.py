@@ -21,6 +21,7 @@ from core.recipe.recipe import KNOBS, Recipe, get, why_without_effect
 from core.recipe.rules import devices as device_rules
 from core.recipe.rules import families as family_rules
 from core.recipe.rules import loop as loop_rules
+from core.recipe.rules import online as online_rules
 from core.recipe.schedule import Schedule, schedule_of
 from core.recipe.tasks import TASKS
 from core.recipe.values import number_text
@@ -40,6 +41,7 @@ class _Seen:
     recipe: Recipe
     shape: ModelShape | None
     schedule: Schedule | None
+    samples: int | None = None
 
 
 _Rule = Callable[[_Seen], Iterator[Problem]]
@@ -57,7 +59,7 @@ def validate(recipe: Recipe, shape: ModelShape | None = None, samples: int | Non
     if not problems:  # the rules may count on every value being in its range
         # Chunks of a text are samples that only its tokens tell.
         schedule = schedule_of(recipe, samples) if samples and not recipe.data.chunk_text else None
-        seen = _Seen(recipe, shape, schedule)
+        seen = _Seen(recipe, shape, schedule, samples)
         refused = list(_task(seen))  # also about fields that the task does not show
         problems = [
             problem for rule in _RULES for problem in rule(seen) if not why_without_effect(recipe, problem.path)
@@ -348,6 +350,11 @@ def _hardware(seen: _Seen) -> Iterator[Problem]:
         yield Problem("model.attention", "flash_attention_2 only computes in 16 bits. Use auto.")
 
 
+def _online(seen: _Seen) -> Iterator[Problem]:
+    if TASKS[seen.recipe.task].generates:
+        yield from online_rules.check(seen.recipe, seen.samples)
+
+
 def _precision(seen: _Seen) -> Iterator[Problem]:
     recipe = seen.recipe
     if recipe.model.dtype == "bfloat16" and adapter_of(recipe).whole and not is_sharded(recipe):
@@ -376,4 +383,5 @@ _RULES: tuple[_Rule, ...] = (
     _loop,
     _hardware,
     _precision,
+    _online,
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from core.engine.load import Hardware
+from core.engine.rewards import RewardSetting, names_of, reward_functions
 from core.engine.worker import Worker
 from core.recipe.recipe import Recipe
+from core.runs.reward_files import with_kept_files
 from core.training.completions import CompletionLog
-from core.training.rewards import RewardSetting, names_of, reward_functions
 
 LACKS = frozenset(("max_length",))
 """Their configurations have no length of a whole sample; prompts that are too long are dropped."""
@@ -43,7 +44,7 @@ def companions(worker: Worker, recipe: Recipe, on: Hardware) -> dict[str, Any]:
         BadInput: a reward cannot be computed here.
         NotAgreed: a Python file needs the user's yes first.
     """
-    setting = RewardSetting(recipe, on.device)
+    setting = RewardSetting(with_kept_files(recipe, worker.folder.path), on.device)
     log = CompletionLog(
         worker, names_of(recipe.rewards), [each.weight for each in recipe.rewards], recipe.rollouts.keep_completions
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from core.engine.rewards import RewardSetting, Scorer
+from core.engine.rewards.child import ScoringProcess
 from core.errors import BadInput
 from core.recipe.sections.rewards import Reward
-from core.training.rewards import RewardSetting, Scorer
-from core.training.rewards.child import ScoringProcess
 
 _SECONDS, _GIB = 10.0, 1.0
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from core.clean import clean_line
+from core.engine.rewards import Completions, RewardSetting, Score, Scorer
 from core.errors import BadInput
 from core.recipe.sections.rewards import Reward
-from core.training.rewards import Completions, RewardSetting, Score, Scorer
 
 
 def make(reward: Reward, setting: RewardSetting) -> Scorer:

@@ -25,6 +25,8 @@ Score = float | None
 """What a completion gets; None for one that cannot be scored, which then counts as none."""
 
 _NAME = re.compile(r"[^\w.-]+")
+_COPY = re.compile(r"^[0-9a-f]{16}-")
+"""What stands before a file's name in the copy that a run keeps (`core.runs.reward_files`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,12 @@ class NamedReward:
         beside = {name: values for name, values in columns.items() if name not in _OF_TRL}
         return self.score(Completions(prompts, completions, texts, completion_ids, beside))
 
+    def end(self) -> None:
+        """Ends the process that computes it, where there is one."""
+        process = getattr(self._scorer, "__self__", None)
+        if process is not None:
+            process.end()
+
     def score(self, batch: Completions) -> list[Score]:
         """As `__call__`, of a batch at hand."""
         scores = [None if score is None else float(score) for score in self._scorer(batch)]
@@ -165,7 +173,7 @@ def names_of(rewards: Sequence[Reward]) -> list[str]:
     for reward in rewards:
         plain = reward.name
         if not plain and KINDS[reward.kind].runs_code:
-            plain = reward.function if reward.function != "reward" else Path(reward.file).stem
+            plain = reward.function if reward.function != "reward" else _COPY.sub("", Path(reward.file).stem)
         name = base = _NAME.sub("_", plain or reward.kind).strip("_")[:40] or reward.kind
         number = 1
         while name in found:
@@ -175,7 +183,18 @@ def names_of(rewards: Sequence[Reward]) -> list[str]:
     return found
 
 
-def reward_functions(setting: RewardSetting) -> list[NamedReward]:
+class Rewards(list[NamedReward]):
+    """The rewards of a recipe, ready to score; as a context manager it ends their processes."""
+
+    def __enter__(self) -> Rewards:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for reward in self:
+            reward.end()
+
+
+def reward_functions(setting: RewardSetting) -> Rewards:
     """The rewards of a recipe, in its order, ready to score.
 
     Raises:
@@ -189,7 +208,7 @@ def reward_functions(setting: RewardSetting) -> list[NamedReward]:
             where="rewards",
             do="Add one, such as exact_match=1",
         )
-    made = []
+    made = Rewards()
     for name, reward in zip(names_of(rewards), rewards, strict=True):
         kind = KINDS[reward.kind]
         package, module = kind.package
@@ -199,6 +218,6 @@ def reward_functions(setting: RewardSetting) -> list[NamedReward]:
                 where="rewards",
                 do=f"Install it with: pip install {package}",
             )
-        scorer: Scorer = import_module(f"core.training.rewards.{kind.module}").make(reward, setting)
+        scorer: Scorer = import_module(f"core.engine.rewards.{kind.module}").make(reward, setting)
         made.append(NamedReward(name, reward, scorer))
     return made

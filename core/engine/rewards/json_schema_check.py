@@ -1,4 +1,4 @@
-"""What the process of the reward `json_schema` runs: see `core.training.rewards.json_schema`."""
+"""What the process of the reward `json_schema` runs: see `core.engine.rewards.json_schema`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SCHEMA: Any = True
 
 def parsed(schema: str) -> Any:
     """The schema, checked against its own metaschema."""
-    import jsonschema
+    import jsonschema  # type: ignore[import-untyped]
 
     found = json.loads(schema)
     kind = jsonschema.validators.validator_for(found, default=jsonschema.Draft202012Validator)

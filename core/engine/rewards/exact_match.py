@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from core.engine.rewards import Completions, RewardSetting, Score, Scorer
+from core.engine.rewards.matching import search_of
 from core.recipe.sections.rewards import Reward
-from core.training.rewards import Completions, RewardSetting, Score, Scorer
-from core.training.rewards.matching import search_of
 
 
 def make(reward: Reward, setting: RewardSetting) -> Scorer:

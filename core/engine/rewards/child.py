@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from core.clean import clean_line
+from core.engine.rewards import Completions, Score, said
 from core.errors import BadInput
-from core.training.rewards import Completions, Score, said
 
 _CHILD = Path(__file__).with_name("child_process.py")
 _PERIOD = 0.2
@@ -129,7 +129,10 @@ class ScoringProcess:
     def _answer(self, question: bytes) -> dict[str, Any]:
         """Sends a question and reads the line that answers it; what the function prints is read away meanwhile."""
         process = self._process
-        assert process is not None and process.stdin and process.stdout and process.stderr, "it was started"
+        assert process is not None, "it was started"
+        assert process.stdin, "it has pipes"
+        assert process.stdout, "it has pipes"
+        assert process.stderr, "it has pipes"
         # A call that fails is made again for one completion after the other, in as much time again.
         ends = time.monotonic() + 2 * self._seconds + _GRACE
         left = memoryview(question)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import regex
+import regex  # type: ignore[import-untyped]
 
 from core.clean import clean_line
 from core.errors import BadInput

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from core.engine.rewards import RewardSetting, Scorer
+from core.engine.rewards.child import ScoringProcess
 from core.jobs.trust import refuse_without_yes
 from core.recipe.asks import read_reward_file
 from core.recipe.sections.rewards import Reward
-from core.training.rewards import RewardSetting, Scorer
-from core.training.rewards.child import ScoringProcess
 
 
 def make(reward: Reward, setting: RewardSetting) -> Scorer:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from core.engine.rewards import Completions, RewardSetting, Score, Scorer
 from core.recipe.sections.rewards import Reward
-from core.training.rewards import Completions, RewardSetting, Score, Scorer
 
 
 def make(reward: Reward, setting: RewardSetting) -> Scorer:

@@ -1,4 +1,4 @@
-"""The process that runs a reward function: lines of JSON in, lines of JSON out; see `core.training.rewards.child`.
+"""The process that runs a reward function: lines of JSON in, lines of JSON out; see `core.engine.rewards.child`.
 
 It runs this file alone, without the rest of the program. The function's own output goes to standard error.
 """
@@ -40,7 +40,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (begin["memory"], begin["memory"]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGALRM, _too_long)
-    lines, sys.stdin = sys.stdin, open(os.devnull, encoding="utf-8")
+    lines, sys.stdin = sys.stdin, open(os.devnull, encoding="utf-8")  # noqa: SIM115
     space: dict[str, Any] = {"__name__": "rewards", "__file__": name}
     fault = _tried(lambda: exec(compile(begin["source"], name, "exec"), space), name, seconds)
     function: Callable[..., Any] | None = space.get(wanted)
