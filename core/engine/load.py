@@ -21,7 +21,7 @@ from core.jobs.trust import refuse_without_yes
 from core.recipe.asks import code_ask
 from core.recipe.devices import parse_devices
 from core.recipe.families import family_of, refusal
-from core.recipe.model_files import refuse_no_base
+from core.recipe.model_files import is_here, refuse_no_base
 from core.recipe.precision import DeviceType, precision_of
 from core.recipe.recipe import Model
 
@@ -167,6 +167,11 @@ def refuse_code(model: Model) -> None:
         refuse_without_yes([code_ask(model)])
 
 
+def _offline(model: Model) -> bool:
+    """Whether the libraries need not ask the Hub: all is here, and no code that may be in another repository."""
+    return not model.trust_remote_code and is_here(model.path, model.revision)
+
+
 def load_tokenizer(model: Model) -> Any:
     """The model's tokenizer, with a padding token that does not end a turn wherever there is one.
 
@@ -179,7 +184,10 @@ def load_tokenizer(model: Model) -> Any:
     refuse_no_base(Path(model.path).expanduser())
     with explain(model.path, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(
-            model.path, revision=model.revision or None, trust_remote_code=model.trust_remote_code
+            model.path,
+            revision=model.revision or None,
+            trust_remote_code=model.trust_remote_code,
+            local_files_only=_offline(model),
         )
     if not tokenizer.is_fast:
         raise BadInput(
@@ -258,6 +266,8 @@ def loading_arguments(model: Model, on: Hardware, *, path: str = "", sharded: bo
         "attn_implementation": None if model.attention == "auto" else model.attention,
         "trust_remote_code": model.trust_remote_code,
         "use_safetensors": True,
+        # What is in the cache is used as it is: else each file is asked for, and without a network for seconds each.
+        "local_files_only": bool(path) or _offline(model),
         # One device for the whole model; on a CPU transformers is not asked to place anything.
         "device_map": _place(on, sharded=sharded),
     }
@@ -273,7 +283,10 @@ def auto_class(model: Model, source: str, *, path: str) -> Any:
     from transformers.models.auto import modeling_auto
 
     config = AutoConfig.from_pretrained(
-        source, revision=(model.revision or None) if not path else None, trust_remote_code=model.trust_remote_code
+        source,
+        revision=(model.revision or None) if not path else None,
+        trust_remote_code=model.trust_remote_code,
+        local_files_only=bool(path) or _offline(model),
     )
     if refused := refusal(family_of(config.to_dict())):
         raise BadInput(refused, where="model.path")

@@ -18,6 +18,7 @@ from core.errors import BadInput, TunedeckError
 from core.jobs import files
 from core.recipe.adapters import adapter_of
 from core.recipe.recipe import Recipe, put
+from core.runs.origin import base_of
 from core.runs.reward_files import with_kept_files
 from core.runs.saved import read_weights, refuse_damaged_weights
 
@@ -136,7 +137,8 @@ def _compare(
 
     words = f"Loading the base model on {on.name}"
     worker.phase("loading", f"{words}.")
-    model = load_base(recipe.model, on, on_progress=_loaded(worker, words))
+    own = base_of(worker.folder.path)
+    model = load_base(recipe.model, on, path=own, on_progress=_loaded(worker, words))
     base_scores, base = both.measure(model, "base")
     worker.stop_if_asked(_STOPPED)
     worker.reach("the adapter could not be read")

@@ -12,7 +12,7 @@ from core.errors import BadInput
 from core.recipe.adapters import PeftConfig, adapter_of
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe
-from core.recipe.tasks import TASKS
+from core.recipe.tasks import headline_of
 from core.runs.checkpoint import Checkpoint
 from core.training.sharded import fsdp_settings
 from core.training.targets import peft_targets
@@ -39,7 +39,7 @@ def trainer_arguments(
         evaluates: whether there are held-out samples.
         resumed: what the run resumes from; the base model's loss is known then.
     """
-    training, headline = recipe.training, TASKS[recipe.task].headline
+    training, headline = recipe.training, headline_of(recipe)
     evaluates = evaluates and training.eval_every > 0
     sharded = is_sharded(recipe)
     seeks_best = evaluates and (training.keep_best or training.early_stopping > 0)

@@ -23,6 +23,7 @@ __all__ = [
     "Rates",
     "adapter_of",
     "base_is_quantized",
+    "with_adapter",
     "with_section",
 ]
 
@@ -40,3 +41,8 @@ def adapter_of(recipe: Recipe) -> Adapter:
 def with_section(name: str) -> Condition:
     """That the method is one whose settings are in this section."""
     return one_of("method", *(adapter.kind for adapter in ADAPTERS if adapter.section == name))
+
+
+def with_adapter() -> Condition:
+    """That the method is one that adds an adapter to the model."""
+    return one_of("method", *(adapter.kind for adapter in ADAPTERS if not adapter.whole))

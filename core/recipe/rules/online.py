@@ -64,9 +64,7 @@ def _rewards(recipe: Recipe) -> Iterator[Problem]:
         kind = KINDS[reward.kind]
         missing = [name for name in kind.needs if not getattr(reward, name)]
         if missing:
-            yield Problem(
-                "rewards", f"{reward.kind} needs {' and '.join(missing)}: {reward.kind}=1; {missing[0]}=..."
-            )
+            yield Problem("rewards", f"{reward.kind} needs {' and '.join(missing)}: {reward.kind}=1; {missing[0]}=...")
         unused = [
             name
             for name, column in _COLUMNS.items()

@@ -109,8 +109,10 @@ class Model:
         title="Chat template",
         path=True,
         help="Leave it empty for the model's own, or enter the name of a template that ships with tunedeck (chatml, "
-        "llama3, ...) or a .jinja file. Training on answers needs a template that marks them with {% generation %}.",
-        consequence="Serve the model with the same template, or its answers will be malformed.",
+        "llama3, ...) or a .jinja file. Training on answers needs a template that marks them with {% generation %}. "
+        "none joins prompt and completion as plain text, as TRL reads prompt-completion data.",
+        consequence="Serve the model with the same template, or its answers will be malformed. With none, use the "
+        "completions endpoint, and end prompts exactly as in the data.",
         advanced=True,
         witness=run_loop("core.training.run"),
     )

@@ -38,6 +38,7 @@ __all__ = [
     "Limit",
     "Task",
     "TaskMemory",
+    "headline_of",
     "task_named",
     "task_of",
     "tasks_supporting",
@@ -58,6 +59,19 @@ def task_of(payload: object) -> Task:
     """The task of a job, from what `job.json` says of it; supervised training where that names none."""
     recipe = payload.get("recipe") if isinstance(payload, Mapping) else None
     return task_named(recipe.get("task")) if isinstance(recipe, Mapping) else SFT
+
+
+def headline_of(recipe: object) -> Headline:
+    """The metric that says how a run goes, from its recipe, as JSON or as a `Recipe`."""
+
+    def value(path: str) -> object:
+        found: object = recipe
+        for name in path.split("."):
+            found = found.get(name) if isinstance(found, Mapping) else getattr(found, name, None)
+        return found
+
+    task = task_named(value("task"))
+    return next((metric for path, wanted, metric in task.headlines if value(path) == wanted), task.headline)
 
 
 def tasks_with(section: str) -> Condition:

@@ -125,9 +125,11 @@ class Task:
         metrics: what it logs besides loss, rate, gradients and speed: each with its title on a chart. A `*` stands for
             a name that the recipe gives, and `{}` for it in the title.
         headline: the metric that says how it goes.
+        headlines: the same where a field has a certain value: its dotted path, the value, the metric.
         rates: the usual learning rates with each `method`, from and to.
         artifact: what it leaves, as the model hub names it.
         sequences: how many sequences the model computes for one sample.
+        plain: whether it also reads one prompt with one completion as plain text, without a chat template.
         marks: whether its loss mask comes from the generation markers of the chat template.
         reference: whether full fine-tuning also needs the base model in memory.
         generates: whether the model writes the answers while it trains, so that no token of a sample carries loss.
@@ -150,11 +152,13 @@ class Task:
     columns: Mapping[str, ColumnKind]
     headline: Headline
     rates: Mapping[str, tuple[float, float]]
+    headlines: tuple[tuple[str, Value, Headline], ...] = ()
     unused: Mapping[SampleKind, str] = field(default_factory=dict)
     sections: tuple[str, ...] = ()
     metrics: Mapping[str, str] = field(default_factory=dict)
     artifact: str = "text-generation"
     sequences: int = 1
+    plain: bool = False
     marks: bool = False
     reference: bool = False
     generates: bool = False
@@ -163,6 +167,11 @@ class Task:
     refuses: tuple[Limit, ...] = ()
     supports: tuple[str, ...] = ()
     scores: Mapping[str, Better] = field(default_factory=dict)
+
+    def headline_by(self, eval_metric: object) -> Headline:
+        """Of its headline metrics the one whose twin on the eval set has this name; the usual one where none has."""
+        named = (found for _, _, found in self.headlines if found.eval_metric == eval_metric)
+        return next(named, self.headline)
 
     @property
     def both_answers(self) -> bool:

@@ -94,6 +94,7 @@ class Case:
         falls: whether the loss of the last step is under that of the first.
         soak: whether it only runs in `make soak`.
         ranks: whether `make soak` also trains it on two gloo ranks, with a stop and a resume.
+        script: whether `make test` also runs the script of `tunedeck script`; `make soak` always does.
         finished: called with the warm process, the finished short run and what the plain script logged.
     """
 
@@ -111,6 +112,7 @@ class Case:
     falls: bool = True
     soak: bool = False
     ranks: bool = False
+    script: bool = False
     finished: Callable[[WarmPython, JobFolder, Sequence[Mapping[str, Any]]], None] | None = None
 
 

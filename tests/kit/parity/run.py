@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -120,17 +121,34 @@ class Sides:
         whole = [sum(column) for column in zip(*counts, strict=True)]
         assert [data["samples"], data["tokens"], data["trained_tokens"]] == [len(theirs), *whole]
 
-    def _run(self, module: str, *arguments: str) -> None:
+    def assert_equal_script(self) -> None:
+        """The script of `tunedeck script` names no line of ours, says that it is the same, and logs the same."""
+        recipe, script, out = (self.work / name for name in ("recipe.json", "script.py", "script.json"))
+        recipe.write_text(json.dumps(self.folder.read_job()["payload"]["recipe"]))
+        text = self._run("core.training.script", str(recipe), str(self.folder.data))
+        assert "NOT THE SAME" not in text, text
+        assert not re.search(r"^\s*(from|import) (core|tui|tests)", text, re.MULTILINE)
+        script.write_text(text)
+        self._run("tests.kit.parity.script", str(script), str(out))
+        ours, theirs = (
+            logged(found, self.case.varies) for found in (lines(self.folder.metrics), json.loads(out.read_text()))
+        )
+        assert list(ours) == list(theirs)
+        for place, line in theirs.items():
+            assert {**ours[place], "epoch": 0} == {**line, "epoch": 0}, place
+
+    def _run(self, module: str, *arguments: str) -> str:
         if self._warm is None:
-            self._fresh([sys.executable, "-m", module, *arguments])
-            return
+            return self._fresh([sys.executable, "-m", module, *arguments])
         done = work(self._warm, module, *arguments)
         assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
 
-    def _fresh(self, command: Sequence[str]) -> None:
+    def _fresh(self, command: Sequence[str]) -> str:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
 
 
 def compare(case: Case, folder: Path, warm: WarmPython | None, steps: int = SHORT, **changes: Any) -> Sides:
@@ -142,6 +160,8 @@ def compare(case: Case, folder: Path, warm: WarmPython | None, steps: int = SHOR
     sides.assert_equal_metrics()
     if case.tokens:
         sides.assert_equal_tokens()
+    if case.script or warm is None:
+        sides.assert_equal_script()
     return sides
 
 

@@ -74,6 +74,7 @@ _DPO = Case(
     logged=("rewards/accuracies", "rewards/margins", "grad_norm"),
     eval_logged=("eval_rewards/accuracies",),
     ranks=True,
+    script=True,
     finished=_evaluated,
 )
 
