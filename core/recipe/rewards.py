@@ -46,7 +46,6 @@ KINDS: Mapping[str, RewardKind] = {
             "1 if the answer is JSON, and fits the schema in `file` if there is one",
             "json_schema",
             ("file",),
-            package=("jsonschema", "jsonschema"),
         ),
         RewardKind(
             "length",

@@ -90,6 +90,10 @@ class RewardSetting:
     device: Any = "cpu"
     tick: Callable[[], None] = field(default=lambda: None)
 
+    def look(self) -> None:
+        """Calls `tick` as it is now: a trainer puts its own there once it is built."""
+        self.tick()
+
 
 Scorer = Callable[[Completions], Sequence[Score]]
 """A reward of one kind: one score for each completion."""

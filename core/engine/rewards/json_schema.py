@@ -34,7 +34,7 @@ def make(reward: Reward, setting: RewardSetting) -> Scorer:
         function="reward",
         seconds=_SECONDS,
         memory=_GIB,
-        tick=setting.tick,
+        tick=setting.look,
     )
     check.start()
     return check.score

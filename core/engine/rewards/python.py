@@ -24,7 +24,7 @@ def make(reward: Reward, setting: RewardSetting) -> Scorer:
         function=reward.function,
         seconds=reward.timeout,
         memory=reward.memory,
-        tick=setting.tick,
+        tick=setting.look,
     )
     process.start()
     return process.score

@@ -44,8 +44,8 @@ def check(recipe: Recipe, samples: int | None) -> Iterator[Problem]:
         at_once = prompts_at_once(recipe)
         yield Problem(
             "training.batch_size",
-            f"One generation takes {at_once:,} prompts, but there are only {samples:,}. Use a smaller batch size, fewer "
-            "steps per generation or more generations per prompt.",
+            f"One generation takes {at_once:,} prompts, but there are only {samples:,}. Use a smaller batch size, "
+            "fewer steps per generation or more generations per prompt.",
             brief="too few prompts",
         )
     yield from _eval_batches(recipe)
