@@ -18,32 +18,40 @@ from core.recipe.adapters import ADAPTERS, with_adapter, with_section
 from core.recipe.conditions import filled
 from core.recipe.declare import Knob, Problem, fields_of, knob
 from core.recipe.field_names import nearest_field
+from core.recipe.sections.cpo import Cpo
 from core.recipe.sections.data import Data
 from core.recipe.sections.dpo import Dpo
 from core.recipe.sections.evaluation import Evaluation
 from core.recipe.sections.grpo import Grpo
+from core.recipe.sections.kto import KtoSettings
 from core.recipe.sections.lora import Lora
 from core.recipe.sections.model import Model
+from core.recipe.sections.orpo import Orpo
 from core.recipe.sections.reporting import Reporting
+from core.recipe.sections.reward import RewardModel
 from core.recipe.sections.rewards import Reward
 from core.recipe.sections.rloo import Rloo
 from core.recipe.sections.rollouts import Rollouts
 from core.recipe.sections.samples import Samples
 from core.recipe.sections.sft import Sft
 from core.recipe.sections.training import Training
-from core.recipe.tasks import TASKS, tasks_with
+from core.recipe.tasks import TASKS, tasks_that_write, tasks_with
 from core.recipe.values import Value
 
 __all__ = [
+    "Cpo",
     "Data",
     "Dpo",
     "Evaluation",
     "Grpo",
+    "KtoSettings",
     "Lora",
     "Model",
+    "Orpo",
     "Recipe",
     "Reporting",
     "Reward",
+    "RewardModel",
     "Rloo",
     "Rollouts",
     "Samples",
@@ -122,8 +130,12 @@ class Recipe:
     rollouts: Rollouts = field(default_factory=Rollouts, metadata={"when": tasks_with("rollouts")})
     grpo: Grpo = field(default_factory=Grpo, metadata={"when": tasks_with("grpo")})
     rloo: Rloo = field(default_factory=Rloo, metadata={"when": tasks_with("rloo")})
+    kto: KtoSettings = field(default_factory=KtoSettings, metadata={"when": tasks_with("kto")})
+    orpo: Orpo = field(default_factory=Orpo, metadata={"when": tasks_with("orpo")})
+    cpo: Cpo = field(default_factory=Cpo, metadata={"when": tasks_with("cpo")})
+    reward: RewardModel = field(default_factory=RewardModel, metadata={"when": tasks_with("reward")})
     training: Training = field(default_factory=Training)
-    samples: Samples = field(default_factory=Samples)
+    samples: Samples = field(default_factory=Samples, metadata={"when": tasks_that_write()})
     evaluation: Evaluation = field(default_factory=Evaluation)
     reporting: Reporting = field(default_factory=Reporting)
 
