@@ -29,7 +29,7 @@ from core.recipe.sections.model import Model
 from core.recipe.sections.orpo import Orpo
 from core.recipe.sections.reporting import Reporting
 from core.recipe.sections.reward import RewardModel
-from core.recipe.sections.rewards import Reward
+from core.recipe.sections.rewards import RewardEntry
 from core.recipe.sections.rloo import Rloo
 from core.recipe.sections.rollouts import Rollouts
 from core.recipe.sections.samples import Samples
@@ -50,7 +50,7 @@ __all__ = [
     "Orpo",
     "Recipe",
     "Reporting",
-    "Reward",
+    "RewardEntry",
     "RewardModel",
     "Rloo",
     "Rollouts",
@@ -83,7 +83,7 @@ class Recipe:
         choices={adapter.kind: adapter.meaning for adapter in ADAPTERS},
         source="LoRA learns less and forgets less, arXiv 2405.09673",
     )
-    rewards: tuple[Reward, ...] = knob(
+    rewards: tuple[RewardEntry, ...] = knob(
         (),
         title="Rewards",
         help="What scores the answers, each as kind=weight with its settings: exact_match=1; column=solution. The "

@@ -19,7 +19,7 @@ from core.clean import clean_line
 from core.errors import BadInput
 from core.recipe.recipe import Recipe
 from core.recipe.rewards import ANSWER, KINDS
-from core.recipe.sections.rewards import Reward
+from core.recipe.sections.rewards import RewardEntry
 
 Score = float | None
 """What a completion gets; None for one that cannot be scored, which then counts as none."""
@@ -108,7 +108,7 @@ class NamedReward:
         scorer: what computes it.
     """
 
-    def __init__(self, name: str, reward: Reward, scorer: Scorer) -> None:
+    def __init__(self, name: str, reward: RewardEntry, scorer: Scorer) -> None:
         self.__name__ = name
         self.reward = reward
         self._scorer = scorer
@@ -171,7 +171,7 @@ def said(prompt: Any, most: int = 80) -> str:
     return f"'{clean_line(' '.join(text.split()), most)}'"
 
 
-def names_of(rewards: Sequence[Reward]) -> list[str]:
+def names_of(rewards: Sequence[RewardEntry]) -> list[str]:
     """The name of each reward's chart, each another one."""
     found: list[str] = []
     for reward in rewards:

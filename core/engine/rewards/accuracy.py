@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from core.engine.rewards import Completions, RewardSetting, Score, Scorer
-from core.recipe.sections.rewards import Reward
+from core.recipe.sections.rewards import RewardEntry
 
 
-def make(reward: Reward, setting: RewardSetting) -> Scorer:
+def make(reward: RewardEntry, setting: RewardSetting) -> Scorer:
     """TRL's function of the kind, with the references as its `solution`."""
     from trl.rewards import accuracy_reward, get_cosine_scaled_reward, reasoning_accuracy_reward
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from core.engine.rewards import RewardSetting, Scorer
 from core.engine.rewards.child import ScoringProcess
 from core.errors import BadInput
-from core.recipe.sections.rewards import Reward
+from core.recipe.sections.rewards import RewardEntry
 
 _SECONDS, _GIB = 10.0, 1.0
 
 
-def make(reward: Reward, setting: RewardSetting) -> Scorer:
+def make(reward: RewardEntry, setting: RewardSetting) -> Scorer:
     """Checks each answer, with or without a fence of Markdown around it, against the schema in `file`, if any.
 
     Raises:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from core.engine.rewards import Completions, RewardSetting, Score, Scorer
 from core.errors import BadInput
-from core.recipe.sections.rewards import Reward
+from core.recipe.sections.rewards import RewardEntry
 
 
-def make(reward: Reward, setting: RewardSetting) -> Scorer:
+def make(reward: RewardEntry, setting: RewardSetting) -> Scorer:
     """The share of `min_tokens` that a shorter answer has; of one too long, `max_tokens` as a share of its own.
 
     Raises:

@@ -8,10 +8,10 @@ from typing import Any
 from core.clean import clean_line
 from core.engine.rewards import Completions, RewardSetting, Score, Scorer
 from core.errors import BadInput
-from core.recipe.sections.rewards import Reward
+from core.recipe.sections.rewards import RewardEntry
 
 
-def make(reward: Reward, setting: RewardSetting) -> Scorer:
+def make(reward: RewardEntry, setting: RewardSetting) -> Scorer:
     """Loads the model; its own tokenizer and chat template render prompt and answer, as TRL has it.
 
     Raises:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from core.engine.rewards import Completions, RewardSetting, Score, Scorer
 from core.engine.rewards.matching import search_of
-from core.recipe.sections.rewards import Reward
+from core.recipe.sections.rewards import RewardEntry
 
 
-def make(reward: Reward, setting: RewardSetting) -> Scorer:
+def make(reward: RewardEntry, setting: RewardSetting) -> Scorer:
     """Looks for the pattern."""
     search = search_of(reward.pattern)
 

@@ -6,10 +6,10 @@ from core.engine.rewards import RewardSetting, Scorer
 from core.engine.rewards.child import ScoringProcess
 from core.jobs.trust import refuse_without_yes
 from core.recipe.asks import read_reward_file
-from core.recipe.sections.rewards import Reward
+from core.recipe.sections.rewards import RewardEntry
 
 
-def make(reward: Reward, setting: RewardSetting) -> Scorer:
+def make(reward: RewardEntry, setting: RewardSetting) -> Scorer:
     """Starts the process; what it runs is what was read here, whatever becomes of the file.
 
     Raises:

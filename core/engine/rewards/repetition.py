@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from core.engine.rewards import Completions, RewardSetting, Score, Scorer
-from core.recipe.sections.rewards import Reward
+from core.recipe.sections.rewards import RewardEntry
 
 
-def make(reward: Reward, setting: RewardSetting) -> Scorer:
+def make(reward: RewardEntry, setting: RewardSetting) -> Scorer:
     """TRL's own function, 0 to -1; its weight scales it."""
     from trl.rewards import get_repetition_penalty_reward
 

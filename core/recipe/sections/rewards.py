@@ -9,7 +9,7 @@ from core.recipe.rewards import KINDS
 
 
 @dataclass(frozen=True, slots=True)
-class Reward:
+class RewardEntry:
     """One reward and its settings; each kind reads some of them."""
 
     kind: str = knob(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.recipe.sections.rewards import Reward
+from core.recipe.sections.rewards import RewardEntry
 from tests.kit.parity.case import Case, Given
 from tests.kit.training_runs import talk
 
@@ -68,10 +68,10 @@ def plain(given: Given) -> Any:
 
 
 _REWARDS = (
-    Reward("regex", 1.0, pattern="[aeiou]{2}"),
-    Reward("length", 0.5, min_tokens=14),
-    Reward("exact_match", 1.0, column="wanted"),
-    Reward("repetition", 0.25, ngram=2),
+    RewardEntry("regex", 1.0, pattern="[aeiou]{2}"),
+    RewardEntry("length", 0.5, min_tokens=14),
+    RewardEntry("exact_match", 1.0, column="wanted"),
+    RewardEntry("repetition", 0.25, ngram=2),
 )
 
 
