@@ -19,13 +19,13 @@ from core.recipe.declare import Problem
 from core.recipe.recipe import KNOBS, Recipe, from_json, put, to_json
 from core.recipe.rewards import KINDS
 from core.recipe.rules.validate import validate
-from core.recipe.sections.rewards import RewardEntry
+from core.recipe.sections.rewards import RewardEntry as Entry
 from core.recipe.yamlfile import dumps, loads
 from core.runs.consent import agree_to_typed
 from core.runs.reward_files import keep_reward_files, kept_files, with_kept_files
 
 
-def recipe(*rewards: RewardEntry, **changes: Any) -> Recipe:
+def recipe(*rewards: Entry, **changes: Any) -> Recipe:
     found = put(put(Recipe(), "task", "grpo"), "rewards", rewards)
     for path, value in {"model.path": "org/name", "data.train": ("/d.jsonl",), **changes}.items():
         found = put(found, path.replace("__", "."), value)
@@ -39,19 +39,19 @@ def batch(texts: Sequence[str], **columns: Sequence[Any]) -> Completions:
     return Completions(prompts, turns, list(texts), ids, columns)
 
 
-def scores(reward: RewardEntry, texts: Sequence[str], **columns: Sequence[Any]) -> list[float | None]:
+def scores(reward: Entry, texts: Sequence[str], **columns: Sequence[Any]) -> list[float | None]:
     with reward_functions(RewardSetting(recipe(reward))) as rewards:
         return rewards[0].score(batch(texts, **columns))
 
 
-def of_file(folder: Path, source: str, **settings: Any) -> RewardEntry:
+def of_file(folder: Path, source: str, **settings: Any) -> Entry:
     path = folder / "score.py"
     path.write_text(source)
     read_reward_file(str(path))[1].agree()
-    return RewardEntry("python", file=str(path), **settings)
+    return Entry("python", file=str(path), **settings)
 
 
-def fault(reward: RewardEntry, texts: Sequence[str] = ("a", "b", "c"), **columns: Sequence[Any]) -> str:
+def fault(reward: Entry, texts: Sequence[str] = ("a", "b", "c"), **columns: Sequence[Any]) -> str:
     with pytest.raises(BadInput) as raised:
         scores(reward, texts, **columns)
     return str(raised.value)
@@ -61,37 +61,37 @@ def fault(reward: RewardEntry, texts: Sequence[str] = ("a", "b", "c"), **columns
 
 
 def test_exact_match_compares_with_a_column_and_picks_by_its_pattern() -> None:
-    assert scores(RewardEntry("exact_match"), [" 42\n", "41"], answer=["42", "42"]) == [1, 0]
-    assert scores(RewardEntry("exact_match", column="n"), ["42"], n=[42]) == [1]
-    picks = RewardEntry("exact_match", pattern=r"#### (-?\d+)")
+    assert scores(Entry("exact_match"), [" 42\n", "41"], answer=["42", "42"]) == [1, 0]
+    assert scores(Entry("exact_match", column="n"), ["42"], n=[42]) == [1]
+    picks = Entry("exact_match", pattern=r"#### (-?\d+)")
     gsm8k = ["So 6 * 7.\n#### 42", "42", "#### 41"]
     assert scores(picks, gsm8k, answer=["It is\n#### 42"] * 3) == [1, 0, 0]
     assert scores(picks, gsm8k, answer=["42"] * 3) == [1, 0, 0], "a reference may be the bare result"
 
 
 def test_a_row_without_its_reference_is_named() -> None:
-    said = fault(RewardEntry("exact_match"), ["x", "y"], answer=["x", None])
+    said = fault(Entry("exact_match"), ["x", "y"], answer=["x", None])
     assert "no answer" in said
     assert "Question 1" in said
-    assert "solution" in fault(RewardEntry("exact_match", column="solution"), ["x"], answer=["x"])
+    assert "solution" in fault(Entry("exact_match", column="solution"), ["x"], answer=["x"])
 
 
 def test_regex_length_and_json() -> None:
-    assert scores(RewardEntry("regex", pattern=r"^\d+$"), ["12", "a1", ""]) == [1, 0, 0]
-    lengths = scores(RewardEntry("length", min_tokens=2, max_tokens=4), ["a", "a b", "a b c d", "a b c d e f g h", ""])
+    assert scores(Entry("regex", pattern=r"^\d+$"), ["12", "a1", ""]) == [1, 0, 0]
+    lengths = scores(Entry("length", min_tokens=2, max_tokens=4), ["a", "a b", "a b c d", "a b c d e f g h", ""])
     assert lengths == [0.5, 1, 1, 0.5, 0]
     texts = ['{"a": 1}', "```json\n[1]\n```", "{a: 1}", "", "nan?", "[" * 5_000]
-    assert scores(RewardEntry("json_schema"), texts) == [1, 1, 0, 0, 0, 0]
+    assert scores(Entry("json_schema"), texts) == [1, 1, 0, 0, 0, 0]
 
 
 def test_a_json_schema_is_checked_and_a_broken_one_is_refused(tmp_path: Path) -> None:
     schema = tmp_path / "schema.json"
     schema.write_text(json.dumps({"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}}))
-    assert scores(RewardEntry("json_schema", file=str(schema)), ['{"a": 1}', '{"a": "x"}', "{}", "[]"]) == [1, 0, 0, 0]
+    assert scores(Entry("json_schema", file=str(schema)), ['{"a": 1}', '{"a": "x"}', "{}", "[]"]) == [1, 0, 0, 0]
     schema.write_text('{"type": "thing"}')
-    assert "schema.json" in fault(RewardEntry("json_schema", file=str(schema)))
+    assert "schema.json" in fault(Entry("json_schema", file=str(schema)))
     schema.write_text("{")
-    assert "Cannot read the JSON schema" in fault(RewardEntry("json_schema", file=str(schema)))
+    assert "Cannot read the JSON schema" in fault(Entry("json_schema", file=str(schema)))
 
 
 ORDER = {
@@ -145,32 +145,32 @@ def test_what_a_schema_says_and_nobody_checks_is_refused(schema: Any) -> None:
 
 def test_rewards_of_trl_are_its_own_functions() -> None:
     thought = "<think>\nhm\n</think>\n42"
-    assert scores(RewardEntry("think_format"), [thought, "42", "<think>a"]) == [1, 0, 0]
-    assert scores(RewardEntry("repetition", ngram=2), ["a b c", "a"]) == [0, 0]
-    overlong = recipe(RewardEntry("soft_overlong", margin=4), rollouts__max_completion_length=8)
+    assert scores(Entry("think_format"), [thought, "42", "<think>a"]) == [1, 0, 0]
+    assert scores(Entry("repetition", ngram=2), ["a b c", "a"]) == [0, 0]
+    overlong = recipe(Entry("soft_overlong", margin=4), rollouts__max_completion_length=8)
     found = reward_functions(RewardSetting(overlong))[0].score(batch(["w " * count for count in (3, 6, 8, 9)]))
     assert found == [0, -0.5, -1, -1]
 
 
 def test_a_missing_package_is_said_before_anything_is_scored() -> None:
-    assert "pip install math-verify" in fault(RewardEntry("accuracy"), ["42"], answer=["42"])
+    assert "pip install math-verify" in fault(Entry("accuracy"), ["42"], answer=["42"])
 
 
 def test_a_pattern_that_never_ends_is_stopped_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.engine.rewards.matching._SECONDS", 0.1)
-    said = fault(RewardEntry("regex", pattern="(a|aa)+$"), ["a" * 60 + "b"])
+    said = fault(Entry("regex", pattern="(a|aa)+$"), ["a" * 60 + "b"])
     assert "(a|aa)+$" in said
     assert "0.1 s" in said
 
 
 def test_charts_have_a_name_each() -> None:
     rewards = [
-        RewardEntry("regex", pattern="a"),
-        RewardEntry("regex", pattern="b"),
-        RewardEntry("length", name="short/ one"),
+        Entry("regex", pattern="a"),
+        Entry("regex", pattern="b"),
+        Entry("length", name="short/ one"),
     ]
-    rewards += [RewardEntry("python", file="/x/score.py"), RewardEntry("python", file="/x/score.py", function="polite")]
-    rewards += [RewardEntry("python", file=f"/runs/a/rewards/{'0' * 16}-tests.py")]
+    rewards += [Entry("python", file="/x/score.py"), Entry("python", file="/x/score.py", function="polite")]
+    rewards += [Entry("python", file=f"/runs/a/rewards/{'0' * 16}-tests.py")]
     assert names_of(rewards) == ["regex", "regex-2", "short_one", "score", "polite", "tests"]
 
 
@@ -290,9 +290,7 @@ def test_a_request_ends_the_wait_for_a_file(tmp_path: Path) -> None:
 def test_a_file_needs_a_yes_to_its_contents_and_a_changed_one_asks_again(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text("def reward(completions, **_):\n    return [1.0] * len(completions)\n")
-    found = recipe(
-        RewardEntry("python", file=str(path)), RewardEntry("python", weight=2.0, file=str(path), name="twice")
-    )
+    found = recipe(Entry("python", file=str(path)), Entry("python", weight=2.0, file=str(path), name="twice"))
     (ask,) = asks_of(found)
     assert ask.kind == FILE
     assert not ask.agreed
@@ -316,7 +314,7 @@ def test_a_run_scores_with_its_own_copy(tmp_path: Path) -> None:
     run.mkdir()
     path = tmp_path / "mine.py"
     path.write_text("def reward(completions, **_):\n    return [1.0] * len(completions)\n")
-    found = recipe(RewardEntry("python", file=str(path)))
+    found = recipe(Entry("python", file=str(path)))
     asks_of(found)[0].agree()
     keep_reward_files(found, run)
     path.write_text("def reward(completions, **_):\n    return [2.0] * len(completions)\n")
@@ -339,18 +337,18 @@ def test_every_kind_is_written_and_read_back() -> None:
         settings: dict[str, Any] = {"pattern": 'a,b; "c"=1|d', "file": "/f.py", "column": "solution", "model": "/m"}
         settings |= {"function": "polite", "min_tokens": 3, "max_tokens": 9, "ngram": 2, "margin": 5, "timeout": 1.5}
         used = {name: value for name, value in settings.items() if name in kind.uses}
-        reward = RewardEntry(kind.name, weight=-0.25, name="n", **used)
+        reward = Entry(kind.name, weight=-0.25, name="n", **used)
         knob = KNOBS["rewards"]
-        assert knob.parse(knob.format((reward, RewardEntry("think_format")))) == (
+        assert knob.parse(knob.format((reward, Entry("think_format")))) == (
             reward,
-            RewardEntry("think_format"),
+            Entry("think_format"),
         ), kind
         found = recipe(reward)
         assert loads(dumps(found)) == found
         assert from_json(to_json(found)) == found
     assert KNOBS["rewards"].parse("think_format, regex=0.5; pattern=x") == (
-        RewardEntry("think_format"),
-        RewardEntry("regex", 0.5, pattern="x"),
+        Entry("think_format"),
+        Entry("regex", 0.5, pattern="x"),
     )
 
 
@@ -373,24 +371,24 @@ def test_what_cannot_be_read_is_said(text: str, word: str) -> None:
 @pytest.mark.parametrize(
     ("reward", "word"),
     [
-        (RewardEntry("regex"), "pattern"),
-        (RewardEntry("model"), "model"),
-        (RewardEntry("python"), "file"),
-        (RewardEntry("think_format", column="x"), "column"),
-        (RewardEntry("regex", pattern="("), "regular expression"),
-        (RewardEntry("length"), "min_tokens"),
-        (RewardEntry("length", min_tokens=5, max_tokens=2), "5"),
-        (RewardEntry("exact_match", column="prompt"), "prompt"),
-        (RewardEntry("exact_match", weight=0.0), "weight 0"),
+        (Entry("regex"), "pattern"),
+        (Entry("model"), "model"),
+        (Entry("python"), "file"),
+        (Entry("think_format", column="x"), "column"),
+        (Entry("regex", pattern="("), "regular expression"),
+        (Entry("length"), "min_tokens"),
+        (Entry("length", min_tokens=5, max_tokens=2), "5"),
+        (Entry("exact_match", column="prompt"), "prompt"),
+        (Entry("exact_match", weight=0.0), "weight 0"),
     ],
 )
-def test_rules_name_what_is_wrong_with_a_reward(reward: RewardEntry, word: str) -> None:
+def test_rules_name_what_is_wrong_with_a_reward(reward: Entry, word: str) -> None:
     errors = [each for each in validate(recipe(reward)) if each.severity == "error" and each.path == "rewards"]
     assert any(word in each.sentence for each in errors), errors
 
 
 def test_batches_that_do_not_divide_are_refused_with_what_does() -> None:
-    sound = recipe(RewardEntry("think_format"), training__batch_size=8, training__eval_batch_size=8)
+    sound = recipe(Entry("think_format"), training__batch_size=8, training__eval_batch_size=8)
     assert not [each for each in validate(sound, samples=100) if each.severity == "error"]
 
     def said(path: str, **changes: Any) -> str:
@@ -415,9 +413,9 @@ def test_batches_that_do_not_divide_are_refused_with_what_does() -> None:
 
 
 def test_a_reward_without_scores_for_all_or_with_no_number_is_refused() -> None:
-    reward = NamedReward("mine", RewardEntry(), lambda batch: [1.0])
+    reward = NamedReward("mine", Entry(), lambda batch: [1.0])
     with pytest.raises(BadInput, match="1 scores for 2"):
         reward([["p"]] * 2, ["a", "b"], [[1], [1]])
-    reward = NamedReward("mine", RewardEntry(), lambda batch: [1.0, float("inf")])
+    reward = NamedReward("mine", Entry(), lambda batch: [1.0, float("inf")])
     with pytest.raises(BadInput, match="completion 2 of 2"):
         reward(["p", "q"], ["a", "b"], [[1], [1]])

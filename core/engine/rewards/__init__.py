@@ -47,7 +47,7 @@ class Completions:
     ids: Sequence[Sequence[int]]
     columns: Mapping[str, Sequence[Any]]
 
-    def references(self, reward: Reward) -> list[str]:
+    def references(self, reward: RewardEntry) -> list[str]:
         """What the answers are compared with: the column that the reward names, else the data's own answer.
 
         Raises:

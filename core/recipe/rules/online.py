@@ -80,7 +80,7 @@ def _rewards(recipe: Recipe) -> Iterator[Problem]:
             yield Problem("rollouts.columns", f"Rewards get something else as {name}. Rename the column in the data.")
 
 
-def _values(reward: Reward) -> Iterator[Problem]:
+def _values(reward: RewardEntry) -> Iterator[Problem]:
     if reward.pattern:
         try:
             re.compile(reward.pattern)
