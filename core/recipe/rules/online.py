@@ -21,6 +21,7 @@ from core.recipe.generation import (
 from core.recipe.recipe import KNOBS, Recipe, get
 from core.recipe.rewards import KINDS
 from core.recipe.sections.data import HELD_OUT
+from core.recipe.sections.rewards import RewardEntry
 from core.recipe.values import number_text
 
 _RESERVED = ("prompt", "prompts", "completion", "completions", "completion_ids", "trainer_state", "log_extra")
