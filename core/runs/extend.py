@@ -89,7 +89,7 @@ def _fresh(folder: JobFolder, recipe: Recipe, more: MoreSteps) -> ExtendPlan:
     amount = f"{number_text(more.epochs)} epochs" if more.epochs else f"{count(more.steps)} steps"
     rate = number_text(recipe.training.learning_rate)
     words = (
-        f"A new run of {amount} from the weights of {folder.id}, with a new optimizer. The learning rate begins anew: "
+        f"A new run of {amount} from the weights of {folder.id}, with a new optimizer. The learning rate starts over: "
         f"warmup, then {recipe.training.scheduler} from {rate}. Halve it if the loss jumps."
     )
     return ExtendPlan(folder, found, None, words)

@@ -125,7 +125,9 @@ class DurableTrainer(Trainer):
         scheduler: Any = getattr(self.lr_scheduler, "scheduler", self.lr_scheduler)
         rates = [
             base * rate(scheduler.last_epoch)
-            for base, rate in zip(scheduler.base_lrs, getattr(scheduler, "lr_lambdas", ()), strict=False)
+            for base, rate in zip(
+                getattr(scheduler, "base_lrs", ()), getattr(scheduler, "lr_lambdas", ()), strict=False
+            )
         ]
         for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=False):
             group["lr"] = rate
