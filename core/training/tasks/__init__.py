@@ -31,15 +31,27 @@ class TaskScript:
             (`core.dataset.sample`): `{"messages": sample["messages"]}`.
         arguments: of the configuration, instead of ours: for what TRL does itself in a plain script, from the recipe
             and the kinds of samples in the data. A value of `DEFAULT` leaves TRL's own.
+        order: Python source that follows the dataset, for a trainer that does not shuffle: `.shuffle(seed=7)`.
         models: what the trainer gets besides the model (see `TaskTraining.models`), as Python source; `load_model()`
             gives another base.
+        renders_tools: whether TRL's trainer renders the tools of a sample.
         not_expressed: what the script cannot do of a recipe with samples of these kinds, a sentence each.
     """
 
     row: Callable[[Recipe, frozenset[str]], str]
     arguments: Callable[[Recipe, frozenset[str]], dict[str, Any]] = lambda recipe, kinds: {}
+    order: Callable[[Recipe], str] = lambda recipe: ""
     models: Callable[[Recipe], dict[str, str]] = lambda recipe: {}
+    renders_tools: bool = True
     not_expressed: Callable[[Recipe, frozenset[str]], list[str]] = lambda recipe, kinds: []
+
+
+def pair_row(recipe: Recipe, kinds: frozenset[str]) -> str:
+    """TRL's row of a pair, with its prompt apart; see `TaskScript.row`."""
+    return (
+        '{"prompt": turns(sample["messages"]), "chosen": turns(sample["chosen"]), '
+        '"rejected": turns(sample["rejected"])}'
+    )
 
 
 DEFAULT: Any = object()
