@@ -253,14 +253,13 @@ class _Script:
         ]
         if self._ranks > 1:
             lines.append(f"Run it with: torchrun --nproc-per-node {self._ranks} THIS_FILE")
-        tools = ["Tools: our encoder renders them, TRL's trainer of this task does not."]
-        tools = tools if self._rows.tools and not self._form.renders_tools else []
         missing = [
             *self._rows.changed,
-            *tools,
             *self._form.not_expressed(recipe, self._rows.kinds),
             *_not_expressed(recipe),
         ]
+        if self._rows.tools and not self._form.renders_tools:
+            missing.append("Tools: our encoder renders them, TRL's trainer of this task does not.")
         shown = "\n".join(textwrap.fill(line, 116) for line in lines)
         if missing:
             shown += "\n\nNOT THE SAME as the run of tunedeck:\n"

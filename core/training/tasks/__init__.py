@@ -68,6 +68,7 @@ class TaskTraining:
         settings: what that takes from a recipe beyond `core.training.configuration.trainer_config`.
         models: what the trainer takes besides the model that is trained, such as a reference: from the recipe, the
             hardware, and the configuration of the adapter (None where every weight is trained).
+        notes: what a person should know of the encoded rows that are trained on, a sentence each.
         script: what a plain TRL script of it needs (`tunedeck script`), or why there is none, a sentence.
     """
 
@@ -75,6 +76,7 @@ class TaskTraining:
     config: Callable[..., Any]
     settings: Callable[[Recipe], dict[str, Any]]
     models: Callable[[Recipe, Hardware, Any], dict[str, Any]] = _nothing
+    notes: Callable[[Recipe, Any], list[str]] = lambda recipe, rows: []
     script: TaskScript | str = "No plain TRL script of this task has been compared with our runs yet."
 
 

@@ -8,6 +8,7 @@ from torch.utils.data import Dataset
 from trl import KTOConfig, KTOTrainer
 
 from core.recipe.adapters import adapter_of
+from core.recipe.rating_balance import RatingBalance
 from core.recipe.recipe import Recipe
 from core.training.durable import DurableTrainer
 from core.training.reference import reference
@@ -90,4 +91,14 @@ SCRIPT = TaskScript(
     models=lambda recipe: {"ref_model": "load_model()"} if adapter_of(recipe).whole else {},
     not_expressed=_not_expressed,
 )
-TRAINING = TaskTraining(RatedTrainer, KTOConfig, settings, reference, SCRIPT)
+
+
+def notes(recipe: Recipe, rows: Any) -> list[str]:
+    """Whether the weights make up for unequal numbers of good and bad answers."""
+    labels = rows["label"]
+    good = sum(labels)
+    problem = RatingBalance(good, len(labels) - good).problem(recipe)
+    return [problem] if problem else []
+
+
+TRAINING = TaskTraining(RatedTrainer, KTOConfig, settings, reference, notes, SCRIPT)
