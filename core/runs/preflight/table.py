@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.runs.preflight import data, hub, machine, model
+from core.runs.preflight import data, hub, kernels, machine, model
 from core.runs.preflight.line import PreflightLine
 
 LINES: tuple[PreflightLine, ...] = (
@@ -18,7 +18,9 @@ LINES: tuple[PreflightLine, ...] = (
     PreflightLine("starts from", "model", "Whether the weights that it starts from are there and fit.", model.origin),
     PreflightLine("tokenizer", "model", "Whether the tokenizer fits the model and the template.", model.tokenizer),
     PreflightLine("chat template", "model", "Which template renders the samples.", model.template),
+    PreflightLine("then", "run", "Whether the recipes that run after this one can start from it.", model.then),
     PreflightLine("packages", "machine", "Whether the training packages are installed.", machine.packages),
+    PreflightLine("kernels", "machine", "Whether device and packages can do what the recipe sets.", kernels.kernels),
     PreflightLine("trackers", "machine", "Whether the chosen trackers are installed.", machine.trackers),
     PreflightLine("allowed", "machine", "What you will be asked to allow.", machine.consent),
     PreflightLine("notify", "machine", "What is run when the run ends.", machine.notify),

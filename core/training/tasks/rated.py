@@ -101,4 +101,4 @@ def notes(recipe: Recipe, rows: Any) -> list[str]:
     return [problem] if problem else []
 
 
-TRAINING = TaskTraining(RatedTrainer, KTOConfig, settings, reference, notes, SCRIPT)
+TRAINING = TaskTraining(RatedTrainer, KTOConfig, settings, reference, notes=notes, script=SCRIPT)
