@@ -7,8 +7,8 @@ from typing import Any
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 
 from core.recipe.recipe import Recipe
-from core.training.answer_pairs import SCRIPT, AnswerPairsTrainer
 from core.training.tasks import TaskTraining
+from core.training.tasks.answer_pairs import SCRIPT, AnswerPairsTrainer
 
 
 class ContrastiveTrainer(AnswerPairsTrainer, CPOTrainer):

@@ -7,8 +7,8 @@ from typing import Any
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
 from core.recipe.recipe import Recipe
-from core.training.answer_pairs import SCRIPT, AnswerPairsTrainer
 from core.training.tasks import TaskTraining
+from core.training.tasks.answer_pairs import SCRIPT, AnswerPairsTrainer
 
 
 class OddsRatioTrainer(AnswerPairsTrainer, ORPOTrainer):
