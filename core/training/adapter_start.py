@@ -29,7 +29,7 @@ _BATCHES = 32
 _NAME = "default"
 
 
-def start(trainer: Any, recipe: Recipe, worker: Worker, *, resumed: bool) -> None:
+def start(trainer: Any, recipe: Recipe, worker: Worker, *, resumed: bool, continued: bool) -> None:
     """Makes an adapter what the recipe says that it starts as.
 
     Args:
@@ -37,12 +37,15 @@ def start(trainer: Any, recipe: Recipe, worker: Worker, *, resumed: bool) -> Non
         recipe: that it was built from.
         worker: the run's folder.
         resumed: whether a checkpoint's weights are about to be loaded.
+        continued: whether it is the adapter of another run, which is trained further.
 
     Raises:
         BadInput: it cannot start like this with this task.
     """
     lora = recipe.lora
-    if lora.init == "eva":
+    if continued:
+        trainer.initialized = lora.init
+    elif lora.init == "eva":
         if not resumed:
             worker.phase("loading", "Initializing the adapter from your data (EVA).")
             _eva(trainer, recipe)

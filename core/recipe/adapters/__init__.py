@@ -32,6 +32,7 @@ __all__ = [
     "adapter_of",
     "base_is_quantized",
     "kinds_with",
+    "with_adapter",
     "with_section",
 ]
 
@@ -54,3 +55,8 @@ def with_section(name: str) -> Condition:
 def kinds_with(path: str) -> Condition:
     """That the method is one that reads this field."""
     return one_of("method", *(adapter.kind for adapter in ADAPTERS if adapter.reads(path)))
+
+
+def with_adapter() -> Condition:
+    """That the method is one that adds an adapter to the model."""
+    return one_of("method", *(adapter.kind for adapter in ADAPTERS if not adapter.whole))

@@ -23,6 +23,7 @@ from core.recipe.rules.template import marked_twin, template_text, why_it_refuse
 from core.recipe.tasks import TASKS
 from core.recipe.templates import NO_TEMPLATE
 from core.recipe.tokenizer_files import read_tokenizer
+from core.runs.origin import origin_findings
 from core.runs.preflight.line import CheckResult, PreflightFinding, ok, stop, warn
 from core.runs.preflight.seen import BeforeStart
 
@@ -59,6 +60,21 @@ def _of_parts(recipe: Recipe, shape: ModelShape) -> str:
         ends = " have adapters, the routers do not." if adapted else " and the routers have no adapters."
         found += f"{experts}{ends}"
     return found
+
+
+def origin(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """The weights that it starts from, where these are not the bare base model's."""
+    for found in origin_findings(seen.recipe, seen.workspace, seen.shape, later=seen.later):
+        give = {"error": stop, "warn": warn, "note": ok}[found.severity]
+        yield give(found.sentence, "" if found.severity == "note" else found.path)
+
+
+def then(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """The recipes that run after this one."""
+    from core.runs.pipeline import pipeline_findings  # which prepares runs, and so reads these lines
+
+    for found in pipeline_findings(seen.recipe):
+        yield ok(found.sentence) if found.severity == "note" else stop(found.sentence, found.path)
 
 
 def tokenizer(seen: BeforeStart) -> Iterator[PreflightFinding]:

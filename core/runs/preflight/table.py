@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.runs.preflight import data, machine, model
+from core.runs.preflight import data, hub, kernels, machine, model
 from core.runs.preflight.line import PreflightLine
 
 LINES: tuple[PreflightLine, ...] = (
@@ -10,12 +10,17 @@ LINES: tuple[PreflightLine, ...] = (
     PreflightLine("data", "data", "Whether the files open, and what kind of samples they hold.", data.sources),
     PreflightLine("rows", "data", "Rows that cannot be read, and rows that flags drop.", data.rows),
     PreflightLine("tokens", "data", "Rows that the chat template does not fully render.", data.tokens),
+    PreflightLine("labels", "data", "Whether good and bad answers are balanced by their weights.", data.labels),
     PreflightLine("mix", "data", "The sources that are mixed in.", data.mix),
     PreflightLine("eval data", "data", "What is held out to measure on.", data.eval_set),
     PreflightLine("model", "model", "Whether the model can be read, and how much of it is trained.", model.base),
+    PreflightLine("hub", "model", "Whether the Hub lets you download the model, and it fits the disk.", hub.access),
+    PreflightLine("starts from", "model", "Whether the weights that it starts from are there and fit.", model.origin),
     PreflightLine("tokenizer", "model", "Whether the tokenizer fits the model and the template.", model.tokenizer),
     PreflightLine("chat template", "model", "Which template renders the samples.", model.template),
+    PreflightLine("then", "run", "Whether the recipes that run after this one can start from it.", model.then),
     PreflightLine("packages", "machine", "Whether the training packages are installed.", machine.packages),
+    PreflightLine("kernels", "machine", "Whether device and packages can do what the recipe sets.", kernels.kernels),
     PreflightLine("trackers", "machine", "Whether the chosen trackers are installed.", machine.trackers),
     PreflightLine("allowed", "machine", "What you will be asked to allow.", machine.consent),
     PreflightLine("notify", "machine", "What is run when the run ends.", machine.notify),
