@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.runs.preflight import data, hub, machine, model
+from core.runs.preflight import arguments, data, hub, machine, model
 from core.runs.preflight.line import PreflightLine
 
 LINES: tuple[PreflightLine, ...] = (
@@ -18,6 +18,9 @@ LINES: tuple[PreflightLine, ...] = (
     PreflightLine("tokenizer", "model", "Whether the tokenizer fits the model and the template.", model.tokenizer),
     PreflightLine("chat template", "model", "Which template renders the samples.", model.template),
     PreflightLine("packages", "machine", "Whether the training packages are installed.", machine.packages),
+    PreflightLine(
+        "arguments", "machine", "Whether trl, transformers and peft take every argument.", arguments.accepted
+    ),
     PreflightLine("trackers", "machine", "Whether the chosen trackers are installed.", machine.trackers),
     PreflightLine("allowed", "machine", "What you will be asked to allow.", machine.consent),
     PreflightLine("notify", "machine", "What is run when the run ends.", machine.notify),
