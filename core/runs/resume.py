@@ -21,6 +21,7 @@ from core.runs.at_end import at_end_of
 from core.runs.checkpoint import FROM_THE_START, QUICKLY, Checkpoint, last_good, refuse_misfits, where_it_stands
 from core.runs.commands import commands_of, own_recipe
 from core.runs.consent import check_again
+from core.runs.reward_files import with_kept_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def resume_run(folder: JobFolder, plan: ResumePlan) -> None:
         DiskFull, JobGone: the folder cannot be written to.
     """
     refuse_run(folder)
-    check_again(plan.recipe)
+    check_again(with_kept_files(plan.recipe, folder.path))
     job = folder.read_job()
     payload = {
         **job["payload"],

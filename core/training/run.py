@@ -26,6 +26,7 @@ from core.jobs import folder as folders
 from core.jobs import requests
 from core.jobs.files import JobGone, Unreachable
 from core.recipe.adapters import adapter_of
+from core.recipe.best_metric import best_metric
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, put
 from core.recipe.tasks import TASKS, headline_of
@@ -168,6 +169,8 @@ def _train(
     began: float,
 ) -> Shortage | None:
     """Trains to the end, or until the memory is short."""
+    from transformers import set_seed
+
     from core.engine.load import load_base
     from core.engine.loss_check import check_loss, check_vocabulary
     from core.engine.quantized import in_four_bits, is_quantized
@@ -182,8 +185,10 @@ def _train(
         worker.progress(0, 0, f"{words}: {done:,} of {of:,} weights, {100 * done // max(of, 1)}%.")
 
     try:
-        own = base_of(worker.folder.path)
-        model = load_base(recipe.model, on, path=own, sharded=is_sharded(recipe), on_progress=loaded)
+        own, head = base_of(worker.folder.path), TASKS[recipe.task].head
+        if head:
+            set_seed(recipe.training.seed)  # it is made of random numbers
+        model = load_base(recipe.model, on, path=own, head=head, sharded=is_sharded(recipe), on_progress=loaded)
     except Exception as error:
         if not (short := short_of(error)):
             raise
@@ -194,7 +199,8 @@ def _train(
     worker.stop_if_asked("Stopped on request before the first step. There was nothing to save.")
     tokenizer, template = text
     check_vocabulary(model, tokenizer)
-    if not is_sharded(recipe) and not in_four_bits(model):  # these are packed for evaluation at the first chance
+    # A model that scores has another loss; 4-bit layers are packed for evaluation at the first chance.
+    if not head and not is_sharded(recipe) and not in_four_bits(model):
         check_loss(model, tokenizer, mixed=on.mixed)
     try:
         trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, rows, checkpoint)
@@ -272,9 +278,11 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
             reduced=facts.reduced,
         )
     lost = list(facts.not_rendered)
-    if facts.trained_tokens == 0 and not lost:
+    task = TASKS[recipe.task]
+    if not lost and (facts.kept == 0 if task.generates else facts.trained_tokens == 0):
+        what = "is a prompt that can be used" if task.generates else "has a trained token"
         raise BadInput(
-            f"None of the {facts.samples:,} samples has a trained token, so there is nothing to learn",
+            f"None of the {facts.samples:,} samples {what}, so there is nothing to learn",
             where=str(data / "train.jsonl"),
             do=_why_nothing(recipe, facts.cut_away, facts.refused),
         )
@@ -378,6 +386,7 @@ def _trainer(
     from core.training.effects import check_effects
     from core.training.movement import WeightMovement
     from core.training.report import Reporter
+    from core.training.rollouts import OnlineTrainer
 
     reporter = Reporter(worker, resumed=checkpoint)
     callbacks = [reporter, EarlyStopping(worker, recipe, checkpoint)]
@@ -390,6 +399,8 @@ def _trainer(
         worker.metric({"step": state.global_step + trainer.model.training, key: value, "epoch": state.epoch})
 
     trainer.on_not_finite = not_finite
+    if isinstance(trainer, OnlineTrainer):
+        trainer.within = lambda evaluating: reporter.within(trainer.state, evaluating=evaluating)
     trainer.between_steps = lambda save: reporter.between_steps(trainer.state, trainer.control, save)
     reporter.in_step = trainer.in_step
     if adapter_of(recipe).whole and not is_sharded(recipe):  # FSDP holds what it trains in float32
@@ -464,6 +475,9 @@ def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: An
     words = (
         f"{units.count(state.global_step)} step{'s' * (state.global_step != 1)} in {units.duration(facts['seconds'])}"
     )
+    chosen = best_metric(recipe)
+    if best is not None and chosen.name != saved.headline.eval_metric:
+        words += f", best by {chosen.title} ({state.best_metric:.4g})"
     if saved.eval_first is not None:
         words += f", {saved.headline.eval_title} {saved.eval_first:.3f} before"
     worker.event("summary", f"{words}; saved to {target.name}/: {saved.words()}.", path=os.fspath(target), **facts)

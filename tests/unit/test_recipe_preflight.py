@@ -228,6 +228,27 @@ def test_a_workspace_whose_files_do_not_last_is_warned_of(recipe: Recipe) -> Non
     assert "/var/tmp/mine is in /var/tmp: many machines delete old files" in check.sentence
 
 
+@pytest.mark.usefixtures("cuda_torch")
+@pytest.mark.parametrize(
+    ("path", "value", "package"),
+    [
+        ("training.liger", True, "liger-kernel"),
+        ("model.attention", "flash_attention_2", "flash-attn"),
+        ("model.attention", "flash_attention_3", "flash_attn_3"),
+    ],
+)
+def test_a_kernel_needs_its_package_where_the_training_runs_and_a_gpu(
+    recipe: Recipe, tmp_path: Path, path: str, value: Value, package: str
+) -> None:
+    changed = put(recipe, path, value)
+    (check,) = found(changed, tmp_path, "kernels")
+    assert (check.verdict, check.path) == ("stop", path)
+    assert f"pip install {package}" in check.sentence
+    (check,) = found(changed, tmp_path, "kernels", gpus=())
+    assert (check.verdict, check.path) == ("stop", path)
+    assert "GPU" in check.sentence
+
+
 def test_without_a_chat_template_prompts_and_completions_are_joined_and_chats_are_counted(
     recipe: Recipe, tmp_path: Path
 ) -> None:

@@ -17,7 +17,7 @@ from core.jobs.queue import Queue
 from core.verdict.run_list import RunLine, RunList
 from tui.actions import Command, declare
 from tui.runs.delete import delete, question
-from tui.runs.queue import PAUSED, RESUMED, any_waits, change_queue, queue_paused
+from tui.runs.queue import PAUSED, RESUMED, any_waits, change_queue, queue_paused, release_run
 from tui.runs.rows import COLUMNS, MOST, SORTS, cells, letters, listed, summary
 from tui.screens.base import StepScreen
 from tui.widgets.command_line import CommandLine
@@ -109,6 +109,15 @@ class RunsScreen(StepScreen):
             "remove_from_queue",
             "remove from queue",
             "Remove a queued run from the queue.",
+            5,
+            decides=True,
+        ),
+        Command(
+            "runs.release",
+            "L",
+            "release",
+            "release",
+            "Start a queued run of a pipeline without waiting for the run before it.",
             5,
             decides=True,
         ),
@@ -304,6 +313,8 @@ class RunsScreen(StepScreen):
         chosen = self._chosen
         if action == "answer":
             return self._asked is not None
+        if action == "release":
+            return chosen is not None and chosen.info.state == "queued" and chosen.info.stage > 1
         if action in ("move", "remove_from_queue"):
             return chosen is not None and chosen.info.state == "queued"
         if action in ("open_result", "open_export", "mark") and chosen is not None and chosen.info.state == "queued":
@@ -411,17 +422,31 @@ class RunsScreen(StepScreen):
             self._change(lambda queue: queue.move(chosen.id, place))
 
     def action_remove_from_queue(self) -> None:
-        """Remove the run from the queue."""
+        """Remove the run from the queue, and those of its pipeline that come after it."""
+        chosen = self._chosen
+        if chosen is None:
+            return
+        run = chosen.info
+        after = [line for line in self._all if line.info.pipeline == run.pipeline and line.info.stage > run.stage]
+        waiting = sum(line.info.state == "queued" for line in after) if run.pipeline else 0
+        runs = f"{waiting} run{'s' * (waiting != 1)}"
+        words = f"Removed it and the {runs} of its pipeline after it." if waiting else ""
+        self._change(lambda queue: queue.remove(run.id), words)
+
+    def action_release(self) -> None:
+        """Let a run of a pipeline start now."""
         chosen = self._chosen
         if chosen is not None:
-            self._change(lambda queue: queue.remove(chosen.info.id))
+            folder = JobFolder(chosen.info.folder)
+            words = "Released: it starts when its device is free, without waiting for the run before it."
+            self._change(lambda queue: release_run(queue, folder), words)
 
     def action_pause_queue(self, paused: bool) -> None:
         """Pause or resume the queue."""
         self._change(lambda queue: queue.pause(paused), PAUSED if paused else RESUMED)
 
     @work(thread=True, group="queue")
-    def _change(self, change: Callable[[Queue], None] | None, words: str = "") -> None:
+    def _change(self, change: Callable[[Queue], object] | None, words: str = "") -> None:
         """Change the queue, then show `words` in place of the last message."""
         fault = change_queue(self.session.workspace, change)
         if fault:

@@ -21,6 +21,7 @@ from core.recipe import memory
 from core.recipe.adapters import adapter_of
 from core.recipe.asks import FIELD_OF, asks_of
 from core.recipe.devices import devices_of, ranks_of
+from core.recipe.optimizers import OPTIMIZERS
 from core.recipe.precision import precision_of
 from core.recipe.trackers import missing
 from core.runs.memory_words import less_memory
@@ -45,12 +46,9 @@ def packages(seen: BeforeStart) -> Iterator[PreflightFinding]:
     recipe = seen.recipe
     wanted = list(_STACK)
     stored = "" if seen.shape is None else seen.shape.quantized
-    if recipe.model.quantization != "none" or stored == "bitsandbytes" or recipe.training.optimizer.endswith("8bit"):
+    optimizer = OPTIMIZERS[recipe.training.optimizer].package
+    if recipe.model.quantization != "none" or stored == "bitsandbytes" or optimizer == "bitsandbytes":
         wanted.append("bitsandbytes")
-    able = seen.place.device == "cuda"  # elsewhere it is the device that is the reason
-    if able and recipe.model.attention == "flash_attention_2" and util.find_spec("flash_attn") is None:
-        words = "flash_attn is not installed here. Install it with `pip install flash-attn`, or set attention to auto."
-        yield stop(words, "model.attention")
     absent = [name for name in wanted if util.find_spec(name) is None]
     if absent:
         yield stop(f"Not installed: {', '.join(absent)}. Run `pip install 'tunedeck[train]'` here.")

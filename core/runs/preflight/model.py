@@ -87,6 +87,14 @@ _LEAVES = 8
 """Names of layers that a sentence lists."""
 
 
+def then(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """The recipes that run after this one."""
+    from core.runs.pipeline import pipeline_findings  # which prepares runs, and so reads these lines
+
+    for found in pipeline_findings(seen.recipe):
+        yield ok(found.sentence) if found.severity == "note" else stop(found.sentence, found.path)
+
+
 def tokenizer(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """What the tokenizer's files say against the model and against the chosen chat template."""
     recipe, shape = seen.recipe, seen.shape

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.runs.preflight import arguments, data, hub, machine, model, run
+from core.runs.preflight import arguments, data, hub, kernels, machine, model, run
 from core.runs.preflight.line import PreflightLine
 
 LINES: tuple[PreflightLine, ...] = (
@@ -28,10 +28,12 @@ LINES: tuple[PreflightLine, ...] = (
     PreflightLine("trained tokens", "run", "How many tokens carry loss, where they are counted.", run.trained_tokens),
     PreflightLine("steps", "run", "How many steps the run has, and of how many samples.", run.steps),
     PreflightLine("duration", "run", "How long it takes by measured pace, and what that costs.", run.duration),
+    PreflightLine("then", "run", "Whether the recipes that run after this one can start from it.", model.then),
     PreflightLine("packages", "machine", "Whether the training packages are installed.", machine.packages),
     PreflightLine(
         "arguments", "machine", "Whether trl, transformers and peft take every argument.", arguments.accepted
     ),
+    PreflightLine("kernels", "machine", "Whether device and packages can do what the recipe sets.", kernels.kernels),
     PreflightLine("trackers", "machine", "Whether the chosen trackers are installed.", machine.trackers),
     PreflightLine("allowed", "machine", "What you will be asked to allow.", machine.consent),
     PreflightLine("notify", "machine", "What is run when the run ends.", machine.notify),

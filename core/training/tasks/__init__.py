@@ -12,10 +12,11 @@ from core.recipe.tasks import TASKS
 
 if TYPE_CHECKING:
     from core.engine.load import Hardware
+    from core.engine.worker import Worker
     from core.training.durable import DurableTrainer
 
 
-def _nothing(recipe: Recipe, on: Hardware, adapter: Any) -> dict[str, Any]:
+def _nothing(*_: Any) -> dict[str, Any]:
     return {}
 
 
@@ -56,6 +57,8 @@ class TaskTraining:
         settings: what that takes from a recipe beyond `core.training.configuration.trainer_config`.
         models: what the trainer takes besides the model that is trained, such as a reference: from the recipe, the
             hardware, and the configuration of the adapter (None where every weight is trained).
+        companions: what else it takes: from the run's worker, the recipe and the hardware.
+        lacks: names of settings that all other tasks share and its configuration does not have.
         script: what a plain TRL script of it needs (`tunedeck script`), or why there is none, a sentence.
     """
 
@@ -63,6 +66,8 @@ class TaskTraining:
     config: Callable[..., Any]
     settings: Callable[[Recipe], dict[str, Any]]
     models: Callable[[Recipe, Hardware, Any], dict[str, Any]] = _nothing
+    companions: Callable[[Worker, Recipe, Hardware], dict[str, Any]] = _nothing
+    lacks: frozenset[str] = frozenset()
     script: TaskScript | str = "No plain TRL script of this task has been compared with our runs yet."
 
 
