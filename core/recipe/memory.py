@@ -159,7 +159,11 @@ def _copies(recipe: Recipe, shape: ModelShape, held: Precision, parts: int) -> t
 
 def trained_parameters(recipe: Recipe, shape: ModelShape) -> int:
     """How many numbers the run trains, exactly."""
-    return adapter_of(recipe).parameters(recipe, shape)
+    adapter, outer = adapter_of(recipe), shape.vocabulary * shape.hidden
+    found = adapter.parameters(recipe, shape)
+    if not TASKS[recipe.task].head:
+        return found
+    return found + shape.hidden - (outer if adapter.whole and not shape.tied else 0)  # in place of the output layer
 
 
 def weight_bytes(recipe: Recipe, shape: ModelShape, device: DeviceType) -> float:

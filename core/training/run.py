@@ -176,6 +176,7 @@ def _train(
     from core.engine.quantized import in_four_bits, is_quantized
     from core.engine.ranks import check
     from core.training.rescue import rescued
+    from core.training.tasks import training_of
 
     worker.stop_if_asked("Stopped on request before the model was loaded. There was nothing to save.")
     words = f"Loading the model on {on.name} in {on.precision}"
@@ -208,6 +209,9 @@ def _train(
         if not (short := short_of(error)):  # of a second model, such as a reference
             raise
         raise no_room(put(recipe, "training.batch_size", 1), short) from error
+    if checkpoint is None:
+        for sentence in training_of(recipe).notes(recipe, rows[0]):
+            worker.event("alert", sentence, data="train")
     sampling = _sampling(worker, recipe, tokenizer, template, trainer, reporter)
     _report_parameters(worker, trainer.model)
     if worker.rank is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core.clean import clean_line
 from core.errors import BadInput, TunedeckError
+from core.recipe.rating_balance import RatingBalance
 from core.recipe.recipe import KNOBS
 from core.recipe.rules.validate import validate
 from core.recipe.tasks import TASKS
@@ -14,6 +15,9 @@ from core.runs.known_rows import row_keys
 from core.runs.preflight.line import PreflightFinding, ok, stop, warn
 from core.runs.preflight.seen import BeforeStart
 from core.runs.row_words import left_out, source_words, unreadable
+
+_COUNTED = 2_000
+"""Rows of which labels are counted before the start; the run counts all."""
 
 
 def fields(seen: BeforeStart) -> Iterator[PreflightFinding]:
@@ -78,6 +82,31 @@ def tokens(seen: BeforeStart) -> Iterator[PreflightFinding]:
 
     for line in token_checks(seen.recipe, seen.workspace, train, seen.shape):
         yield PreflightFinding(line.verdict, line.sentence, line.path, line.brief)
+
+
+def labels(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """Whether the weights of good and bad answers make up for their numbers, by the rows that are read at once."""
+    train = seen.data.train
+    if train is None or "label" not in TASKS[seen.recipe.task].columns or train.recognition.kind != "kto":
+        return
+    from core.dataset.records import Unreadable
+
+    found = {True: 0, False: 0}
+    count = min(train.count, _COUNTED)
+    for entry in range(count):
+        try:
+            label = train.sample(entry).label
+        except Unreadable:
+            continue
+        if label is not None:
+            found[label] += 1
+    balance = RatingBalance(found[True], found[False])
+    lead = "" if train.count == count and train.reader.complete else f"Of the first {count:,} rows: "
+    if problem := balance.problem(seen.recipe):
+        path = "kto.undesirable_weight" if "undesirable" in problem else "kto.desirable_weight"
+        yield warn(f"{lead}{problem}", path, "unbalanced")
+    else:
+        yield ok(f"{lead}{balance.words(seen.recipe)}")
 
 
 def mix(seen: BeforeStart) -> Iterator[PreflightFinding]:

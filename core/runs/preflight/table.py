@@ -10,6 +10,7 @@ LINES: tuple[PreflightLine, ...] = (
     PreflightLine("data", "data", "Whether the files open, and what kind of samples they hold.", data.sources),
     PreflightLine("rows", "data", "Rows that cannot be read, and rows that flags drop.", data.rows),
     PreflightLine("tokens", "data", "Rows that the chat template does not fully render.", data.tokens),
+    PreflightLine("labels", "data", "Whether good and bad answers are balanced by their weights.", data.labels),
     PreflightLine("mix", "data", "The sources that are mixed in.", data.mix),
     PreflightLine("eval data", "data", "What is held out to measure on.", data.eval_set),
     PreflightLine("leaks", "data", "Whether eval prompts are trained on, where that was searched.", data.leaks),
