@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from core import units
 from core.clean import clean_line
-from core.recipe.adapters import Reach, adapter_of, pairs
+from core.recipe.adapters import Reach, adapter_of, conflicts
 from core.recipe.adapters.lora import LORA, RESIDUAL
 from core.recipe.adapters.soft_prompt import SECTION as SOFT
 from core.recipe.declare import Problem
@@ -30,7 +30,7 @@ def check(recipe: Recipe, shape: ModelShape | None) -> Iterator[Problem]:
         recipe: the recipe.
         shape: of its model, where it is known.
     """
-    for problem in pairs.check(recipe):
+    for problem in conflicts.check(recipe):
         yield _with_cost(problem, recipe, shape)
     adapter = adapter_of(recipe)
     if adapter.section == LORA.section:

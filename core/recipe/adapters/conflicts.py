@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class AdapterConflict:
     """Two settings that exclude each other.
 
     Attributes:
@@ -58,8 +58,8 @@ def _reads_data_or_optimizer(recipe: Recipe) -> bool:
     return adapter_of(recipe).section == LORA.section and (lora.init in (*RESIDUAL, "eva") or lora.plus_ratio > 0)
 
 
-PAIRS: tuple[Pair, ...] = (
-    Pair(
+CONFLICTS: tuple[AdapterConflict, ...] = (
+    AdapterConflict(
         "prefix-checkpointing",
         "training.activation_checkpointing",
         lambda recipe: not adapter_of(recipe).recomputes and recipe.training.activation_checkpointing,
@@ -69,7 +69,7 @@ PAIRS: tuple[Pair, ...] = (
         {"method": "prefix"},
         {"method": "prefix", "training.activation_checkpointing": False},
     ),
-    Pair(
+    AdapterConflict(
         "soft-packing",
         "data.packing",
         lambda recipe: _is_soft(recipe) and recipe.data.packing != "none",
@@ -79,7 +79,7 @@ PAIRS: tuple[Pair, ...] = (
         {"method": "prompt", "data.packing": "bfd"},
         {"method": "prompt"},
     ),
-    Pair(
+    AdapterConflict(
         "residual-reference",
         "lora.init",
         lambda recipe: _is_residual(recipe) and TASKS[recipe.task].reference,
@@ -89,7 +89,7 @@ PAIRS: tuple[Pair, ...] = (
         {"lora.init": "pissa", "task": "dpo"},
         {"lora.init": "eva", "task": "dpo"},
     ),
-    Pair(
+    AdapterConflict(
         "residual-dora",
         "lora.variant",
         lambda recipe: _is_residual(recipe) and recipe.lora.variant == "dora",
@@ -99,7 +99,7 @@ PAIRS: tuple[Pair, ...] = (
         {"lora.init": "olora", "lora.variant": "dora"},
         {"lora.init": "olora", "lora.variant": "rslora"},
     ),
-    Pair(
+    AdapterConflict(
         "start-fsdp",
         "training.parallel",
         lambda recipe: is_sharded(recipe) and _reads_data_or_optimizer(recipe),
@@ -109,7 +109,7 @@ PAIRS: tuple[Pair, ...] = (
         {"lora.init": "eva", "training.parallel": "fsdp", "training.devices": "0,1"},
         {"lora.init": "eva", "training.parallel": "ddp", "training.devices": "0,1"},
     ),
-    Pair(
+    AdapterConflict(
         "kind-fsdp",
         "training.parallel",
         lambda recipe: is_sharded(recipe) and not adapter_of(recipe).shards,
@@ -124,6 +124,6 @@ PAIRS: tuple[Pair, ...] = (
 
 def check(recipe: Recipe) -> Iterator[Problem]:
     """A problem for each pair that a recipe has."""
-    for pair in PAIRS:
+    for pair in CONFLICTS:
         if pair.holds(recipe):
             yield Problem(pair.path, pair.sentence, brief=pair.brief)
