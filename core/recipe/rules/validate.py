@@ -210,6 +210,17 @@ def _data(seen: _Seen) -> Iterator[Problem]:
         )
 
 
+def _row_tasks(seen: _Seen) -> Iterator[Problem]:
+    tasks = seen.recipe.data.tasks
+    names = [task.name for task in tasks]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        yield Problem("data.tasks", f"{clean_line(twice, 60)} is listed twice. List it once.", brief="listed twice")
+    for task in tasks:
+        if task.weight == 1 and not task.system.strip() and not task.prefix.strip():
+            words = f"{clean_line(task.name, 60)} gets nothing of its own: no weight, system prompt or prefix."
+            yield Problem("data.tasks", words, "note")
+
+
 def _split(seen: _Seen) -> Iterator[Problem]:
     data = seen.recipe.data
     if 0 < data.split_near < _LEAST_NEAR:
@@ -345,6 +356,7 @@ _RULES: tuple[_Rule, ...] = (
     _family,
     _template,
     _data,
+    _row_tasks,
     _split,
     _flags,
     _train_without,
