@@ -25,9 +25,10 @@ def at_chance(course: Course, plan: RunPlan) -> Finding | None:
     held_out = [value for step, value in track.held_out if step > plan.warmup and step > 0]
     if held_out:
         newest = held_out[-at.CHANCE_EVALS :]
-        if len(newest) < at.CHANCE_EVALS or max(newest) > at.CHANCE:
+        now = sum(newest) / len(newest)
+        if len(newest) < at.CHANCE_EVALS or now > at.CHANCE:
             return None
-        return Finding(VerdictKind.AT_CHANCE, course.step, {"accuracy": newest[-1]}, "eval")
+        return Finding(VerdictKind.AT_CHANCE, course.step, {"accuracy": now}, "eval")
     if course.evaluations or course.bins[-1].epoch > at.ONE_EPOCH:
         return None
     now = _newest(course, track)

@@ -197,7 +197,7 @@ CHANCE = 0.58
 """Share of pairs in the right order up to which it is chance: with 60 held-out pairs one standard error is 0.065."""
 
 CHANCE_EVALS = 3
-"""Evaluations in a row that must all be at chance."""
+"""Evaluations whose mean must be at chance."""
 
 SUNK = 0.3
 """Fall of both answers' log-probability, as a share of where it began, that makes them sink. Tuned. That preference

@@ -10,6 +10,7 @@ from core.recipe.sections.rewards import RewardEntry
 from tests.curves.cases import Case
 
 _COMMA = RewardEntry(kind="regex", name="comma", pattern=",")
+_BRIEF = RewardEntry(kind="length", name="brief", min_tokens=6, max_tokens=24)
 _NO_E = RewardEntry(kind="regex", name="without_e", pattern=r"\A[^eE]*\Z", weight=3.0)
 _THE = RewardEntry(kind="regex", name="the", pattern=r"(?i)\bthe\b")
 _SHORT = RewardEntry(kind="length", name="short", max_tokens=2)
@@ -31,7 +32,7 @@ def generated_cases(seed: int, spoiled_seed: int, each: int) -> Iterator[Case]:
         for task in ("grpo", "rloo"):
             own = seed + number
             rate = random.Random(f"{task}-{own}").choice(_RATES)
-            good = {**_common(task, own), "rewards": (_COMMA,), "training.learning_rate": rate}
+            good = {**_common(task, own), "rewards": (_COMMA, _BRIEF), "training.learning_rate": rate}
             yield Case(f"{task}_healthy", number, good)
         spoiled = _common("grpo", spoiled_seed + number)
         fast = {**spoiled, "training.learning_rate": _RATES[-1]}
@@ -39,7 +40,7 @@ def generated_cases(seed: int, spoiled_seed: int, each: int) -> Iterator[Case]:
         yield Case("grpo_collapsed", number, {**fast, "rewards": (_SHORT,)})
         yield Case("grpo_never_ending", number, {**fast, "rewards": (_LONG,)})
         far = {"training.learning_rate": 3e-2, "grpo.beta": 1e-4, "training.max_grad_norm": 0.0}
-        yield Case("grpo_far", number, {**spoiled, **far, "rewards": (_COMMA,)})
+        yield Case("grpo_far", number, {**spoiled, **far, "rewards": (_COMMA, _BRIEF)})
 
 
 def _common(task: str, seed: int) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def undecided(train: list[Row], held_out: list[Row], chance: random.Random) -> t
         one, other = _answer(row), _answer(chance.choice(train))
         return _pair(row, one, other) if chance.random() < 0.5 else _pair(row, other, one)
 
-    return [paired(row) for row in train], [paired(row) for row in held_out * 2]
+    return [paired(row) for row in train], [paired(row) for row in held_out * 4]
 
 
 def alike(train: list[Row], held_out: list[Row], chance: random.Random) -> tuple[list[Row], list[Row]]:
