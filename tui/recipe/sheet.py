@@ -111,7 +111,7 @@ class PreflightSheet(ModalScreen[str | None]):
         self._fill()
 
     def on_resize(self, event: events.Resize) -> None:
-        """The sentences wrap anew."""
+        """Wrap the sentences again."""
         self.call_after_refresh(self._fill)
 
     def show(self, checks: Sequence[ChecklistItem]) -> None:
