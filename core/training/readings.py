@@ -94,6 +94,18 @@ def saved_modules(trainer: Any, recipe: Recipe) -> set[Any]:
     return {wanted} if all(_names_one(name, whole) for name in wanted) else set()
 
 
+def embedding_rates(trainer: Any, recipe: Recipe) -> set[Any]:
+    """The learning rates of the embeddings, where these are trained."""
+    from core.training.tasks.continued import embedding_weights
+
+    weights = set(embedding_weights(trainer.model))
+    if not weights:
+        return set()
+    groups = trainer.create_optimizer().param_groups
+    trainer.optimizer = None  # the training makes its own, where the model has been prepared for it
+    return {group["lr"] for group in groups if not weights.isdisjoint(group["params"])}
+
+
 def save_intervals(trainer: Any, recipe: Recipe) -> set[Any]:
     """Steps between checkpoints, 0 for none."""
     return {trainer.args.save_steps if trainer.args.save_strategy == "steps" else 0}

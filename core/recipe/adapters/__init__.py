@@ -23,6 +23,7 @@ __all__ = [
     "Rates",
     "adapter_of",
     "base_is_quantized",
+    "whole_methods",
     "with_section",
 ]
 
@@ -35,6 +36,11 @@ _BY_KIND = {adapter.kind: adapter for adapter in ADAPTERS}
 def adapter_of(recipe: Recipe) -> Adapter:
     """The kind that a recipe trains."""
     return _BY_KIND[recipe.method]
+
+
+def whole_methods() -> Condition:
+    """That the method is one that trains the model's own weights."""
+    return one_of("method", *(adapter.kind for adapter in ADAPTERS if adapter.whole))
 
 
 def with_section(name: str) -> Condition:

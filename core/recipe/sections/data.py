@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from core.dataset.flag_names import RENAMED
 from core.recipe.conditions import empty, filled, none_of, one_of, positive
 from core.recipe.declare import knob
+from core.recipe.tasks import tasks_supporting
 
 HELD_OUT = filled("data.eval") | positive("data.eval_fraction")
 """There is an eval set."""
@@ -204,7 +205,7 @@ class Data:
             "wrapped": "one stream of text, cut anywhere; for plain text",
         },
         source="Ding et al., arXiv 2404.10830",
-        when=one_of("task", "sft"),
+        when=tasks_supporting("data.packing"),
     )
     chunk_text: bool = knob(
         False,
@@ -214,7 +215,7 @@ class Data:
         consequence="Trains on all of the text. An epoch has more steps.",
         when=one_of("data.format", "auto", "text", "text-lines", "text-files")
         & one_of("data.packing", "none", "bfd")
-        & one_of("task", "sft"),
+        & tasks_supporting("data.chunk_text"),
     )
     loss_on: str = knob(
         "answers",
@@ -225,7 +226,7 @@ class Data:
             "answers": "only the assistant's messages",
             "everything": "every token, prompts included",
         },
-        when=none_of("data.format", "text", "text-lines", "text-files") & one_of("task", "sft"),
+        when=none_of("data.format", "text", "text-lines", "text-files") & tasks_supporting("data.loss_on"),
     )
     view: str = knob(
         "",

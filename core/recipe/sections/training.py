@@ -8,6 +8,7 @@ from core.recipe.conditions import Field, none_of, one_of, positive
 from core.recipe.declare import knob
 from core.recipe.devices import ranks_in
 from core.recipe.sections.data import HELD_OUT
+from core.recipe.tasks import tasks_supporting
 from core.recipe.witness import argument, reading, run_loop
 
 _EVALUATED = HELD_OUT & positive("training.eval_every")
@@ -147,7 +148,7 @@ class Training:
         help="Puts samples of similar length into the same batch.",
         consequence="Trains faster because there is less padding; the loss curve becomes noisier.",
         advanced=True,
-        when=one_of("data.packing", "none") & one_of("task", "sft"),
+        when=one_of("data.packing", "none") & tasks_supporting("training.group_by_length"),
         witness=argument("train_sampling_strategy", lambda recipe: "group_by_length"),
     )
     neftune_alpha: float = knob(

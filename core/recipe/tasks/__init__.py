@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.recipe.conditions import Condition, one_of
+from core.recipe.tasks.continued import CPT
 from core.recipe.tasks.preference import DPO
 from core.recipe.tasks.supervised import SFT
 from core.recipe.tasks.task import (
@@ -23,6 +24,7 @@ from core.recipe.tasks.task import (
 )
 
 __all__ = [
+    "CPT",
     "DPO",
     "EVAL_LOSS",
     "LOSS",
@@ -43,7 +45,7 @@ __all__ = [
     "tasks_with_dropout",
 ]
 
-TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, DPO)}
+TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, CPT, DPO)}
 """Every task by its name, in the order of the form."""
 
 

@@ -133,6 +133,7 @@ class Task:
         reference: whether full fine-tuning also needs the base model in memory.
         dropout: whether its trainer leaves dropout on; one that compares two passes of a model turns it off.
         memory: what else it adds to the memory forecast, from the recipe.
+        defaults: values of fields in a fresh recipe of this task, where they differ from the fields' own.
         refuses: fields of which it only supports some values.
         supports: fields that only some tasks' trainers have, and this one's has: `training.activation_offloading`.
         scores: what it measures on the eval set besides its headline, by the name in training, each with the way it
@@ -161,6 +162,7 @@ class Task:
     reference: bool = False
     dropout: bool = True
     memory: Callable[[Recipe], TaskMemory] = plain_memory
+    defaults: Mapping[str, Value] = field(default_factory=dict)
     refuses: tuple[Limit, ...] = ()
     supports: tuple[str, ...] = ()
     scores: Mapping[str, Better] = field(default_factory=dict)

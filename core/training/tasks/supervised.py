@@ -17,9 +17,13 @@ class SupervisedTrainer(DurableTrainer, SFTTrainer):
 
 def settings(recipe: Recipe) -> dict[str, Any]:
     """What `SFTConfig` takes besides what all tasks share."""
+    return {"loss_type": recipe.sft.loss_type, **packing_settings(recipe)}
+
+
+def packing_settings(recipe: Recipe) -> dict[str, Any]:
+    """How samples share sequences, and whether TRL has anything left to prepare."""
     packing = recipe.data.packing
     return {
-        "loss_type": recipe.sft.loss_type,
         "packing": packing != "none",
         "packing_strategy": packing if packing != "none" else "bfd",
         # The samples come encoded. Packing is TRL's own work on them; without it nothing is left to prepare.

@@ -1,0 +1,71 @@
+"""Continued pretraining: TRL's SFT trainer on text, with a learning rate of its own for the embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from trl import SFTConfig, SFTTrainer
+
+from core.recipe.recipe import Recipe, why_without_effect
+from core.training.durable import DurableTrainer
+from core.training.tasks import DEFAULT, TaskScript, TaskTraining
+from core.training.tasks.supervised import packing_settings
+
+_RATE = "cpt.embedding_learning_rate"
+
+
+class ContinuedTrainer(DurableTrainer, SFTTrainer):
+    """TRL's SFT trainer, made durable, whose optimizer has groups of their own for the embeddings."""
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """TRL's optimizer; from each of its groups the weights of the embeddings move into one with their rate."""
+        fresh = self.optimizer is None
+        optimizer = super().create_optimizer(model)
+        if fresh and not why_without_effect(self._recipe, _RATE):
+            split_groups(optimizer, set(embedding_weights(self.model)), self._recipe.cpt.embedding_learning_rate)
+        return optimizer
+
+
+def embedding_weights(model: Any) -> Iterator[torch.Tensor]:
+    """The trained weights of the input embeddings and of the output layer, also of their copies in an adapter."""
+    for module in (model.get_input_embeddings(), model.get_output_embeddings()):
+        if module is not None:
+            yield from (weight for weight in module.parameters() if weight.requires_grad)
+
+
+def split_groups(optimizer: Any, weights: set[torch.Tensor], rate: float) -> None:
+    """Moves weights out of the groups of an optimizer into groups behind them, alike but for the learning rate."""
+    for group in list(optimizer.param_groups):
+        own = [weight for weight in group["params"] if weight in weights]
+        if not own:
+            continue
+        group["params"] = [weight for weight in group["params"] if weight not in weights]
+        optimizer.add_param_group({**group, "params": own, "lr": rate})
+    # A group that is left without weights would still give the trainer its learning rate to report.
+    optimizer.param_groups[:] = [group for group in optimizer.param_groups if group["params"]]
+
+
+def settings(recipe: Recipe) -> dict[str, Any]:
+    """What `SFTConfig` takes besides what all tasks share."""
+    return packing_settings(recipe)
+
+
+def _plain_row(recipe: Recipe, kinds: frozenset[str]) -> str:
+    return '{"text": sample["text"]}'
+
+
+def _not_plain(recipe: Recipe, kinds: frozenset[str]) -> list[str]:
+    if why_without_effect(recipe, _RATE):
+        return []
+    rate = recipe.cpt.embedding_learning_rate
+    return [f"The embeddings have a learning rate of their own ({rate:g}); in the script they train at the main one."]
+
+
+TRAINING = TaskTraining(
+    ContinuedTrainer,
+    SFTConfig,
+    settings,
+    script=TaskScript(_plain_row, lambda recipe, kinds: {"dataset_kwargs": DEFAULT}, not_expressed=_not_plain),
+)
