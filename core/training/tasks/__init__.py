@@ -33,12 +33,14 @@ class TaskScript:
             and the kinds of samples in the data. A value of `DEFAULT` leaves TRL's own.
         models: what the trainer gets besides the model (see `TaskTraining.models`), as Python source; `load_model()`
             gives another base.
+        before_training: Python source of what is done to `trainer` before its first step, or "".
         not_expressed: what the script cannot do of a recipe with samples of these kinds, a sentence each.
     """
 
     row: Callable[[Recipe, frozenset[str]], str]
     arguments: Callable[[Recipe, frozenset[str]], dict[str, Any]] = lambda recipe, kinds: {}
     models: Callable[[Recipe], dict[str, str]] = lambda recipe: {}
+    before_training: Callable[[Recipe], str] = lambda recipe: ""
     not_expressed: Callable[[Recipe, frozenset[str]], list[str]] = lambda recipe, kinds: []
 
 

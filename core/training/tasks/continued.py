@@ -56,16 +56,26 @@ def _plain_row(recipe: Recipe, kinds: frozenset[str]) -> str:
     return '{"text": sample["text"]}'
 
 
-def _not_plain(recipe: Recipe, kinds: frozenset[str]) -> list[str]:
+def _plain_groups(recipe: Recipe) -> str:
     if why_without_effect(recipe, _RATE):
-        return []
-    rate = recipe.cpt.embedding_learning_rate
-    return [f"The embeddings have a learning rate of their own ({rate:g}); in the script they train at the main one."]
+        return ""
+    return f"""\
+# The embeddings have a learning rate of their own: their weights move into groups behind those of the others.
+ends = (trainer.model.get_input_embeddings(), trainer.model.get_output_embeddings())
+embeddings = {{weight for module in ends for weight in module.parameters() if weight.requires_grad}}
+groups = trainer.create_optimizer().param_groups
+for group in list(groups):
+    own = [weight for weight in group["params"] if weight in embeddings]
+    if own:
+        group["params"] = [weight for weight in group["params"] if weight not in embeddings]
+        trainer.optimizer.add_param_group({{**group, "params": own, "lr": {recipe.cpt.embedding_learning_rate!r}}})
+groups[:] = [group for group in groups if group["params"]]
+"""
 
 
 TRAINING = TaskTraining(
     ContinuedTrainer,
     SFTConfig,
     settings,
-    script=TaskScript(_plain_row, lambda recipe, kinds: {"dataset_kwargs": DEFAULT}, not_expressed=_not_plain),
+    script=TaskScript(_plain_row, lambda recipe, kinds: {"dataset_kwargs": DEFAULT}, before_training=_plain_groups),
 )

@@ -27,7 +27,11 @@ def plain(given: Given) -> Any:
                     groups.setdefault((embeds, name in decays), []).append(weight)
             self.optimizer = torch.optim.AdamW(
                 [
-                    {"params": weights, "weight_decay": 0.1 if decay else 0.0, "lr": 2e-3 if embeds else 1e-2}
+                    {
+                        "params": weights,
+                        "weight_decay": 0.1 if decay else 0.0,
+                        "lr": 2e-3 if embeds else self.args.learning_rate,
+                    }
                     for (embeds, decay), weights in sorted(groups.items(), key=lambda group: group[0][0])
                 ],
                 betas=(0.9, 0.999),
@@ -92,8 +96,8 @@ CASES = (
     replace(
         _CPT,
         name="cpt-full",
-        changes={**_CPT.changes, "method": "full", "lora__modules_to_save": (), "training__learning_rate": 2e-3},
-        options={"learning_rate": 2e-3},
+        changes={**_CPT.changes, "method": "full", "lora__modules_to_save": (), "training__learning_rate": 1e-3},
+        options={"learning_rate": 1e-3},
         soak=True,
     ),
 )
