@@ -78,10 +78,20 @@ def tokenize(tokenizer: Any, talk: list[dict[str, Any]], tools: Any, **options: 
     Raises:
         BadInput: the template refuses the conversation.
     """
+    return _applied(tokenizer, talk, tools, tokenize=True, return_dict=True, **options)
+
+
+def render(tokenizer: Any, talk: list[dict[str, Any]], tools: Any, **options: Any) -> str:
+    """A conversation as text; arguments and errors as `tokenize`."""
+    text: str = _applied(tokenizer, talk, tools, tokenize=False, **options)
+    return text
+
+
+def _applied(tokenizer: Any, talk: list[dict[str, Any]], tools: Any, **options: Any) -> Any:
     from jinja2 import TemplateError
 
     try:
-        return tokenizer.apply_chat_template(talk, tools=tools, tokenize=True, return_dict=True, **options)
+        return tokenizer.apply_chat_template(talk, tools=tools, **options)
     except (TemplateError, *REFUSALS) as error:
         if "TextEncodeInput" in str(error):  # what tokenizers says of it
             what = "A text contains a lone surrogate (such as \\ud800), which is not a character"

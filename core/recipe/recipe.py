@@ -8,29 +8,58 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache, partial
 from typing import Any, get_type_hints
 
 from core.clean import clean_line
 from core.errors import BadInput
-from core.recipe.adapters import ADAPTERS, with_section
+from core.recipe.adapters import ADAPTERS, with_adapter, with_section
+from core.recipe.conditions import filled
 from core.recipe.declare import Knob, Problem, fields_of, knob
 from core.recipe.field_names import nearest_field
+from core.recipe.sections.cpo import Cpo
 from core.recipe.sections.cpt import Cpt
 from core.recipe.sections.data import Data
 from core.recipe.sections.dpo import Dpo
 from core.recipe.sections.evaluation import Evaluation
+from core.recipe.sections.grpo import Grpo
+from core.recipe.sections.kto import KtoSettings
 from core.recipe.sections.lora import Lora
 from core.recipe.sections.model import Model
+from core.recipe.sections.orpo import Orpo
 from core.recipe.sections.reporting import Reporting
+from core.recipe.sections.reward import RewardModel
+from core.recipe.sections.rewards import RewardEntry
+from core.recipe.sections.rloo import Rloo
+from core.recipe.sections.rollouts import Rollouts
 from core.recipe.sections.samples import Samples
 from core.recipe.sections.sft import Sft
 from core.recipe.sections.training import Training
-from core.recipe.tasks import TASKS, tasks_with
+from core.recipe.tasks import TASKS, tasks_that_write, tasks_with
 from core.recipe.values import Value
 
-__all__ = ["Cpt", "Data", "Dpo", "Evaluation", "Lora", "Model", "Recipe", "Reporting", "Samples", "Sft", "Training"]
+__all__ = [
+    "Cpo",
+    "Cpt",
+    "Data",
+    "Dpo",
+    "Evaluation",
+    "Grpo",
+    "KtoSettings",
+    "Lora",
+    "Model",
+    "Orpo",
+    "Recipe",
+    "Reporting",
+    "RewardEntry",
+    "RewardModel",
+    "Rloo",
+    "Rollouts",
+    "Samples",
+    "Sft",
+    "Training",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +85,60 @@ class Recipe:
         choices={adapter.kind: adapter.meaning for adapter in ADAPTERS},
         source="LoRA learns less and forgets less, arXiv 2405.09673",
     )
+    rewards: tuple[RewardEntry, ...] = knob(
+        (),
+        title="Rewards",
+        help="What scores the answers, each as kind=weight with its settings: exact_match=1; column=solution. The "
+        "scores times their weights are added.",
+        consequence="The model learns what is scored, not what is meant: try the rewards before the run, and read "
+        "completions during it.",
+        when=tasks_with("rollouts"),
+    )
+    starts_from: str = knob(
+        "",
+        title="Starts from",
+        path=True,
+        help="Weights to begin with instead of the bare base model: a run (name, part of it, or last), a checkpoint of "
+        "one (RUN/checkpoint-40), or the folder of an adapter or a model.",
+        consequence="The run keeps its own copy of them, so the source can be deleted. Preference tasks compare with "
+        "this model, not with the bare base.",
+    )
+    starts_how: str = knob(
+        "continue",
+        title="Starts how",
+        help="What to do with the weights that the run starts from.",
+        consequence="continue leaves one adapter for the same base model. merge leaves an adapter for a new base "
+        "model, which is written into the run's folder.",
+        choices={
+            "continue": "train the same adapter, or the same weights, further",
+            "merge": "merge them into the base model first, and train a new adapter on it",
+        },
+        when=filled("starts_from") & with_adapter(),
+    )
+    then: tuple[str, ...] = knob(
+        (),
+        title="Then",
+        path=True,
+        help="Recipes to run after this one, in order. Each starts from the weights of the one before it, unless it "
+        "names its own starts_from: a run, the name of an earlier recipe of this list, or base.",
+        consequence="All of them are queued as one pipeline. One that fails holds those after it.",
+        advanced=True,
+    )
     model: Model = field(default_factory=Model)
     data: Data = field(default_factory=Data)
     lora: Lora = field(default_factory=Lora, metadata={"when": with_section("lora")})
     sft: Sft = field(default_factory=Sft, metadata={"when": tasks_with("sft")})
     cpt: Cpt = field(default_factory=Cpt, metadata={"when": tasks_with("cpt")})
     dpo: Dpo = field(default_factory=Dpo, metadata={"when": tasks_with("dpo")})
+    rollouts: Rollouts = field(default_factory=Rollouts, metadata={"when": tasks_with("rollouts")})
+    grpo: Grpo = field(default_factory=Grpo, metadata={"when": tasks_with("grpo")})
+    rloo: Rloo = field(default_factory=Rloo, metadata={"when": tasks_with("rloo")})
+    kto: KtoSettings = field(default_factory=KtoSettings, metadata={"when": tasks_with("kto")})
+    orpo: Orpo = field(default_factory=Orpo, metadata={"when": tasks_with("orpo")})
+    cpo: Cpo = field(default_factory=Cpo, metadata={"when": tasks_with("cpo")})
+    reward: RewardModel = field(default_factory=RewardModel, metadata={"when": tasks_with("reward")})
     training: Training = field(default_factory=Training)
-    samples: Samples = field(default_factory=Samples)
+    samples: Samples = field(default_factory=Samples, metadata={"when": tasks_that_write()})
     evaluation: Evaluation = field(default_factory=Evaluation)
     reporting: Reporting = field(default_factory=Reporting)
 
@@ -133,8 +208,15 @@ def to_json(recipe: Recipe) -> dict[str, Any]:
 def plain(value: Any) -> Any:
     """A field's value as JSON and YAML have it."""
     if isinstance(value, tuple):
-        return [asdict(item) if is_dataclass(item) else item for item in value]  # type: ignore[arg-type]
+        return [_record(item) if is_dataclass(item) else item for item in value]
     return dict(value) if isinstance(value, Mapping) else value
+
+
+def _record(record: Any) -> dict[str, Any]:
+    """An entry of a list of records: its first two fields, and of the others those that are not at their defaults."""
+    first = [each.name for each in fields(record)[:2]]
+    values = {each.name: (getattr(record, each.name), each.default) for each in fields(record)}
+    return {name: value for name, (value, default) in values.items() if name in first or value != default}
 
 
 def from_json(value: Mapping[str, Any]) -> Recipe:

@@ -10,6 +10,7 @@ from typing import Any
 
 from core.errors import BadInput
 from core.jobs.files import reason
+from core.runs.origin import started
 from core.runs.saved import Weights, read_weights, refuse_damaged_weights
 from core.units import size
 
@@ -27,6 +28,7 @@ class SavedAdapter:
         alpha: the scale.
         targets: names of the modules that it changes.
         weights: of which step it is and what was measured then; None where nothing says it.
+        started: what its run was started from, in words; "" for the bare base model.
         chats: whether a chat template is saved with it; without one it continues plain prompts.
     """
 
@@ -38,6 +40,7 @@ class SavedAdapter:
     alpha: float
     targets: tuple[str, ...]
     weights: Weights | None = None
+    started: str = ""
     chats: bool = True
 
     @property
@@ -71,6 +74,7 @@ def read_adapter(run: Path) -> SavedAdapter | None:
         alpha=float(config.get("lora_alpha") or 0),
         targets=(targets,) if isinstance(targets, str) else tuple(sorted(str(name) for name in targets)),
         weights=read_weights(folder),
+        started="" if (begun := started(run)) is None else begun.words(),
         chats=_has_template(folder),
     )
 

@@ -60,7 +60,7 @@ def _save(worker: Worker, recipe: Recipe, trainer: Any, tokenizer: Any, lost: Lo
     own = worker.folder
     note = f"Saved here because its run lost its folder, `{own.path}`"
     saved = weights_at(trainer.state.log_history, step, step, of, recipe.task, headline_of(recipe))
-    write = weights_writer(model, tokenizer, recipe, saved, note=note)
+    write = weights_writer(model, tokenizer, recipe, saved, begun=trainer.begun, note=note)
     for folder in new_folders(own.path, worker.job, saved_bytes(model)):
         target = folder.path / adapter_of(recipe).folder
         try:

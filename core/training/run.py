@@ -26,9 +26,10 @@ from core.jobs import folder as folders
 from core.jobs import requests
 from core.jobs.files import JobGone, Unreachable
 from core.recipe.adapters import adapter_of
+from core.recipe.best_metric import best_metric
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, put
-from core.recipe.tasks import headline_of
+from core.recipe.tasks import TASKS, headline_of
 from core.runs.checkpoint import (
     EVERY,
     FROM_THE_START,
@@ -39,6 +40,7 @@ from core.runs.checkpoint import (
     settled,
     where_it_stands,
 )
+from core.runs.origin import base_of
 from core.training.memory_retry import Shortage, no_room, shrink
 from core.training.rank_report import report_ranks
 from core.training.unfit import refuse_unfit
@@ -71,7 +73,8 @@ def train(worker: Worker, recipe: Recipe) -> None:
         TunedeckError: why it failed, as a sentence.
     """
     began = time.monotonic()
-    check_model_download(recipe.model.path, recipe.model.revision)
+    others = TASKS[recipe.task].memory(recipe).beside
+    download = check_model_download(recipe.model.path, recipe.model.revision, others)
     worker.phase("loading", "Loading libraries.")
     prepare(recipe)
 
@@ -80,6 +83,8 @@ def train(worker: Worker, recipe: Recipe) -> None:
     from core.engine.load import check_model, hardware, load_tokenizer
     from core.engine.ranks import join
     from core.engine.template import use_template
+    from core.training.arguments import refuse_arguments
+    from core.training.starting import take_origin
 
     check_model(recipe.model.path)
     refuse_unfit(recipe)
@@ -88,10 +93,14 @@ def train(worker: Worker, recipe: Recipe) -> None:
     checkpoint = _checkpoint_to_resume(worker, recipe)
     recipe = settled(worker.folder.path, recipe, checkpoint)
     on = hardware(recipe.model, recipe.training.devices, all_weights=adapter_of(recipe).whole)
+    refuse_arguments(recipe, on)
     if refused := adapter_of(recipe).over_quantized(recipe, recipe.model.quantization):
         raise BadInput(refused.sentence, where=refused.path)
+    if download:
+        worker.phase("loading", f"{download} from the Hub.")
     tokenizer = load_tokenizer(recipe.model)
     template = use_template(tokenizer, recipe.model.chat_template)
+    take_origin(worker, recipe, on, tokenizer, resumed=checkpoint is not None)
     rows = _encoded(worker, recipe, tokenizer, template, started=checkpoint is not None)
     while shortage := _train(worker, recipe, on, (tokenizer, template), rows, checkpoint, began):
         gc.collect()  # model and optimizer are in circles that hold on to the device's memory
@@ -160,11 +169,14 @@ def _train(
     began: float,
 ) -> Shortage | None:
     """Trains to the end, or until the memory is short."""
+    from transformers import set_seed
+
     from core.engine.load import load_base
     from core.engine.loss_check import check_loss, check_vocabulary
     from core.engine.quantized import in_four_bits, is_quantized
     from core.engine.ranks import check
     from core.training.rescue import rescued
+    from core.training.tasks import training_of
 
     worker.stop_if_asked("Stopped on request before the model was loaded. There was nothing to save.")
     words = f"Loading the model on {on.name} in {on.precision}"
@@ -174,7 +186,10 @@ def _train(
         worker.progress(0, 0, f"{words}: {done:,} of {of:,} weights, {100 * done // max(of, 1)}%.")
 
     try:
-        model = load_base(recipe.model, on, sharded=is_sharded(recipe), on_progress=loaded)
+        own, head = base_of(worker.folder.path), TASKS[recipe.task].head
+        if head:
+            set_seed(recipe.training.seed)  # it is made of random numbers
+        model = load_base(recipe.model, on, path=own, head=head, sharded=is_sharded(recipe), on_progress=loaded)
     except Exception as error:
         if not (short := short_of(error)):
             raise
@@ -185,7 +200,8 @@ def _train(
     worker.stop_if_asked("Stopped on request before the first step. There was nothing to save.")
     tokenizer, template = text
     check_vocabulary(model, tokenizer)
-    if not is_sharded(recipe) and not in_four_bits(model):  # these are packed for evaluation at the first chance
+    # A model that scores has another loss; 4-bit layers are packed for evaluation at the first chance.
+    if not head and not is_sharded(recipe) and not in_four_bits(model):
         check_loss(model, tokenizer, mixed=on.mixed)
     try:
         trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, rows, checkpoint)
@@ -193,6 +209,9 @@ def _train(
         if not (short := short_of(error)):  # of a second model, such as a reference
             raise
         raise no_room(put(recipe, "training.batch_size", 1), short) from error
+    if checkpoint is None:
+        for sentence in training_of(recipe).notes(recipe, rows[0]):
+            worker.event("alert", sentence, data="train")
     sampling = _sampling(worker, recipe, tokenizer, template, trainer, reporter)
     _report_parameters(worker, trainer.model)
     if worker.rank is not None:
@@ -263,9 +282,11 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
             reduced=facts.reduced,
         )
     lost = list(facts.not_rendered)
-    if facts.trained_tokens == 0 and not lost:
+    task = TASKS[recipe.task]
+    if not lost and (facts.kept == 0 if task.generates else facts.trained_tokens == 0):
+        what = "is a prompt that can be used" if task.generates else "has a trained token"
         raise BadInput(
-            f"None of the {facts.samples:,} samples has a trained token, so there is nothing to learn",
+            f"None of the {facts.samples:,} samples {what}, so there is nothing to learn",
             where=str(data / "train.jsonl"),
             do=_why_nothing(recipe, facts.cut_away, facts.refused),
         )
@@ -369,6 +390,7 @@ def _trainer(
     from core.training.effects import check_effects
     from core.training.movement import WeightMovement
     from core.training.report import Reporter
+    from core.training.rollouts import OnlineTrainer
 
     reporter = Reporter(worker, resumed=checkpoint)
     callbacks = [reporter, EarlyStopping(worker, recipe, checkpoint)]
@@ -381,6 +403,8 @@ def _trainer(
         worker.metric({"step": state.global_step + trainer.model.training, key: value, "epoch": state.epoch})
 
     trainer.on_not_finite = not_finite
+    if isinstance(trainer, OnlineTrainer):
+        trainer.within = lambda evaluating: reporter.within(trainer.state, evaluating=evaluating)
     trainer.between_steps = lambda save: reporter.between_steps(trainer.state, trainer.control, save)
     reporter.in_step = trainer.in_step
     if adapter_of(recipe).whole and not is_sharded(recipe):  # FSDP holds what it trains in float32
@@ -443,7 +467,8 @@ def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: An
     weights = whole_weights(trainer.model, trained_only=not adapter_of(recipe).whole) if is_sharded(recipe) else None
     if trainer.args.should_save:
         model = trainer.accelerator.unwrap_model(trainer.model)
-        save_model(worker, model, tokenizer, target, recipe, saved, weights=weights, patience=folders.GONE_AFTER)
+        begun, patience = trainer.begun, folders.GONE_AFTER
+        save_model(worker, model, tokenizer, target, recipe, saved, begun=begun, weights=weights, patience=patience)
     facts = {
         "steps": state.global_step,
         "seconds": round(worker.folder.read_status().earlier + time.monotonic() - began, 1),  # of all its starts
@@ -454,6 +479,9 @@ def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: An
     words = (
         f"{units.count(state.global_step)} step{'s' * (state.global_step != 1)} in {units.duration(facts['seconds'])}"
     )
+    chosen = best_metric(recipe)
+    if best is not None and chosen.name != saved.headline.eval_metric:
+        words += f", best by {chosen.title} ({state.best_metric:.4g})"
     if saved.eval_first is not None:
         words += f", {saved.headline.eval_title} {saved.eval_first:.3f} before"
     worker.event("summary", f"{words}; saved to {target.name}/: {saved.words()}.", path=os.fspath(target), **facts)

@@ -24,6 +24,7 @@ __all__ = [
     "adapter_of",
     "base_is_quantized",
     "whole_methods",
+    "with_adapter",
     "with_section",
 ]
 
@@ -46,3 +47,8 @@ def whole_methods() -> Condition:
 def with_section(name: str) -> Condition:
     """That the method is one whose settings are in this section."""
     return one_of("method", *(adapter.kind for adapter in ADAPTERS if adapter.section == name))
+
+
+def with_adapter() -> Condition:
+    """That the method is one that adds an adapter to the model."""
+    return one_of("method", *(adapter.kind for adapter in ADAPTERS if not adapter.whole))

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.recipe.conditions import Condition, one_of
+from core.recipe.conditions import Condition, none_of, one_of
 from core.recipe.tasks.continued import CPT
+from core.recipe.tasks.online import GRPO, RLOO
 from core.recipe.tasks.preference import DPO
+from core.recipe.tasks.rated import KTO
+from core.recipe.tasks.reference_free import CPO, ORPO
+from core.recipe.tasks.scored import REWARD
 from core.recipe.tasks.supervised import SFT
 from core.recipe.tasks.task import (
     EVAL_LOSS,
@@ -24,11 +28,17 @@ from core.recipe.tasks.task import (
 )
 
 __all__ = [
+    "CPO",
     "CPT",
     "DPO",
     "EVAL_LOSS",
+    "GRPO",
+    "KTO",
     "LOSS",
     "LOSS_TITLES",
+    "ORPO",
+    "REWARD",
+    "RLOO",
     "SFT",
     "TASKS",
     "TOKEN_METRICS",
@@ -41,11 +51,12 @@ __all__ = [
     "task_named",
     "task_of",
     "tasks_supporting",
+    "tasks_that_write",
     "tasks_with",
     "tasks_with_dropout",
 ]
 
-TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, CPT, DPO)}
+TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, CPT, DPO, KTO, ORPO, CPO, REWARD, GRPO, RLOO)}
 """Every task by its name, in the order of the form."""
 
 
@@ -58,6 +69,11 @@ def task_of(payload: object) -> Task:
     """The task of a job, from what `job.json` says of it; supervised training where that names none."""
     recipe = payload.get("recipe") if isinstance(payload, Mapping) else None
     return task_named(recipe.get("task")) if isinstance(recipe, Mapping) else SFT
+
+
+def tasks_that_write() -> Condition:
+    """That the task is one whose model writes text."""
+    return none_of("task", *(task.name for task in TASKS.values() if not task.writes))
 
 
 def headline_of(recipe: object) -> Headline:

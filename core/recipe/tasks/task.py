@@ -68,16 +68,24 @@ class Limit:
     Attributes:
         path: the field, dotted.
         sentence: what is wrong with other values, and what to do.
-        accepts: the values that work.
+        accepts: the values that work; empty where `at_least` says it.
+        at_least: the least number that works, or None.
         severity: of the problem with other values.
         given: values of other fields for which this limit applies.
     """
 
     path: str
     sentence: str
-    accepts: tuple[Value, ...]
+    accepts: tuple[Value, ...] = ()
+    at_least: float | None = None
     severity: ProblemLevel = "error"
     given: Mapping[str, Value] = field(default_factory=dict)
+
+    def allows(self, value: Value) -> bool:
+        """Whether a value works, where the limit applies."""
+        if self.at_least is None:
+            return value in self.accepts
+        return isinstance(value, int | float) and value >= self.at_least
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,20 +130,25 @@ class Task:
         encoder: the module of `core.engine` that turns a sample into those columns.
         measure: the module of `core.evaluation` that measures base and tuned model on held-out samples.
         columns: what the trainer's dataset holds of each sample: its columns in order, and what is in them.
-        metrics: what it logs besides loss, rate, gradients and speed: each with its title on a chart.
+        metrics: what it logs besides loss, rate, gradients and speed: each with its title on a chart. A `*` stands for
+            a name that the recipe gives, and `{}` for it in the title.
         headline: the metric that says how it goes.
         headlines: the same where a field has a certain value: its dotted path, the value, the metric.
         rates: the usual learning rates with each `method`, from and to.
         artifact: what it leaves, as the model hub names it.
+        writes: whether the trained model writes text, which can be sampled and compared.
+        head: a layer that the model gets in place of its output layer, new and trained whole, or "": `score`.
         sequences: how many sequences the model computes for one sample.
         plain: whether it also reads one prompt with one completion as plain text, without a chat template.
         marks: whether its loss mask comes from the generation markers of the chat template.
         reference: whether full fine-tuning also needs the base model in memory.
+        generates: whether the model writes the answers while it trains, so that no token of a sample carries loss.
         dropout: whether its trainer leaves dropout on; one that compares two passes of a model turns it off.
         memory: what else it adds to the memory forecast, from the recipe.
         defaults: values of fields in a fresh recipe of this task, where they differ from the fields' own.
         refuses: fields of which it only supports some values.
         supports: fields that only some tasks' trainers have, and this one's has: `training.activation_offloading`.
+        answers: what training does to each answer of a sample, by the answer's name in `core.engine.encoded.Sequence`.
         scores: what it measures on the eval set besides its headline, by the name in training, each with the way it
             moves when the model learns: by these the best weights can be chosen as well.
     """
@@ -156,16 +169,22 @@ class Task:
     sections: tuple[str, ...] = ()
     metrics: Mapping[str, str] = field(default_factory=dict)
     artifact: str = "text-generation"
+    writes: bool = True
+    head: str = ""
     sequences: int = 1
     plain: bool = False
     marks: bool = False
     reference: bool = False
+    generates: bool = False
     dropout: bool = True
     memory: Callable[[Recipe], TaskMemory] = plain_memory
     defaults: Mapping[str, Value] = field(default_factory=dict)
     refuses: tuple[Limit, ...] = ()
     supports: tuple[str, ...] = ()
     scores: Mapping[str, Better] = field(default_factory=dict)
+    answers: Mapping[str, str] = field(
+        default_factory=lambda: {"chosen": "made more likely", "rejected": "made less likely"}
+    )
 
     def headline_by(self, eval_metric: object) -> Headline:
         """Of its headline metrics the one whose twin on the eval set has this name; the usual one where none has."""

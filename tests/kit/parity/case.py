@@ -90,11 +90,13 @@ class Case:
         options: given to `plain`; what the cases of a task differ in.
         models: for a recipe field that names a model, the module that makes one: `python -m MODULE FOLDER`.
         tokens: whether our mask view and counts are compared with what the trainer's collator makes of its dataset.
-        varies: logged keys that are measured in time.
+        ordered: whether the trainer's dataset is in the order of the view.
+        varies: logged keys that are measured in time, or that only we log.
         falls: whether the loss of the last step is under that of the first.
         soak: whether it only runs in `make soak`.
         ranks: whether `make soak` also trains it on two gloo ranks, with a stop and a resume.
         script: whether `make test` also runs the script of `tunedeck script`; `make soak` always does.
+        expressed: whether that script can train the same.
         finished: called with the warm process, the finished short run and what the plain script logged.
     """
 
@@ -108,11 +110,13 @@ class Case:
     options: Mapping[str, Any] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
     tokens: bool = True
+    ordered: bool = True
     varies: tuple[str, ...] = ()
     falls: bool = True
     soak: bool = False
     ranks: bool = False
     script: bool = False
+    expressed: bool = True
     finished: Callable[[WarmPython, JobFolder, Sequence[Mapping[str, Any]]], None] | None = None
 
 

@@ -51,6 +51,11 @@ def main(argv: Sequence[str]) -> int:
 def _sequences(trainer: Any, row: dict[str, Any]) -> list[list[list[int]]]:
     """The sequences of one row in a batch of its own: ids, and for each whether it carries loss (if any mask does)."""
     batch = trainer.data_collator([row])
+    if "chosen_labels" in batch:
+        return [
+            [batch[f"{answer}_input_ids"][0].tolist(), (batch[f"{answer}_labels"][0] != -100).int().tolist()]
+            for answer in ("chosen", "rejected")
+        ]
     if "labels" in batch and "completion_mask" not in batch and batch["labels"].shape == batch["input_ids"].shape:
         trained = batch["labels"] != -100
     else:
