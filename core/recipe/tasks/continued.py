@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from core.recipe.tasks.task import EVAL_LOSS, LOSS, TOKEN_METRICS, Headline, Limit, Task
+from core.recipe.tasks.supervised import SFT
+from core.recipe.tasks.task import TOKEN_METRICS, Limit, Task
 
 CPT = Task(
     name="cpt",
-    meaning="continued pretraining: go on learning from plain text, with a learning rate of its own for the embeddings",
+    meaning="continued pretraining: learn from plain text, every token of it; embeddings can have a learning rate of their own",
     title="CPT",
     module="continued",
     samples=("text",),
@@ -16,7 +17,7 @@ CPT = Task(
     measure="scores",
     columns={"input_ids": "tokens", "labels": "tokens"},
     metrics=TOKEN_METRICS,
-    headline=Headline(LOSS, EVAL_LOSS, "lower", "loss", "nats per token", per_token=True),
+    headline=SFT.headline,
     rates={"lora": (2e-5, 2e-4), "full": (5e-6, 5e-5)},
     defaults={
         "training.learning_rate": 5e-5,
