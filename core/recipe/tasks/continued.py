@@ -7,7 +7,7 @@ from core.recipe.tasks.task import TOKEN_METRICS, Limit, Task
 
 CPT = Task(
     name="cpt",
-    meaning="continued pretraining: learn from plain text, every token of it; embeddings can have a learning rate of their own",
+    meaning="continued pretraining: learn every token of plain text; embeddings can have their own learning rate",
     title="CPT",
     module="continued",
     samples=("text",),
