@@ -159,7 +159,8 @@ class Entries:
             if path == "model.path" and text and facts.shape is not None:
                 hint = _size_and_fit(facts)
             hint = hint or facts.hints.get(path, "")
-            states[path] = FieldState(text, value != default_of(shown, path) or path in self.wrong, hint, faults.get(path))
+            changed = value != default_of(shown, path) or path in self.wrong
+            states[path] = FieldState(text, changed, hint, faults.get(path))
         return states
 
     def _summary(self, path: str, shape: ModelShape | None, samples: int | None) -> str:

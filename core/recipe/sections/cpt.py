@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.recipe.adapters import whole_methods
+from core.recipe.adapters import kinds_with, whole_methods, with_section
 from core.recipe.conditions import filled
 from core.recipe.declare import knob
 from core.recipe.witness import reading
@@ -23,6 +23,8 @@ class Cpt:
         gt=0,
         lt=1,
         source="Unsloth, Continued LLM Pretraining (2024): 2 to 10 times smaller",
-        when=filled("lora.modules_to_save") | whole_methods(),
+        when=(with_section("lora") & filled("lora.modules_to_save"))
+        | (kinds_with("adapter.modules_to_save") & filled("adapter.modules_to_save"))
+        | whole_methods(),
         witness=reading("embedding_rates"),
     )
