@@ -15,6 +15,7 @@ import torch
 from core.recipe.adapters import adapter_of
 from core.recipe.precision import precision_of
 from core.recipe.recipe import KNOBS, Recipe
+from core.training.embeddings import embedding_weights
 
 
 def base_path(trainer: Any, recipe: Recipe) -> set[Any]:
@@ -51,8 +52,6 @@ def attention_kernels(trainer: Any, recipe: Recipe) -> set[Any]:
 
 def embedding_rates(trainer: Any, recipe: Recipe) -> set[Any]:
     """The learning rates of the embeddings, where these are trained."""
-    from core.training.tasks.continued import embedding_weights
-
     weights = set(embedding_weights(trainer.model))
     if not weights:
         return set()

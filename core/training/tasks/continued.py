@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import torch
 from trl import SFTConfig, SFTTrainer
 
 from core.recipe.recipe import Recipe, why_without_effect
 from core.training.durable import DurableTrainer
+from core.training.embeddings import embedding_weights, split_groups
 from core.training.tasks import DEFAULT, TaskScript, TaskTraining
 from core.training.tasks.supervised import packing_settings
 
@@ -26,25 +25,6 @@ class ContinuedTrainer(DurableTrainer, SFTTrainer):
         if fresh and not why_without_effect(self._recipe, _RATE):
             split_groups(optimizer, set(embedding_weights(self.model)), self._recipe.cpt.embedding_learning_rate)
         return optimizer
-
-
-def embedding_weights(model: Any) -> Iterator[torch.Tensor]:
-    """The trained weights of the input embeddings and of the output layer, also of their copies in an adapter."""
-    for module in (model.get_input_embeddings(), model.get_output_embeddings()):
-        if module is not None:
-            yield from (weight for weight in module.parameters() if weight.requires_grad)
-
-
-def split_groups(optimizer: Any, weights: set[torch.Tensor], rate: float) -> None:
-    """Moves weights out of the groups of an optimizer into groups behind them, alike but for the learning rate."""
-    for group in list(optimizer.param_groups):
-        own = [weight for weight in group["params"] if weight in weights]
-        if not own:
-            continue
-        group["params"] = [weight for weight in group["params"] if weight not in weights]
-        optimizer.add_param_group({**group, "params": own, "lr": rate})
-    # A group that is left without weights would still give the trainer its learning rate to report.
-    optimizer.param_groups[:] = [group for group in optimizer.param_groups if group["params"]]
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
