@@ -58,9 +58,7 @@ __all__ = [
     "tasks_with_dropout",
 ]
 
-TASKS: Mapping[str, Task] = {
-    task.name: task for task in (SFT, CPT, DPO, KTO, ORPO, CPO, REWARD, GRPO, RLOO, DISTILL)
-}
+TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, CPT, DPO, KTO, ORPO, CPO, REWARD, GRPO, RLOO, DISTILL)}
 """Every task by its name, in the order of the form."""
 
 
