@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -385,6 +387,20 @@ def test_what_cannot_be_read_is_said(text: str, word: str) -> None:
 def test_rules_name_what_is_wrong_with_a_reward(reward: Entry, word: str) -> None:
     errors = [each for each in validate(recipe(reward)) if each.severity == "error" and each.path == "rewards"]
     assert any(word in each.sentence for each in errors), errors
+
+
+def test_the_loss_types_of_the_form_are_those_of_the_installed_trainer() -> None:
+    spec = find_spec("trl")
+    assert spec is not None
+    assert spec.origin is not None
+    source = Path(spec.origin).with_name("trainer").joinpath("grpo_trainer.py").read_text("utf-8")
+    computed = set(re.findall(r'self\.loss_type == "(\w+)"', source))
+    for listed in re.findall(r"self\.loss_type in \[([^]]*)\]", source):
+        computed |= set(re.findall(r'"(\w+)"', listed))
+    knob = KNOBS["grpo.loss_type"]
+    assert computed == set(knob.choices)
+    assert knob.default == "dapo"
+    assert "default" in knob.choices["dapo"]
 
 
 def test_batches_that_do_not_divide_are_refused_with_what_does() -> None:
