@@ -422,8 +422,10 @@ def test_batches_that_do_not_divide_are_refused_with_what_does() -> None:
     )
     assert "5 or 10 generations" in words
     assert "2 ranks" in words
-    assert "8" in said("training.eval_batch_size", training__eval_batch_size=4)
-    assert said("training.eval_batch_size", training__eval_batch_size=4, training__eval_every=0.0) == ""
+    few = {"training__eval_batch_size": 6, "rollouts__eval_generations": 4}
+    assert "eval batch size of 8" in said("training.eval_batch_size", **few)
+    assert said("training.eval_batch_size", **few, training__eval_every=0.0) == ""
+    assert said("training.eval_batch_size", training__eval_batch_size=6) == "", "six generations fit"
     few = put(sound, "training.batch_size", 512)
     assert "only 3" in " ".join(each.sentence for each in validate(few, samples=3))
 

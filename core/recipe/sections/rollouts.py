@@ -64,8 +64,9 @@ class Rollouts:
     eval_generations: int = knob(
         0,
         title="Eval generations",
-        help="Completions for each prompt of the eval set. 0 for as many as in training.",
-        consequence="The eval batch size x ranks must be a multiple of it.",
+        help="Completions for each prompt of the eval set. 0 for as many as in training, or fewer where the eval "
+        "batch is no multiple of it.",
+        consequence="More make the eval reward steadier and an evaluation slower.",
         ge=0,
         unit="completions",
         advanced=True,

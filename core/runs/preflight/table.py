@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.runs.preflight import data, hub, kernels, machine, model
+from core.runs.preflight import rewards as reward_lines
 from core.runs.preflight.line import PreflightLine
 
 LINES: tuple[PreflightLine, ...] = (
@@ -18,6 +19,7 @@ LINES: tuple[PreflightLine, ...] = (
     PreflightLine("tokenizer", "model", "Whether the tokenizer fits the model and the template.", model.tokenizer),
     PreflightLine("chat template", "model", "Which template renders the samples.", model.template),
     PreflightLine("then", "run", "Whether the recipes that run after this one can start from it.", model.then),
+    PreflightLine("rewards", "run", "Whether what the rewards need is there.", reward_lines.rewards),
     PreflightLine("packages", "machine", "Whether the training packages are installed.", machine.packages),
     PreflightLine("kernels", "machine", "Whether device and packages can do what the recipe sets.", kernels.kernels),
     PreflightLine("trackers", "machine", "Whether the chosen trackers are installed.", machine.trackers),
