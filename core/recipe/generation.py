@@ -18,7 +18,7 @@ def generation_batch(recipe: Recipe) -> int:
 
 
 def eval_generations(recipe: Recipe) -> int:
-    """Completions of each prompt of the eval set: as many as in training, or the most below that an eval batch holds."""
+    """Completions of each prompt of the eval set: as many as in training, or the most below that divide a batch."""
     if recipe.rollouts.eval_generations:
         return recipe.rollouts.eval_generations
     size = recipe.training.eval_batch_size * ranks_of(recipe)

@@ -12,6 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from core.clean import clean, clean_line
+from core.runs.completions import has_completions
 from core.runs.sampled import Round, Sampled, read_rounds
 from core.units import count
 from tui.actions import Command, declare
@@ -66,6 +67,14 @@ class SamplesScreen(StepScreen):
             "reference",
             "Show or hide the reference answers from the dataset.",
             5,
+        ),
+        Command(
+            "samples.completions",
+            "c",
+            "completions",
+            "completions",
+            "Show what an online run (grpo, rloo) generated and how it was scored.",
+            6,
         ),
         Command("samples.scroll_down", "down,j,space,pagedown", "scroll(1)", "", "Scroll down.", shared="down"),
         Command("samples.scroll_up", "up,k,backspace,pageup", "scroll(-1)", "", "Scroll up.", shared="up"),
@@ -165,6 +174,8 @@ class SamplesScreen(StepScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Moving needs answers."""
+        if action == "completions":
+            return has_completions(self._run)
         if action == "go":
             return self._prompt is None and len(self._rounds) > 1
         if action == "prompt":
@@ -189,6 +200,12 @@ class SamplesScreen(StepScreen):
         if self._prompt is not None:
             self._prompt = (self._prompt + by) % self._prompts
             self._show()
+
+    def action_completions(self) -> None:
+        """What an online run has generated and scored."""
+        from tui.train.completions import CompletionsScreen
+
+        self.app.switch_screen(CompletionsScreen(self._run))
 
     def action_reference(self) -> None:
         """Show or hide the reference answers from the dataset."""

@@ -274,11 +274,14 @@ class TrainScreen(StepScreen):
         self.requests.say(event.words)
 
     def action_samples(self) -> None:
-        """Sample outputs while training."""
+        """Sample outputs while training; of an online run what it has generated and scored."""
+        from core.runs.completions import has_completions
+        from tui.train.completions import CompletionsScreen
         from tui.train.samples import SamplesScreen
 
-        if self.run.folder is not None:
-            self.app.push_screen(SamplesScreen(self.run.folder))
+        folder = self.run.folder
+        if folder is not None:
+            self.app.push_screen(CompletionsScreen(folder) if has_completions(folder) else SamplesScreen(folder))
 
     def action_recipe(self) -> None:
         """Recipe and data of the run."""
