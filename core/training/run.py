@@ -83,6 +83,7 @@ def train(worker: Worker, recipe: Recipe) -> None:
     from core.engine.load import check_model, hardware, load_tokenizer
     from core.engine.ranks import join
     from core.engine.template import use_template
+    from core.training.arguments import refuse_arguments
     from core.training.starting import take_origin
 
     check_model(recipe.model.path)
@@ -92,6 +93,7 @@ def train(worker: Worker, recipe: Recipe) -> None:
     checkpoint = _checkpoint_to_resume(worker, recipe)
     recipe = settled(worker.folder.path, recipe, checkpoint)
     on = hardware(recipe.model, recipe.training.devices, all_weights=adapter_of(recipe).whole)
+    refuse_arguments(recipe, on)
     if refused := adapter_of(recipe).over_quantized(recipe, recipe.model.quantization):
         raise BadInput(refused.sentence, where=refused.path)
     if download:
@@ -178,6 +180,7 @@ def _train(
     from core.engine.quantized import in_four_bits, is_quantized
     from core.engine.ranks import check
     from core.training.rescue import rescued
+    from core.training.tasks import training_of
 
     worker.stop_if_asked("Stopped on request before the model was loaded. There was nothing to save.")
     words = f"Loading the model on {on.name} in {on.precision}"
@@ -210,6 +213,9 @@ def _train(
         if not (short := short_of(error)):  # of a second model, such as a reference
             raise
         raise no_room(put(recipe, "training.batch_size", 1), short) from error
+    if checkpoint is None:
+        for sentence in training_of(recipe).notes(recipe, rows[0]):
+            worker.event("alert", sentence, data="train")
     sampling = _sampling(worker, recipe, tokenizer, template, trainer, reporter)
     _report_parameters(worker, trainer.model)
     if worker.rank is not None:

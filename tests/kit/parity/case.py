@@ -96,6 +96,8 @@ class Case:
         soak: whether it only runs in `make soak`.
         ranks: whether `make soak` also trains it on two gloo ranks, with a stop and a resume.
         script: whether `make test` also runs the script of `tunedeck script`; `make soak` always does.
+        expressed: whether that script can train the same.
+        disturbed: how the short run is stopped, where not at the end of its third step (`tests.kit.disturbed_training`).
         finished: called with the warm process, the finished short run and what the plain script logged.
     """
 
@@ -114,7 +116,9 @@ class Case:
     falls: bool = True
     soak: bool = False
     ranks: bool = False
+    disturbed: Mapping[str, str] = field(default_factory=dict)
     script: bool = False
+    expressed: bool = True
     finished: Callable[[WarmPython, JobFolder, Sequence[Mapping[str, Any]]], None] | None = None
 
 
