@@ -97,7 +97,7 @@ class Case:
         ranks: whether `make soak` also trains it on two gloo ranks, with a stop and a resume.
         script: whether `make test` also runs the script of `tunedeck script`; `make soak` always does.
         expressed: whether that script can train the same.
-        disturbed: how the short run is stopped, where not at the end of its third step (`tests.kit.disturbed_training`).
+        disturbed: variables of `tests.kit.disturbed_training`, where the short run stops elsewhere than after step 3.
         finished: called with the warm process, the finished short run and what the plain script logged.
     """
 
