@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from textual import work
@@ -49,13 +49,15 @@ class CompletionsScreen(StepScreen):
         Command("completions.back", "escape,t", "back", "back", "Back to the live screen.", 5, "esc", shared="back"),
     )
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, other: Callable[[], None] = lambda: None) -> None:
         """Make the screen.
 
         Args:
             run: the run's folder.
+            other: shows the other of completions and sample outputs, once this screen is left for it.
         """
         super().__init__()
+        self._other = other
         self._run = run
         self._all: list[Generation] = []
         self._at = 0
@@ -170,9 +172,8 @@ class CompletionsScreen(StepScreen):
 
     def action_samples(self) -> None:
         """The answers to the prompts that stay the same."""
-        from tui.train.samples import SamplesScreen
-
-        self.app.switch_screen(SamplesScreen(self._run))
+        self.dismiss()
+        self._other()
 
     def action_scroll(self, direction: int) -> None:
         """Scroll the completions."""

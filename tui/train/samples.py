@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from textual import work
@@ -81,13 +81,15 @@ class SamplesScreen(StepScreen):
         Command("samples.back", "escape,t", "back", "back", "Back to the live screen.", 3, "esc", shared="back"),
     )
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, other: Callable[[], None] = lambda: None) -> None:
         """Make the screen.
 
         Args:
             run: the run's folder.
+            other: shows the other of completions and sample outputs, once this screen is left for it.
         """
         super().__init__()
+        self._other = other
         self._run = run
         self._rounds: list[Round] = []
         self._at = 0
@@ -203,9 +205,8 @@ class SamplesScreen(StepScreen):
 
     def action_completions(self) -> None:
         """What an online run has generated and scored."""
-        from tui.train.completions import CompletionsScreen
-
-        self.app.switch_screen(CompletionsScreen(self._run))
+        self.dismiss()
+        self._other()
 
     def action_reference(self) -> None:
         """Show or hide the reference answers from the dataset."""
