@@ -19,7 +19,7 @@ from core.recipe.asks import asks_of
 from core.recipe.declare import Problem
 from core.recipe.model_library import LocalModel, local_models
 from core.recipe.presets import PRESETS, Preset
-from core.recipe.recipe import KNOBS, Recipe
+from core.recipe.recipe import KNOBS, Recipe, default_of
 from core.recipe.tasks import TASKS
 from core.recipe.yamlfile import dumps
 from core.runs.advice.kept import read_kept
@@ -476,7 +476,7 @@ class RecipeScreen(StepScreen):
     def action_default(self) -> None:
         """Set the field to its default."""
         knob = KNOBS[self.form.current.key]
-        self.form.retype(knob.format(knob.default))
+        self.form.retype(knob.format(default_of(self._desk.entries.recipe, knob.path)))
 
     def action_undo(self) -> None:
         """Undo the last change."""
