@@ -26,7 +26,7 @@ SAMPLES = 10
 _LOOKED_AT = 2_000
 _SECONDS = 600
 
-Scores = tuple[float | None, ...]
+_Scores = tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class TriedReward:
     name: str
     kind: str
     weight: float
-    own: Scores
-    empty: Scores
+    own: _Scores
+    empty: _Scores
     error: str
 
     @property
