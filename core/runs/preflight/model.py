@@ -22,6 +22,7 @@ from core.recipe.rules import tokens
 from core.recipe.rules.template import marked_twin, template_text, why_it_refuses
 from core.recipe.tasks import TASKS
 from core.recipe.templates import NO_TEMPLATE
+from core.recipe.templates.marks import marked
 from core.recipe.tokenizer_files import read_tokenizer
 from core.runs.origin import origin_findings
 from core.runs.preflight.line import CheckResult, PreflightFinding, ok, stop, warn
@@ -116,6 +117,8 @@ def template(seen: BeforeStart) -> Iterator[PreflightFinding]:
         yield ok(f"Prompts and answers are rendered with {own}.")
     elif recipe.data.loss_on == "everything" or marks_answers(text):
         yield ok(f"Chat template: {own}; it marks the answers.")
+    elif known := marked(text):
+        yield ok(f"Chat template: {own} ({known.family}); the run puts marks around its answers.")
     elif twin := marked_twin(text):
         yield ok(f"The answers are marked with the built-in {twin}, which renders the same text.")
     else:
