@@ -130,7 +130,8 @@ def forecast(recipe: Recipe, shape: ModelShape, device: DeviceType, *, longest: 
 
 def _merged_experts(recipe: Recipe, shape: ModelShape, held: Precision) -> float:
     """The fused experts of one layer with their adapters added, which peft makes for each forward pass."""
-    if adapter_of(recipe).whole or not shape.targeted_experts(recipe.lora.targets):
+    reach = adapter_of(recipe).reach(recipe)
+    if reach is None or not shape.reached_experts(reach):
         return 0.0
     return held.width * shape.expert_parameters / max(1, shape.layers)
 
@@ -159,7 +160,11 @@ def _copies(recipe: Recipe, shape: ModelShape, held: Precision, parts: int) -> t
 
 def trained_parameters(recipe: Recipe, shape: ModelShape) -> int:
     """How many numbers the run trains, exactly."""
-    return adapter_of(recipe).parameters(recipe, shape)
+    adapter, outer = adapter_of(recipe), shape.vocabulary * shape.hidden
+    found = adapter.parameters(recipe, shape)
+    if not TASKS[recipe.task].head:
+        return found
+    return found + shape.hidden - (outer if adapter.whole and not shape.tied else 0)  # in place of the output layer
 
 
 def weight_bytes(recipe: Recipe, shape: ModelShape, device: DeviceType) -> float:

@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 
 from core.recipe.devices import ranks_of
+from core.recipe.generation import batches_in_epoch
 from core.recipe.recipe import Recipe
 from core.recipe.schedulers import SCHEDULERS
+from core.recipe.tasks import TASKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,10 @@ def schedule_of(recipe: Recipe, samples: int) -> Schedule:
     """The schedule for so many training samples (packed: sequences); exact, packing aside, where that is unknown."""
     training = recipe.training
     devices = ranks_of(recipe)
-    batches = math.ceil(samples / (training.batch_size * devices))
+    if TASKS[recipe.task].generates:
+        batches = batches_in_epoch(recipe, samples)
+    else:
+        batches = math.ceil(samples / (training.batch_size * devices))
     per_epoch = max(1, math.ceil(batches / training.gradient_accumulation))
     steps = training.max_steps or max(1, math.ceil(training.epochs * per_epoch))
     return Schedule(

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,9 @@ FREE = frozenset(
 )
 """Fields that may change between a checkpoint and a run resumed from it; so may all of `FREE_SECTIONS`."""
 
+_LENGTH = ("training.epochs", "training.max_steps")
+"""Fields that may be raised when a run is resumed."""
+
 FREE_SECTIONS = ("evaluation.", "reporting.", "samples.")
 
 
@@ -92,7 +95,8 @@ class Checkpoint:
         recipe: what it was trained with.
         unlogged: what the trainer had gathered for its next line of metrics.
         epoch_random: state of torch's generator at the start of the epoch, as hexadecimal digits.
-        ranks: of a run of several ranks, what each has of its own: `unlogged` and `epoch_random`.
+        rollout: of an online task, how many batches were trained on, and whether completions are left (`buffered`).
+        ranks: of a run of several ranks, what each has of its own: `unlogged`, `epoch_random` and `rollout`.
         weights_only: whether it holds nothing but weights, so that no run can be resumed from it.
     """
 
@@ -110,6 +114,7 @@ class Checkpoint:
     recipe: Recipe
     unlogged: Mapping[str, Any]
     epoch_random: str
+    rollout: Mapping[str, Any] = field(default_factory=dict)
     ranks: tuple[Mapping[str, Any], ...] = ()
     weights_only: bool = False
 
@@ -237,6 +242,7 @@ def read(path: Path) -> Checkpoint:
             recipe=recipe,
             unlogged=dict(facts["unlogged"]),
             epoch_random=str(facts["epoch_random"]),
+            rollout=dict(facts.get("rollout", {})),
             ranks=tuple(facts.get("ranks", ())),
             weights_only=bool(facts.get("weights_only", False)),
         )
@@ -289,7 +295,19 @@ def misfits(checkpoint: Checkpoint, recipe: Recipe) -> list[Change]:
     then, now = effective_batch(checkpoint.recipe), effective_batch(recipe)
     several = ranks_of(recipe) > 1 or ranks_of(checkpoint.recipe) > 1
     batch = [Change(_EFFECTIVE + (" times devices" if several else ""), then, now)]
-    return [change for change in (*found, *batch) if change.then != change.now]
+    return [change for change in (*found, *batch) if change.then != change.now and not _longer(change)]
+
+
+def is_longer(checkpoint: Checkpoint, recipe: Recipe) -> bool:
+    """Whether a recipe trains for more steps than the checkpoint's run was to: its schedule is another then."""
+    then, now = checkpoint.recipe.training, recipe.training
+    return now.max_steps > (then.max_steps or checkpoint.of) or (not now.max_steps and now.epochs > then.epochs)
+
+
+def _longer(change: Change) -> bool:
+    """Whether a field only asks for more epochs or steps, with which a run can be resumed."""
+    numbers = isinstance(change.then, int | float) and isinstance(change.now, int | float)
+    return change.path in _LENGTH and numbers and change.now > change.then  # type: ignore[operator]
 
 
 def _applies(path: str, *recipes: Recipe) -> bool:

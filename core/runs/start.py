@@ -35,6 +35,7 @@ from core.runs.origin import keep_origin, origin_of, written
 from core.runs.placement import placement_of
 from core.runs.precision import PrecisionChoice, choose_precision, precision_elsewhere, with_precision
 from core.runs.preflight import preflight, stops
+from core.runs.reward_files import keep_reward_files
 from core.runs.row_words import refuse_rows
 
 if TYPE_CHECKING:
@@ -187,6 +188,7 @@ def prepare_run(
     folder = JobFolder.create(runs_dir(workspace), resolved.name, KIND, payload=payload)
     try:
         link_view(view, folder.path)
+        keep_reward_files(resolved, folder.path)
         if origin is not None and origin.there:
             keep_origin(origin, folder.path, resolved)
         _stamp_audit(resolved, workspace, view, folder)

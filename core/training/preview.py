@@ -70,6 +70,7 @@ class Preview:
             "trained": encoded.trained_tokens,
             "lost": encoded.lost_tokens,
             "lost_trained": encoded.lost_trained,
+            "generated": encoded.generated,
             "can_chunk": sample.kind == "text" and encoded.lost_tokens > 0,
             "not_rendered": loss_words(encoded.not_rendered),
             "context_lost": loss_words(encoded.context_lost),

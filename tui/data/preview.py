@@ -191,7 +191,9 @@ def _lines(answer: dict[str, Any]) -> Iterator[TextLine]:
         yield plain(
             f"▲ special tokens in the text act as control tokens: {clean_line(', '.join(tokens), 200)}", "warning"
         )
-    if not answer["trained"]:
+    if answer.get("generated"):
+        yield plain("The model answers this prompt while it trains; the rewards score what it writes.", "muted")
+    elif not answer["trained"]:
         yield plain("▲ no token of this row is trained: it teaches the model nothing", "warning")
     if answer.get("can_chunk"):
         used = f"uses the first {count(answer['tokens'])} of {count(answer['total'])} tokens"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from core.dataset.flag_names import CONTROL_TOKENS, UNREADABLE
 from core.dataset.item import Item, digest
 from core.dataset.near.families import Families
 from core.dataset.near.leaks import LeakSearch
+from core.dataset.row_tasks import RowTasks
 from core.dataset.sample import Sample
 from core.dataset.scan.scan import Progress, ScannedRow, Scanner, watched
 from core.dataset.synthetic import NAME, by_hand
@@ -45,6 +47,8 @@ class Selection:
         excluded: takes the rows that do not.
         families: takes the samples, where near-duplicates matter.
         leaks: takes the prompts of all rows, also of those that do not stay, where near leaks to eval files matter.
+        columns: names of further columns that samples keep.
+        tasks: what rows of each task get; None where there is one task.
     """
 
     def __init__(
@@ -61,8 +65,12 @@ class Selection:
         excluded: ExcludedRows,
         families: Families | None,
         leaks: LeakSearch | None,
+        columns: Sequence[str] = (),
+        tasks: RowTasks | None = None,
     ) -> None:
+        self._tasks = tasks
         self._path = path
+        self._columns = columns
         self._first_source = first_source
         self._drop_flags = drop_flags
         self._decisions = decisions
@@ -93,6 +101,8 @@ class Selection:
         self.strata: list[str] = []
         self.synthetic: list[bool] = []
         self.decided: list[bool] = []
+        self.tasks: list[str] = []
+        """The task of each sample, where there are several."""
         self.gone: dict[int, tuple[str, str]] = {}
         """Samples that were found out later, with reason and detail."""
 
@@ -128,7 +138,12 @@ class Selection:
                 if sample is not None:
                     source = self._first_source + scanned.row.source
                     wanted = self._decisions.standing(scanned.key).verdict == "keep"
-                    kept.write(view_line(scanned.key, scanned.number, source, sample, kept=wanted))
+                    task = "" if self._tasks is None else self._tasks.of(scanned.row.value)
+                    if self._tasks is not None:
+                        self.tasks.append(task)
+                        sample = self._tasks.apply(sample, task)
+                    sample = with_columns(sample, scanned, self._columns)
+                    kept.write(view_line(scanned.key, scanned.number, source, sample, kept=wanted, task=task))
             for number, flag in scanner.finish():
                 if facts is not None:
                     facts.flag(number, (flag,))
@@ -236,6 +251,14 @@ class Selection:
                 "same sample as an earlier row",
             )
         return "", ""
+
+
+def with_columns(sample: Sample, scanned: ScannedRow, columns: Sequence[str]) -> Sample:
+    """The sample with further columns of its row; one that the row lacks is None."""
+    if not columns:
+        return sample
+    value = scanned.row.value or {}
+    return replace(sample, columns={name: value.get(name) for name in columns})
 
 
 def _edited(edit: Mapping[str, Any], scanned: ScannedRow) -> Sample:
