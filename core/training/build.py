@@ -73,8 +73,17 @@ def build(
     trainer.remove_callback(PrinterCallback)
     guard_trackers(trainer, trackers, worker)
     if on.mixed == "fp16":
-        # TRL makes the adapter of a quantized base bfloat16, which float16's loss scaling cannot handle.
-        for weight in trainer.model.parameters():
-            if weight.requires_grad:
-                weight.data = weight.data.to(torch.float32)
+        widen(trainer.model)
     return trainer
+
+
+def widen(model: Any) -> None:
+    """Makes what is trained float32: TRL makes the adapter of a quantized base bfloat16, which float16's loss scaling
+    cannot handle.
+
+    Args:
+        model: the trainer's.
+    """
+    for weight in model.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.to(torch.float32)

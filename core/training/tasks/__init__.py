@@ -19,6 +19,10 @@ def _nothing(recipe: Recipe, on: Hardware, adapter: Any) -> dict[str, Any]:
     return {}
 
 
+def _plain_row(tokens: int, trained: int) -> dict[str, Any]:
+    return {"input_ids": [1] * tokens, "labels": [-100] * (tokens - trained) + [1] * trained}
+
+
 @dataclass(frozen=True, slots=True)
 class TaskTraining:
     """A task as the trainer needs it.
@@ -29,12 +33,15 @@ class TaskTraining:
         settings: what that takes from a recipe beyond `core.training.configuration.trainer_config`.
         models: what the trainer takes besides the model that is trained, such as a reference: from the recipe, the
             hardware, and the configuration of the adapter (None where every weight is trained).
+        row: a row of the trainer's dataset with so many tokens, of which so many are trained: what the exact memory
+            forecast trains on. None where a step cannot be computed without real weights.
     """
 
     trainer: type[DurableTrainer]
     config: Callable[..., Any]
     settings: Callable[[Recipe], dict[str, Any]]
     models: Callable[[Recipe, Hardware, Any], dict[str, Any]] = _nothing
+    row: Callable[[int, int], dict[str, Any]] | None = _plain_row
 
 
 def training_of(recipe: Recipe) -> TaskTraining:

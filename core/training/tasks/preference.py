@@ -35,4 +35,10 @@ def reference(recipe: Recipe, on: Hardware, adapter: Any) -> dict[str, Any]:
     return {"ref_model": load_base(recipe.model, on)}
 
 
-TRAINING = TaskTraining(PreferenceTrainer, DPOConfig, settings, reference)
+def row(tokens: int, trained: int) -> dict[str, Any]:
+    """A pair whose longer sequence has so many tokens, of which so many are the answer."""
+    answer = max(1, min(trained, tokens - 1))
+    return {"prompt_ids": [1] * (tokens - answer), "chosen_ids": [1] * answer, "rejected_ids": [1] * answer}
+
+
+TRAINING = TaskTraining(PreferenceTrainer, DPOConfig, settings, reference, row)
