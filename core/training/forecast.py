@@ -74,13 +74,13 @@ def measure_step(
         BadInput: model and recipe do not fit together.
     """
     began = time.monotonic()
-    small = _two_steps(recipe)
+    small = two_steps(recipe)
     held = precision_of(recipe.model.dtype, device, whole=adapter_of(recipe).whole)
     # Float16 has the sizes of bfloat16, and accelerate refuses it without a GPU.
     weights = torch.bfloat16 if held.weights == "float16" else getattr(torch, held.weights)
     on = Hardware(torch.device("cpu"), weights, "bf16" if held.mixed != "no" else "no", device)
     tokenizer = load_tokenizer(recipe.model) if tokenizer is None else tokenizer
-    rows = _rows(small, lengths)
+    rows = rows_of(small, lengths)
     with tempfile.TemporaryDirectory(prefix="tunedeck-") as name, ExitStack() as stack:
         folder = JobFolder.create(name, "forecast", "training", payload={"recipe": to_json(small)})
         worker = Worker(folder)
@@ -107,7 +107,7 @@ def measure_step(
     return found
 
 
-def _two_steps(recipe: Recipe) -> Recipe:
+def two_steps(recipe: Recipe) -> Recipe:
     """The recipe of two steps with nothing around them; more than two batches a step take no more memory than two."""
     changes: dict[str, Any] = {
         "training.max_steps": _STEPS,
@@ -127,18 +127,20 @@ def _two_steps(recipe: Recipe) -> Recipe:
     return recipe
 
 
-def _rows(recipe: Recipe, lengths: Sequence[tuple[int, int]]) -> Any:
+def rows_of(recipe: Recipe, lengths: Sequence[tuple[int, int]]) -> Any:
     """As many rows as two steps take, each batch the longest that there can be."""
     from datasets import Dataset
 
-    training, most = recipe.training, recipe.data.max_length
+    training, most, row = recipe.training, recipe.data.max_length, training_of(recipe).row
+    assert row is not None
+    batches = _STEPS * training.gradient_accumulation
+    if recipe.data.packing != "none":  # two documents in each sequence, so that there is a border between documents
+        return Dataset.from_list([row(most // 2, most // 2)] * (2 * training.batch_size * batches))
     batch = [(min(tokens, most), min(trained, most)) for tokens, trained in lengths[: training.batch_size]]
     while len(batch) < training.batch_size:  # of unlike lengths, so that there is padding as in nearly every batch
         shorter = max(2, most - len(batch))
         batch.append((shorter, shorter))
-    row = training_of(recipe).row
-    rows = [row(tokens, trained) for tokens, trained in batch] * (_STEPS * training.gradient_accumulation)
-    return Dataset.from_list(rows)
+    return Dataset.from_list([row(tokens, trained) for tokens, trained in batch] * batches)
 
 
 def _packed(model: Any, recipe: Recipe, on: Hardware) -> None:
