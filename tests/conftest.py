@@ -32,7 +32,7 @@ settings.register_profile("suite", deadline=None, derandomize=True, suppress_hea
 settings.register_profile("random", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
-LONGEST = ("test_walk", "test_resume", "test_training_parity", "test_commands", "test_crash", "test_demo")
+LONGEST = ("test_walk", "test_resume", "test_parity", "test_commands", "test_crash", "test_demo")
 """Files that take half a minute and more, begun first, so that none is left over when all others are done."""
 
 

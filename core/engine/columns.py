@@ -26,7 +26,7 @@ def column_codes(settings: EncodingSettings, vocabulary: int) -> dict[str, str]:
     small = "h" if vocabulary <= 2**15 else "H" if vocabulary <= 2**16 else "i"
     codes = {}
     for name, kind in settings.columns.items():
-        codes[name] = ("i" if name == "labels" and small == "H" else small) if kind == "tokens" else _CODES[kind]
+        codes[name] = ("i" if name.endswith("labels") and small == "H" else small) if kind == "tokens" else _CODES[kind]
     return codes
 
 

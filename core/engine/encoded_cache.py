@@ -38,8 +38,8 @@ _STALE = 3_600
 _SLICE = 2**26
 _VERSION = 3
 _PACKAGES = ("transformers", "tokenizers", "jinja2")
-_DATA_CODE = ("sample", "without", "control_text", "rendered")
-_CODE = ("encode", "rendered", "encoded", "columns", "samples", "template", "plain_tokenizer", "encode_piece")
+_DATA_CODE = ("sample", "plain", "without", "control_text", "rendered")
+_CODE = ("encode", "rendered", "encoded", "columns", "samples", "template", "plain_tokenizer", "encode_piece", "plain")
 
 
 def encoded_key(view: Path, tokenizer: Any, settings: EncodingSettings) -> str:

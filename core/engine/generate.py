@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from core.dataset.sample import Message
+from core.engine.plain import plain_prompt_ids
 from core.engine.template import Template, as_template_turn
 
 
@@ -31,7 +32,13 @@ class Generated:
 def prompt_ids(
     turns: Sequence[Message], tokenizer: Any, template: Template, tools: Sequence[dict[str, Any]] = ()
 ) -> list[int]:
-    """The tokens of a conversation up to where the model is to answer, as a server would make them."""
+    """The tokens of a conversation up to where the model is to answer, as a server would make them.
+
+    Raises:
+        BadInput: without a chat template, the conversation is more than a prompt.
+    """
+    if template.plain:
+        return plain_prompt_ids(turns, tools, tokenizer)
     talk = list(map(as_template_turn, turns))
     rendered = tokenizer.apply_chat_template(
         talk,

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from core.clean import clean_line
 from core.engine.gpus import check_reach
 from core.engine.hub import explain
 from core.engine.loss_check import name_experts
@@ -22,7 +23,7 @@ from core.jobs.trust import refuse_without_yes
 from core.recipe.asks import code_ask
 from core.recipe.devices import parse_devices
 from core.recipe.families import family_of, refusal
-from core.recipe.model_files import refuse_no_base
+from core.recipe.model_files import is_here, refuse_no_base
 from core.recipe.precision import DeviceType, precision_of
 from core.recipe.recipe import Model
 
@@ -168,6 +169,11 @@ def refuse_code(model: Model) -> None:
         refuse_without_yes([code_ask(model)])
 
 
+def _offline(model: Model) -> bool:
+    """Whether the libraries need not ask the Hub: all is here, and no code that may be in another repository."""
+    return not model.trust_remote_code and is_here(model.path, model.revision)
+
+
 def load_tokenizer(model: Model) -> Any:
     """The model's tokenizer, with a padding token that does not end a turn wherever there is one.
 
@@ -180,7 +186,10 @@ def load_tokenizer(model: Model) -> Any:
     refuse_no_base(Path(model.path).expanduser())
     with explain(model.path, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(
-            model.path, revision=model.revision or None, trust_remote_code=model.trust_remote_code
+            model.path,
+            revision=model.revision or None,
+            trust_remote_code=model.trust_remote_code,
+            local_files_only=_offline(model),
         )
     if not tokenizer.is_fast:
         raise BadInput(
@@ -207,7 +216,13 @@ LoadProgress = Callable[[int, int], None]
 
 
 def load_base(
-    model: Model, on: Hardware, *, path: str = "", sharded: bool = False, on_progress: LoadProgress | None = None
+    model: Model,
+    on: Hardware,
+    *,
+    path: str = "",
+    head: str = "",
+    sharded: bool = False,
+    on_progress: LoadProgress | None = None,
 ) -> Any:
     """The base model with its weights in `on.dtype`, quantized if the recipe or its own config says so; no pickles.
 
@@ -215,6 +230,8 @@ def load_base(
         model: the recipe's model section.
         on: where and in what precision.
         path: another folder than the recipe's, for a model that was trained whole.
+        head: the layer that gives one score in place of the output layer (`core.recipe.tasks.Task.head`), or "" for a
+            model that writes text. A base has none: it is made of random numbers, from the state of torch's generator.
         sharded: whether it stays in RAM for now, because several GPUs are to share it.
         on_progress: called while the weights are loaded.
 
@@ -227,26 +244,20 @@ def load_base(
         check_model(source)
     chosen = quantization(model, on)
     with explain(source, "model"):
-        auto = _auto_class(model, source, path=path)
+        auto = auto_class(model, source, path=path, head=head)
         if only_shapes():
             return unloaded(auto, model, source, on, path=path)
     with explain(source, "model"), _quiet_report(), _reporting(on_progress):
         loaded, report = auto.from_pretrained(
             source,
-            revision=(model.revision or None) if not path else None,
-            dtype=on.dtype,
-            attn_implementation=None if model.attention == "auto" else model.attention,
-            trust_remote_code=model.trust_remote_code,
-            use_safetensors=True,
-            # One device for the whole model; on a CPU transformers is not asked to place anything.
-            device_map=_place(on, sharded=sharded),
+            **loading_arguments(model, on, path=path, head=head, sharded=sharded),
             output_loading_info=True,
             # Not even as None where nothing is to be quantized: it would undo what is stored quantized.
             **({} if chosen is None else {"quantization_config": chosen}),
         )
     if getattr(loaded, "_hf_peft_config_loaded", False):  # of the Hub: transformers has put it onto its base already
         raise BadInput("This is an adapter, not a model", where=source, do="Use the base model it was trained on")
-    _check_loaded(report, source)
+    _check_loaded(report, source, new=f"{head}." if head and not _scores(loaded) else "")
     name_experts(loaded)
     if sharded and os.environ["LOCAL_RANK"] != "0":
         _make_room(loaded)
@@ -260,20 +271,60 @@ def load_base(
     return loaded
 
 
-def _auto_class(model: Model, source: str, *, path: str) -> Any:
-    """What loads a model: the class for causal language models, or the one for those that also see.
+def _scores(model: Any) -> bool:
+    """Whether the files of a model are those of one that scores, so that it has a head of its own."""
+    return any(name.endswith("ForSequenceClassification") for name in model.config.architectures or ())
+
+
+def loading_arguments(
+    model: Model, on: Hardware, *, path: str = "", head: str = "", sharded: bool = False
+) -> dict[str, Any]:
+    """What `from_pretrained` is called with, beside the quantization; the arguments are those of `load_base`."""
+    return {
+        "revision": (model.revision or None) if not path else None,
+        "dtype": on.dtype,
+        "attn_implementation": None if model.attention == "auto" else model.attention,
+        "trust_remote_code": model.trust_remote_code,
+        "use_safetensors": True,
+        # What is in the cache is used as it is: else each file is asked for, and without a network for seconds each.
+        "local_files_only": bool(path) or _offline(model),
+        # One device for the whole model; on a CPU transformers is not asked to place anything.
+        "device_map": _place(on, sharded=sharded),
+        **({"num_labels": 1} if head else {}),
+    }
+
+
+def auto_class(model: Model, source: str, *, path: str, head: str = "") -> Any:
+    """What loads a model: the class for causal language models, for those that also see, or for those with a new head.
 
     Raises:
-        BadInput: it is neither.
+        BadInput: it is neither, or transformers has no head for it.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoModelForImageTextToText,
+        AutoModelForSequenceClassification,
+    )
     from transformers.models.auto import modeling_auto
 
     config = AutoConfig.from_pretrained(
-        source, revision=(model.revision or None) if not path else None, trust_remote_code=model.trust_remote_code
+        source,
+        revision=(model.revision or None) if not path else None,
+        trust_remote_code=model.trust_remote_code,
+        local_files_only=bool(path) or _offline(model),
     )
     if refused := refusal(family_of(config.to_dict())):
         raise BadInput(refused, where="model.path")
+    if head:
+        if config.model_type not in modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
+            raise BadInput(
+                f"transformers has no version of {clean_line(config.model_type, 60)} models that scores text, so it "
+                "cannot become a reward model",
+                where="model.path",
+                do="Use another base model, such as a Llama, Qwen, Mistral or Gemma model",
+            )
+        return AutoModelForSequenceClassification
     causal = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     sees = modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
     return AutoModelForImageTextToText if config.model_type in sees.keys() - causal.keys() else AutoModelForCausalLM
@@ -312,7 +363,8 @@ def quantization(model: Model, on: Hardware) -> Any:
     Raises:
         BadInput: bitsandbytes is not installed.
     """
-    if model.quantization == "none":
+    arguments = quantization_arguments(model, on)
+    if arguments is None:
         return None
     from importlib.util import find_spec
 
@@ -324,17 +376,24 @@ def quantization(model: Model, on: Hardware) -> Any:
             where="model.quantization",
             do="Install it, or set quantization to none",
         )
+    return BitsAndBytesConfig(**arguments)
+
+
+def quantization_arguments(model: Model, on: Hardware) -> dict[str, Any] | None:
+    """What `BitsAndBytesConfig` is called with for the recipe; None where nothing is to be quantized."""
+    if model.quantization == "none":
+        return None
     if model.quantization == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=model.double_quantization,
-        bnb_4bit_compute_dtype=on.compute,
-    )
+        return {"load_in_8bit": True}
+    return {
+        "load_in_4bit": True,
+        "bnb_4bit_quant_type": "nf4",
+        "bnb_4bit_use_double_quant": model.double_quantization,
+        "bnb_4bit_compute_dtype": on.compute,
+    }
 
 
-def _check_loaded(report: dict[str, Any], source: str) -> None:
+def _check_loaded(report: dict[str, Any], source: str, *, new: str = "") -> None:
     beside = [name for name in sorted(report.get("unexpected_keys") or ()) if name.endswith((".SCB", ".absmax"))]
     if beside:  # else 8-bit integers would be taken for the weights
         raise BadInput(
@@ -350,7 +409,7 @@ def _check_loaded(report: dict[str, Any], source: str) -> None:
             where=source,
             do="Use the weights and config.json of the same model",
         )
-    missing = sorted(report.get("missing_keys") or ())
+    missing = sorted(name for name in report.get("missing_keys") or () if not new or not name.startswith(new))
     if missing:
         raise BadInput(
             f"{len(missing)} weights are missing and would be random, including {missing[0]}",

@@ -11,7 +11,7 @@ from core.engine.rendered import rendered_check
 from core.engine.template import as_template_turn, tokenize
 from core.errors import BadInput
 
-_ANSWERS = ("chosen", "rejected")
+ANSWERS = ("chosen", "rejected")
 
 
 def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_text: bool) -> Encoded:
@@ -20,26 +20,17 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
     As TRL does, an answer begins where the tokens of the prompt alone and those of the prompt with either answer part,
     and each sequence is cut at its end.
     """
-    if sample.kind != "preference":
-        raise BadInput(
-            "This sample is not a preference pair: it needs a chosen and a rejected answer",
-            do="Train on preference data, or set the task to sft",
-        )
+    require_pair(sample)
     settings.template.require()
-    if any(not turn.trained or turn.untrained for turn in (*sample.chosen, *sample.rejected)):
-        raise BadInput(
-            "An answer of this pair is marked as not trained, but pairs are always compared whole",
-            do="Remove the mark, or drop the pair",
-        )
     tools = list(sample.tools) or None
     prompt = list(map(as_template_turn, sample.messages))
     talks = [prompt + list(map(as_template_turn, turns)) for turns in (sample.chosen, sample.rejected)]
     alone: list[int] = list(tokenize(tokenizer, prompt, tools, add_generation_prompt=True)["input_ids"])
     whole = [tokenize(tokenizer, talk, tools) for talk in talks]
     ids: list[list[int]] = [list(each["input_ids"]) for each in whole]
-    shared = min(_common_prefix(alone, each) for each in ids)
+    shared = min(common_prefix(alone, each) for each in ids)
     sequences = []
-    for answer, talk, rendered, tokens in zip(_ANSWERS, talks, whole, ids, strict=True):
+    for answer, talk, rendered, tokens in zip(ANSWERS, talks, whole, ids, strict=True):
         text, offsets = "", ()
         if with_text:
             text = tokenizer.apply_chat_template(talk, tools=tools, tokenize=False)
@@ -51,7 +42,34 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
     return Encoded((row,), tuple(sequences), parts)
 
 
-def _common_prefix(ids: list[int], others: list[int]) -> int:
+def require_pair(sample: Sample) -> None:
+    """Makes sure that a sample is a pair whose answers can be compared whole.
+
+    Raises:
+        BadInput: it is not.
+    """
+    if sample.kind != "preference":
+        raise BadInput(
+            "This sample is not a preference pair: it needs a chosen and a rejected answer",
+            do="Train on preference data, or set the task to sft",
+        )
+    refuse_marks(sample)
+
+
+def refuse_marks(sample: Sample) -> None:
+    """Makes sure that no part of an answer is left out of the loss.
+
+    Raises:
+        BadInput: the data says so of one.
+    """
+    if any(not turn.trained or turn.untrained for turn in (*sample.chosen, *sample.rejected)):
+        raise BadInput(
+            "An answer of this sample is marked as not trained, but this task always learns from whole answers",
+            do="Remove the mark, or drop the sample",
+        )
+
+
+def common_prefix(ids: list[int], others: list[int]) -> int:
     """How many leading tokens two sequences share, as `trl.data_utils.common_prefix_length` counts them."""
     pairs = enumerate(zip(ids, others, strict=False))
     return next((place for place, (one, other) in pairs if one != other), min(len(ids), len(others)))
@@ -63,7 +81,7 @@ def losses(sample: Sample, tokenizer: Any, settings: EncodingSettings) -> tuple[
     check = rendered_check(tokenizer, template, marks=False)
     prompt = len(sample.messages)
     found: list[LostPart] = []
-    for answer, turns in zip(_ANSWERS, (sample.chosen, sample.rejected), strict=True):
+    for answer, turns in zip(ANSWERS, (sample.chosen, sample.rejected), strict=True):
         found += check.losses((*sample.messages, *turns), sample.tools, answer_from=prompt, answer=answer)
     return tuple(dict.fromkeys(found))
 

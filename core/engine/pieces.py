@@ -58,7 +58,7 @@ def parts_of(encoded: Encoded, tokenizer: Any, settings: EncodingSettings) -> li
             found.append(SamplePart(f"chunk {number:,} of {many:,}" if many > 1 else "", pieces, sequence))
             continue
         start = next((place for place, piece in enumerate(pieces) if piece.trained), len(pieces))
-        if not found:
+        if not found and start:
             found.append(SamplePart("prompt", pieces[:start], None))
         found.append(SamplePart(sequence.answer, pieces[start:], sequence))
     return found

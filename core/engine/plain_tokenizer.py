@@ -130,9 +130,9 @@ class PlainTokenizer:
         backend.encode_special_tokens = self.split_special_tokens
         return backend
 
-    def __call__(self, *, text: str, return_offsets_mapping: bool = False) -> Rendered:
-        """A text as tokens, with the special tokens that the tokenizer adds."""
-        rendered = Rendered(self.backend_tokenizer.encode(text))
+    def __call__(self, *, text: str, return_offsets_mapping: bool = False, add_special_tokens: bool = True) -> Rendered:
+        """A text as tokens, with the special tokens that the tokenizer adds unless it is told not to."""
+        rendered = Rendered(self.backend_tokenizer.encode(text, add_special_tokens=add_special_tokens))
         if return_offsets_mapping:
             rendered["offset_mapping"] = rendered.encodings[0].offsets
         return rendered
@@ -145,6 +145,7 @@ class PlainTokenizer:
         chat_template: str | None = None,
         tokenize: bool = True,
         add_generation_prompt: bool = False,
+        continue_final_message: bool = False,
         return_assistant_tokens_mask: bool = False,
         return_dict: bool = True,
     ) -> Any:
@@ -164,6 +165,7 @@ class PlainTokenizer:
             chat_template=self.get_chat_template(chat_template, tools),
             return_assistant_tokens_mask=return_assistant_tokens_mask,
             add_generation_prompt=add_generation_prompt,
+            continue_final_message=continue_final_message,
             **self.special_tokens_map,
         )
         if not tokenize:

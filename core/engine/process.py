@@ -23,6 +23,7 @@ _QUIET = {
     "BITSANDBYTES_NOWELCOME": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "WANDB_ERROR_REPORTING": "false",
+    "TRL_EXPERIMENTAL_SILENCE": "1",  # docs/tasks.md says which tasks are experimental in TRL
     "GRADIO_ANALYTICS_ENABLED": "False",  # of trackio's
 }
 

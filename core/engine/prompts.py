@@ -73,12 +73,12 @@ def _prompt(row: ViewRow, tokenizer: Any, template: Template) -> Prompt | None:
     except BadInput:
         return None
     answers = [place for place, turn in enumerate(turns) if turn.role == "assistant"]
-    if not answers or answers[-1] == 0 or not template.text:
+    if not answers or answers[-1] == 0 or not (template.text or template.plain):
         return None
     before = turns[: answers[-1]]
     try:
         ids = prompt_ids(before, tokenizer, template, sample.tools)
-    except (ValueError, TypeError, KeyError):
+    except (BadInput, ValueError, TypeError, KeyError):
         return None
     except Exception as error:
         from jinja2 import TemplateError

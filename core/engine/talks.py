@@ -7,6 +7,7 @@ from typing import Any
 from core.dataset.rendered import LostPart
 from core.dataset.sample import Message, Sample
 from core.engine.encoded import MASKED, Encoded, EncodingSettings, Sequence, labels_of
+from core.engine.plain import encode_plain
 from core.engine.rendered import rendered_check
 from core.engine.template import Template, as_template_turn, tokenize
 from core.errors import BadInput
@@ -16,6 +17,10 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
     """Tokens and labels of one sample, as `core.engine.encode.encode`."""
     if sample.kind == "text":
         whole = _encode_text(sample.text, tokenizer, with_text)
+    elif settings.template.plain:
+        everything = settings.loss_on == "everything"
+        turns = supervised_turns(sample)
+        whole = encode_plain(turns, sample.tools, tokenizer, everything=everything, with_text=with_text)
     else:
         whole = _encode_messages(sample, tokenizer, settings, with_text)
     if not settings.cuts:
@@ -29,7 +34,7 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
 
 def losses(sample: Sample, tokenizer: Any, settings: EncodingSettings) -> tuple[LostPart, ...]:
     """What the conversation holds and the rendered text does not."""
-    if sample.kind == "text":
+    if sample.kind == "text" or settings.template.plain:  # what is more than text is refused there
         return ()
     template, everything = settings.template, settings.loss_on == "everything"
     check = rendered_check(tokenizer, template.text, marks=template.marks_answers and not everything)

@@ -33,6 +33,7 @@ class Template:
         stop: the token that ends an answer, as text, or "" where none could be seen.
         stop_trained: whether that token is inside the marks, so that the model learns to stop.
         prompt_kept: whether a prompt is rendered alone as it is rendered before its answer.
+        plain: whether no template is wanted: prompt and completion are joined as plain text.
         like: the template that the model is asked with, where `text` was only found to render a few talks as it
             does: then each sample must be compared. Else "".
     """
@@ -44,6 +45,7 @@ class Template:
     stop_trained: bool
     prompt_kept: bool
     like: str = ""
+    plain: bool = False
 
     def require(self) -> None:
         """Makes sure that there is a template.
@@ -55,7 +57,7 @@ class Template:
             raise BadInput(
                 "The model has no chat template, so chat samples cannot be tokenized",
                 where="model.chat_template",
-                do="Choose a built-in one, such as chatml",
+                do="Choose a built-in one, such as chatml; or none, which joins prompt and completion as plain text",
             )
 
 
@@ -76,10 +78,20 @@ def tokenize(tokenizer: Any, talk: list[dict[str, Any]], tools: Any, **options: 
     Raises:
         BadInput: the template refuses the conversation.
     """
+    return _applied(tokenizer, talk, tools, tokenize=True, return_dict=True, **options)
+
+
+def render(tokenizer: Any, talk: list[dict[str, Any]], tools: Any, **options: Any) -> str:
+    """A conversation as text; arguments and errors as `tokenize`."""
+    text: str = _applied(tokenizer, talk, tools, tokenize=False, **options)
+    return text
+
+
+def _applied(tokenizer: Any, talk: list[dict[str, Any]], tools: Any, **options: Any) -> Any:
     from jinja2 import TemplateError
 
     try:
-        return tokenizer.apply_chat_template(talk, tools=tools, tokenize=True, return_dict=True, **options)
+        return tokenizer.apply_chat_template(talk, tools=tools, **options)
     except (TemplateError, *REFUSALS) as error:
         if "TextEncodeInput" in str(error):  # what tokenizers says of it
             what = "A text contains a lone surrogate (such as \\ud800), which is not a character"
@@ -98,11 +110,14 @@ def use_template(tokenizer: Any, chosen: str) -> Template:
 
     Args:
         tokenizer: of the model.
-        chosen: the recipe's `model.chat_template`: "", the name of a shipped one, or a file.
+        chosen: the recipe's `model.chat_template`: "", the name of a shipped one, a file, or `none`.
 
     Raises:
         BadInput: there is no such template, or it cannot be read.
     """
+    if chosen == templates.NO_TEMPLATE:
+        tokenizer.chat_template = None  # a server must not find one that the model was not trained with
+        return Template("", "none: prompt and completion are plain text", False, "", True, True, plain=True)
     if chosen:
         text, origin = _read(chosen)
         tokenizer.chat_template = text

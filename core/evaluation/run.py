@@ -18,6 +18,8 @@ from core.errors import BadInput, TunedeckError
 from core.jobs import files
 from core.recipe.adapters import adapter_of
 from core.recipe.recipe import Recipe, put
+from core.recipe.tasks import TASKS
+from core.runs.origin import base_of
 from core.runs.saved import read_weights, refuse_damaged_weights
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ def evaluate(worker: Worker, recipe: Recipe) -> None:
 
     found = within_memory(worker, recipe, compare)
     if found is not None:
-        _write(worker, began, tuned_folder, *found, prompts)
+        _write(worker, began, tuned_folder, *found, prompts, writes=TASKS[recipe.task].writes)
 
 
 def within_memory(worker: Worker, recipe: Recipe, compare: Callable[[Recipe, Callable[[], None]], T]) -> T | None:
@@ -134,7 +136,9 @@ def _compare(
 
     words = f"Loading the base model on {on.name}"
     worker.phase("loading", f"{words}.")
-    model = load_base(recipe.model, on, on_progress=_loaded(worker, words))
+    own = base_of(worker.folder.path)
+    head = TASKS[recipe.task].head
+    model = load_base(recipe.model, on, path=own, head=head, on_progress=_loaded(worker, words))
     base_scores, base = both.measure(model, "base")
     worker.stop_if_asked(_STOPPED)
     worker.reach("the adapter could not be read")
@@ -179,7 +183,7 @@ def _held_out(worker: Worker, recipe: Recipe, tokenizer: Any, template: Template
     rows, _ = encode_all(path, tokenizer, settings, caches=caches, seen=lambda _: worker.stop_if_asked(_STOPPED))
     prompts = held_out_prompts(
         read_view(path),
-        recipe.evaluation.prompts,
+        recipe.evaluation.prompts if TASKS[recipe.task].writes else 0,
         tokenizer,
         template,
         max_length=recipe.data.max_length,
@@ -198,8 +202,10 @@ def _attach(worker: Worker, recipe: Recipe, model: Any, folder: Path, on: Hardwa
     words = f"Loading the tuned model from {folder.name}/"
     worker.phase("loading", f"{words}.")
     if adapter_of(recipe).whole:
-        tuned = load_base(recipe.model, on, path=str(folder), on_progress=_loaded(worker, words))
-        prepare_losses(tuned)
+        head = TASKS[recipe.task].head
+        tuned = load_base(recipe.model, on, path=str(folder), head=head, on_progress=_loaded(worker, words))
+        if not head:
+            prepare_losses(tuned)
         fresh = list(tuned.named_parameters())
     else:
         from peft import PeftModel
@@ -238,6 +244,7 @@ class _Both:
         from core.evaluation.measures import measure_of
 
         self.scores = measure_of(recipe)
+        self._scores_alone = bool(TASKS[recipe.task].head)  # the base has no head to measure
         self._worker = worker
         self._recipe = recipe
         self._tokenizer = tokenizer
@@ -245,7 +252,7 @@ class _Both:
         self._on = on
         self._rows = rows
         self._prompts = prompts
-        self._of = 2 * ((len(rows) if rows is not None else 0) + len(prompts))
+        self._of = (1 if self._scores_alone else 2) * ((len(rows) if rows is not None else 0) + len(prompts))
         self._done = 0
         self._measuring = measuring
 
@@ -255,16 +262,12 @@ class _Both:
         from core.evaluation.scores import prepare_losses
 
         self._measuring()
+        if self._scores_alone:
+            return (None if name == "base" else self._scored(model, name)), []
         if name == "base":
             prepare_losses(model)
         recipe = self._recipe
-        scores = None
-        if self._rows is not None:
-            words = f"Measuring the {name} model on held-out samples."
-            self._phase(words)
-            tick = self._ticker(words)
-            scores = self.scores.measure(model, self._rows, self._tokenizer, self._on, recipe, tick=tick)
-            self._done += len(self._rows)
+        scores = self._scored(model, name)
         self._phase(f"Generating {len(self._prompts)} answers with the {name} model.")
         answers = generate(
             model,
@@ -278,6 +281,16 @@ class _Both:
         )
         self._done += len(self._prompts)
         return scores, answers
+
+    def _scored(self, model: Any, name: str) -> Any:
+        if self._rows is None:
+            return None
+        words = f"Measuring the {name} model on held-out samples."
+        self._phase(words)
+        tick = self._ticker(words)
+        scores = self.scores.measure(model, self._rows, self._tokenizer, self._on, self._recipe, tick=tick)
+        self._done += len(self._rows)
+        return scores
 
     def _phase(self, message: str) -> None:
         self._worker.phase("evaluating", message, step=self._done, of=self._of)
@@ -298,6 +311,8 @@ def _write(
     scores: dict[str, Any],
     answers: tuple[list[Generated], list[Generated]],
     prompts: list[Prompt],
+    *,
+    writes: bool,
 ) -> None:
     from core.evaluation.compare import findings
 
@@ -319,6 +334,8 @@ def _write(
     weights = read_weights(tuned_folder)
     summary = {
         **scores,
+        "measured": measure.words(scores),
+        "writes": writes,
         "prompts": len(prompts),
         "differs": differs,
         "base_cut": sum(not answer.ended for answer in base_answers),
@@ -332,10 +349,10 @@ def _write(
     worker.write_with_room(lambda: _write_results(worker, results), "the comparison could not be written")
     for sentence in (*measure.findings(scores), *findings(base_answers, tuned_answers)):
         worker.event("alert", sentence)
-    words = f"{differs} of {len(prompts)} answers differ from the base model's"
-    if measured := measure.words(scores):
-        words = f"{measured}; {words}"
-    worker.event("comparison", f"{words}.", **summary)
+    found = [measured] if (measured := measure.words(scores)) else []
+    if prompts or not found:
+        found.append(f"{differs} of {len(prompts)} answers differ from the base model's")
+    worker.event("comparison", f"{'; '.join(found)}.", **summary)
 
 
 def _write_results(worker: Worker, results: Mapping[str, bytes]) -> None:

@@ -8,7 +8,6 @@ from functools import partial
 
 from core import units
 from core.recipe import memory
-from core.recipe.adapters import lora_scale
 from core.recipe.asks import FIELD_OF, asks_of
 from core.recipe.model_shape import ModelShape
 from core.recipe.precision import DeviceType
@@ -91,7 +90,7 @@ def _targets(known: _Known) -> str:
 
 
 def _alpha(known: _Known) -> str:
-    return f"Here: the update is multiplied by {number_text(round(lora_scale(known.recipe.lora), 3))}."
+    return f"Here: the update is multiplied by {number_text(round(known.recipe.lora.scale, 3))}."
 
 
 def _batch(known: _Known) -> str:

@@ -23,6 +23,7 @@ from core.recipe.values import (
     quoted,
     split,
 )
+from core.recipe.witness import Witness
 
 ProblemLevel = Literal["error", "warn", "note"]
 
@@ -64,6 +65,7 @@ class Knob:
         paths: whether the entries of a list name files or folders.
         renamed: old spelling of an entry of a list to today's.
         when: what must hold for it to have an effect.
+        witness: where its effect can be read once the trainer is built; None for a field that the trainer never sees.
         record: the dataclass of each entry of a `records` field.
         columns: the fields of such an entry.
     """
@@ -85,6 +87,7 @@ class Knob:
     paths: bool = False
     renamed: Mapping[str, str] = field(default_factory=dict)
     when: Condition = ALWAYS
+    witness: Witness | None = None
     record: type | None = None
     columns: tuple[Knob, ...] = ()
 
@@ -245,6 +248,7 @@ def knob(
     path: bool = False,
     renamed: Mapping[str, str] | None = None,
     when: Condition = ALWAYS,
+    witness: Witness | None = None,
 ) -> Any:
     """A dataclass field with every text about it; the arguments are the attributes of `Knob`.
 
@@ -265,6 +269,7 @@ def knob(
         "paths": path,
         "renamed": renamed or {},
         "when": when,
+        "witness": witness,
     }
     if isinstance(default, Mapping):
         entries = dict(default)

@@ -8,8 +8,8 @@ from typing import Any
 
 from core.recipe.recipe import KNOBS, get, read
 
-_NO_DIFFERENCE = ("name", "data.view")
-"""A name is not a setting, and the view differs whenever the data does."""
+_NO_DIFFERENCE = ("name", "then", "data.view")
+"""A name is not a setting, nor is what runs afterwards; and the view differs whenever the data does."""
 
 
 @dataclass(frozen=True, slots=True)

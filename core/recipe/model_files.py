@@ -104,6 +104,15 @@ def find(path: str, revision: str = "") -> Path:
     )
 
 
+def is_here(path: str, revision: str = "") -> bool:
+    """Whether all that is loaded of a model is on this machine: its weights, none of them missing, and a tokenizer."""
+    try:
+        folder = find(path, revision)
+        return bool(_weight_files(folder)) and has_tokenizer(folder)
+    except (BadInput, OSError):
+        return False
+
+
 def refuse_no_base(path: Path) -> None:
     """Refuses what looks like a model and cannot be trained: an adapter, or GGUF weights; a folder or a file of them.
 

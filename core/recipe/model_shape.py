@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,12 @@ from core.recipe.model_files import Tensor
 
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "NF4": 0.5, "FP4": 0.5}
 _DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64", "I8": "int8"}
+_POSITIVE = (
+    *("num_hidden_layers", "n_layer", "hidden_size", "n_embd", "num_attention_heads", "n_head", "intermediate_size"),
+    *("num_key_value_heads", "head_dim", "vocab_size", "max_position_embeddings"),
+)
+"""Sizes of config.json that are at least 1 in every model that has them."""
+
 _OF_QUANTIZED = re.compile(
     r"\.weight\.(absmax|quant_map|nested_absmax|nested_quant_map|quant_state\..+)$|\.(SCB|weight_format)$"
 )
@@ -87,6 +93,8 @@ class ModelShape:
         extra_layers: layers in the weight files that are meant to stay unused, such as those that predict ahead.
         own_code: whether it comes with Python code of its own.
         base: of quantized weights, the Hub ID of the model that they were made from; "" where it is not known.
+        odd_sizes: sizes that config.json gives and no model can have, name and number: `{"num_hidden_layers": 0}`.
+        unpacked: whether config.json says that bitsandbytes has quantized the weights, and no weight is.
     """
 
     folder: Path
@@ -124,6 +132,8 @@ class ModelShape:
     extra_layers: int
     own_code: bool
     base: str
+    odd_sizes: Mapping[str, int] = field(default_factory=dict)
+    unpacked: bool = False
 
     @property
     def embedding_rows(self) -> int:
@@ -314,6 +324,15 @@ def shape_of(
         extra_layers=_size(sizes, "num_nextn_predict_layers", "num_mtp_layers", "mtp_num_hidden_layers"),
         own_code=bool(config.get("auto_map")),
         base=base,
+        odd_sizes={name: sizes[name] for name in _POSITIVE if type(sizes.get(name)) is int and sizes[name] < 1},
+        unpacked=quantized.method_of(config) == "bitsandbytes" and bool(on_disk) and not _is_packed(on_disk),
+    )
+
+
+def _is_packed(stored: Mapping[str, Tensor]) -> bool:
+    """Whether any weight is in 4 or 8 bits, or has beside it what bitsandbytes writes."""
+    return any(
+        _OF_QUANTIZED.search(name) or tensor.dtype in ("NF4", "FP4", "I8", "U8") for name, tensor in stored.items()
     )
 
 

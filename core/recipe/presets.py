@@ -89,7 +89,6 @@ PRESETS: tuple[Preset, ...] = (
         "Start from a model that already answers in the right format.",
         {
             "task": "dpo",
-            "lora.dropout": 0.0,
             "dpo.beta": 0.1,
             "dpo.loss_type": "sigmoid",
             "training.learning_rate": 1e-5,

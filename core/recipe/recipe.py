@@ -14,21 +14,42 @@ from typing import Any, get_type_hints
 
 from core.clean import clean_line
 from core.errors import BadInput
-from core.recipe.adapters import ADAPTERS, with_section
+from core.recipe.adapters import ADAPTERS, with_adapter, with_section
+from core.recipe.conditions import filled
 from core.recipe.declare import Knob, Problem, fields_of, knob
 from core.recipe.field_names import nearest_field
+from core.recipe.sections.cpo import Cpo
 from core.recipe.sections.data import Data
 from core.recipe.sections.dpo import Dpo
 from core.recipe.sections.evaluation import Evaluation
+from core.recipe.sections.kto import KtoSettings
 from core.recipe.sections.lora import Lora
 from core.recipe.sections.model import Model
+from core.recipe.sections.orpo import Orpo
 from core.recipe.sections.reporting import Reporting
+from core.recipe.sections.reward import RewardModel
 from core.recipe.sections.samples import Samples
+from core.recipe.sections.sft import Sft
 from core.recipe.sections.training import Training
-from core.recipe.tasks import TASKS, tasks_with
+from core.recipe.tasks import TASKS, tasks_that_write, tasks_with
 from core.recipe.values import Value
 
-__all__ = ["Data", "Dpo", "Evaluation", "Lora", "Model", "Recipe", "Reporting", "Samples", "Training"]
+__all__ = [
+    "Cpo",
+    "Data",
+    "Dpo",
+    "Evaluation",
+    "KtoSettings",
+    "Lora",
+    "Model",
+    "Orpo",
+    "Recipe",
+    "Reporting",
+    "RewardModel",
+    "Samples",
+    "Sft",
+    "Training",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +75,47 @@ class Recipe:
         choices={adapter.kind: adapter.meaning for adapter in ADAPTERS},
         source="LoRA learns less and forgets less, arXiv 2405.09673",
     )
+    starts_from: str = knob(
+        "",
+        title="Starts from",
+        path=True,
+        help="Weights to begin with instead of the bare base model: a run (name, part of it, or last), a checkpoint of "
+        "one (RUN/checkpoint-40), or the folder of an adapter or a model.",
+        consequence="The run keeps its own copy of them, so the source can be deleted. Preference tasks compare with "
+        "this model, not with the bare base.",
+    )
+    starts_how: str = knob(
+        "continue",
+        title="Starts how",
+        help="What to do with the weights that the run starts from.",
+        consequence="continue leaves one adapter for the same base model. merge leaves an adapter for a new base "
+        "model, which is written into the run's folder.",
+        choices={
+            "continue": "train the same adapter, or the same weights, further",
+            "merge": "merge them into the base model first, and train a new adapter on it",
+        },
+        when=filled("starts_from") & with_adapter(),
+    )
+    then: tuple[str, ...] = knob(
+        (),
+        title="Then",
+        path=True,
+        help="Recipes to run after this one, in order. Each starts from the weights of the one before it, unless it "
+        "names its own starts_from: a run, the name of an earlier recipe of this list, or base.",
+        consequence="All of them are queued as one pipeline. One that fails holds those after it.",
+        advanced=True,
+    )
     model: Model = field(default_factory=Model)
     data: Data = field(default_factory=Data)
     lora: Lora = field(default_factory=Lora, metadata={"when": with_section("lora")})
+    sft: Sft = field(default_factory=Sft, metadata={"when": tasks_with("sft")})
     dpo: Dpo = field(default_factory=Dpo, metadata={"when": tasks_with("dpo")})
+    kto: KtoSettings = field(default_factory=KtoSettings, metadata={"when": tasks_with("kto")})
+    orpo: Orpo = field(default_factory=Orpo, metadata={"when": tasks_with("orpo")})
+    cpo: Cpo = field(default_factory=Cpo, metadata={"when": tasks_with("cpo")})
+    reward: RewardModel = field(default_factory=RewardModel, metadata={"when": tasks_with("reward")})
     training: Training = field(default_factory=Training)
-    samples: Samples = field(default_factory=Samples)
+    samples: Samples = field(default_factory=Samples, metadata={"when": tasks_that_write()})
     evaluation: Evaluation = field(default_factory=Evaluation)
     reporting: Reporting = field(default_factory=Reporting)
 

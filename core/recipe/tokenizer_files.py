@@ -25,6 +25,20 @@ _NO_DEFAULTS = frozenset(("PreTrainedTokenizerFast", "TokenizersBackend", "PreTr
 """Tokenizer classes that have no end token unless a file names one."""
 
 
+_WORD_PIECE = (
+    *("Bert", "DistilBert", "Electra", "MPNet", "MobileBert", "SqueezeBert", "Funnel", "Splinter", "ConvBert"),
+    *("LayoutLM", "Lxmert", "RoFormer", "Retribert"),
+)
+_UNIGRAM = (
+    *("Albert", "BigBird", "Barthez", "Camembert", "DebertaV2", "LayoutXLM", "MBart", "MBart50", "Pegasus", "RemBert"),
+    *("T5", "Udop", "XGLM", "XLMRoberta", "XLNet"),
+)
+_KIND_OF_CLASS = {f"{name}Tokenizer": "WordPiece" for name in _WORD_PIECE} | {
+    f"{name}Tokenizer": "Unigram" for name in _UNIGRAM
+}
+"""Tokenizer classes that only load a vocabulary of this kind; most others take any."""
+
+
 @dataclass(frozen=True, slots=True)
 class TokenizerFacts:
     """A tokenizer.
@@ -35,6 +49,7 @@ class TokenizerFacts:
         end: the end-of-sequence token; "" where there is none, None where the files do not tell.
         end_known: whether that token is in the vocabulary.
         fault: which file is wrong and how, without a period, or "".
+        mend: what to do about it, a sentence; "" for downloading it again.
     """
 
     size: int = 0
@@ -42,6 +57,7 @@ class TokenizerFacts:
     end: str | None = None
     end_known: bool = True
     fault: str = ""
+    mend: str = ""
 
 
 def read_tokenizer(folder: Path) -> TokenizerFacts:
@@ -75,6 +91,8 @@ def _read(folder: Path, stamps: tuple[tuple[int, int], ...]) -> TokenizerFacts:
             return TokenizerFacts(fault="tokenizer.json is truncated or not JSON")
         if (kind := _KIND.search(text)) and kind[1] not in _KINDS:
             return TokenizerFacts(fault=f"tokenizer.json is of an unknown kind, {clean_line(kind[1], 40)}")
+        if kind and (misfit := _misfit(folder, kind[1])):
+            return misfit
         added, vocabulary = _part(text, _ADDED), _part(text, _VOCABULARY)
         ids = {str(token["content"]): int(token["id"]) for token in added or ()} | _beside(folder)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -89,6 +107,23 @@ def _read(folder: Path, stamps: tuple[tuple[int, int], ...]) -> TokenizerFacts:
     control = {token: place for token, place in known.items() if token[:1] in "<[" and token[-1:] in ">]"}
     end = _end(folder)
     return TokenizerFacts(size, {**control, **ids}, end, not end or end in known or end in ids)
+
+
+def _misfit(folder: Path, kind: str) -> TokenizerFacts | None:
+    """What is wrong where the class that reads the vocabulary only knows another kind: transformers would crash.
+
+    Args:
+        folder: of the model.
+        kind: of `tokenizer.json`: `BPE`, `Unigram` and so on.
+    """
+    named = str(_object(folder / "tokenizer_config.json").get("tokenizer_class") or "").removesuffix("Fast")
+    wanted = _KIND_OF_CLASS.get(named, kind)
+    if wanted == kind:
+        return None
+    fault = f"tokenizer_config.json names {named}, which reads {wanted} vocabularies, but tokenizer.json is {kind}"
+    return TokenizerFacts(
+        fault=fault, mend="Set tokenizer_class in tokenizer_config.json to TokenizersBackend, or use the model's own."
+    )
 
 
 def _fault_beside(folder: Path) -> str:

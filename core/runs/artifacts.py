@@ -10,6 +10,7 @@ from typing import Any
 
 from core.errors import BadInput
 from core.jobs.files import reason
+from core.runs.origin import started
 from core.runs.saved import Weights, read_weights, refuse_damaged_weights
 from core.units import size
 
@@ -27,6 +28,8 @@ class SavedAdapter:
         alpha: the scale.
         targets: names of the modules that it changes.
         weights: of which step it is and what was measured then; None where nothing says it.
+        started: what its run was started from, in words; "" for the bare base model.
+        chats: whether a chat template is saved with it; without one it continues plain prompts.
     """
 
     folder: Path
@@ -37,6 +40,8 @@ class SavedAdapter:
     alpha: float
     targets: tuple[str, ...]
     weights: Weights | None = None
+    started: str = ""
+    chats: bool = True
 
     @property
     def size(self) -> int:
@@ -69,7 +74,19 @@ def read_adapter(run: Path) -> SavedAdapter | None:
         alpha=float(config.get("lora_alpha") or 0),
         targets=(targets,) if isinstance(targets, str) else tuple(sorted(str(name) for name in targets)),
         weights=read_weights(folder),
+        started="" if (begun := started(run)) is None else begun.words(),
+        chats=_has_template(folder),
     )
+
+
+def _has_template(folder: Path) -> bool:
+    if any(folder.glob("chat_template*")) or (folder / "additional_chat_templates").is_dir():
+        return True
+    try:
+        found = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return True  # an adapter without its tokenizer has that of its base model
+    return bool(isinstance(found, dict) and found.get("chat_template"))
 
 
 def adapter_words(adapter: SavedAdapter, run_step: int | None = None) -> str:
@@ -85,6 +102,14 @@ def adapter_words(adapter: SavedAdapter, run_step: int | None = None) -> str:
 
 def loading_code(adapter: SavedAdapter) -> str:
     """Python that loads the adapter with peft alone and generates an answer."""
+    chat = """\
+messages = [{"role": "user", "content": "How do I export my data?"}]
+prompt = tokenizer.apply_chat_template(
+    messages, add_generation_prompt=True, return_dict=True, return_tensors="pt"
+)"""
+    plain = """\
+# No chat template: a prompt is plain text, and ends exactly as the prompts in the training data.
+prompt = tokenizer("How do I export my data?\\n", return_tensors="pt")"""
     return f"""\
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -95,10 +120,7 @@ model = AutoModelForCausalLM.from_pretrained(base, dtype="auto")
 model = PeftModel.from_pretrained(model, adapter)
 tokenizer = AutoTokenizer.from_pretrained(adapter)
 
-messages = [{{"role": "user", "content": "How do I export my data?"}}]
-prompt = tokenizer.apply_chat_template(
-    messages, add_generation_prompt=True, return_dict=True, return_tensors="pt"
-)
+{chat if adapter.chats else plain}
 answer = model.generate(**prompt, max_new_tokens=200)[0]
 new = answer[prompt["input_ids"].shape[1]:]
 print(tokenizer.decode(new, skip_special_tokens=True))

@@ -19,7 +19,7 @@ from core.jobs import files
 from core.jobs.files import tree_size
 from core.recipe.devices import ranks_of
 from core.recipe.recipe import KNOBS, Recipe, from_json, get, put, to_json, why_without_effect
-from core.recipe.tasks import task_named
+from core.recipe.tasks import headline_of
 from core.recipe.values import Value, number_text
 from core.runs.checksums import checksums
 from core.units import count, short_count
@@ -42,6 +42,7 @@ BATCH_FILE = "batch_and_accumulation.json"
 FREE = frozenset(
     {
         "name",
+        "then",
         "training.batch_size",  # only together with the accumulation, see `misfits`
         "training.gradient_accumulation",
         "training.activation_checkpointing",
@@ -204,7 +205,7 @@ def read(path: Path) -> Checkpoint:
     state = _object(path, "trainer_state.json")
     try:
         recipe = from_json(facts["recipe"])
-        metric = task_named(recipe.task).headline.metric
+        metric = headline_of(recipe).metric
         logged = [line for line in state["log_history"] if metric in line]
         step, samples, per_step = int(state["global_step"]), int(facts["samples"]), int(facts["samples_per_step"])
         return Checkpoint(
@@ -298,7 +299,7 @@ def where_it_stands(checkpoint: Checkpoint) -> str:
     """Step, headline metric, learning rate and data position of a checkpoint, in a line."""
     words = [f"step {count(checkpoint.step)} of {count(checkpoint.of)}"]
     if checkpoint.value is not None:
-        words.append(f"{task_named(checkpoint.recipe.task).headline.title} {checkpoint.value:.4f}")
+        words.append(f"{headline_of(checkpoint.recipe).title} {checkpoint.value:.4f}")
     if checkpoint.learning_rate is not None:
         words.append(f"learning rate {number_text(float(f'{checkpoint.learning_rate:.4g}'))}")
     words.append(f"epoch {checkpoint.epoch:.2f}, sample {count(checkpoint.position)} of {count(checkpoint.samples)}")

@@ -5,14 +5,16 @@ Nothing that a file says of commands counts. Standard library only: the queue's 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from core.errors import BadInput
 from core.gpu.nvml import read_gpus
 from core.gpu.readings import GpuSample
 from core.gpu.selection import VARIABLE
 from core.jobs.folder import JobFolder
-from core.jobs.launch import worker_command
+from core.jobs.launch import clean_environment, worker_command, worker_python
 from core.recipe.devices import devices_of, run_devices
 from core.recipe.recipe import Recipe, from_json
 
@@ -44,6 +46,16 @@ def environment_of(recipe: Recipe, gpus: Sequence[GpuSample]) -> dict[str, str]:
     """
     visible = run_devices(recipe, gpus).visible
     return {} if visible is None else {VARIABLE: visible}
+
+
+def script_command(recipe: Path, rows: Path) -> tuple[list[str], dict[str, str]]:
+    """The command that prints the plain TRL script of a recipe, and its environment.
+
+    Args:
+        recipe: a file with it as JSON.
+        rows: the folder of its curated view.
+    """
+    return [worker_python(), "-m", "core.training.script", os.fspath(recipe), os.fspath(rows)], clean_environment({})
 
 
 def own_recipe(folder: JobFolder) -> Recipe:

@@ -41,6 +41,7 @@ class Weights:
         eval_step: the step at which it was measured.
         eval_first: the base model's.
         task: the name of the task.
+        judged_by: the name on the eval set of the headline metric, where that is not the task's usual one.
     """
 
     step: int
@@ -51,11 +52,12 @@ class Weights:
     eval_step: int | None = None
     eval_first: float | None = None
     task: str = SFT.name
+    judged_by: str = ""
 
     @property
     def headline(self) -> Headline:
         """The metric that its values are of."""
-        return task_named(self.task).headline
+        return task_named(self.task).headline_by(self.judged_by)
 
     def metrics(self) -> dict[str, Any]:
         """What was measured, by the names of the metrics: `loss`, `eval_loss`, `eval_step`, `eval_loss_first`."""
@@ -70,7 +72,8 @@ class Weights:
     def to_json(self) -> dict[str, Any]:
         """As JSON, for `from_json`."""
         place = {"task": self.task, "step": self.step, "saved_at_step": self.saved_at_step, "of": self.of}
-        return {**place, **self.metrics()}
+        judged = {"judged_by": self.judged_by} if self.judged_by else {}
+        return {**place, **judged, **self.metrics()}
 
     def words(self, run_step: int | None = None) -> str:
         """Step and headline metric: `step 624 of 1,500, eval loss 1.234 at step 600; the run continued to step 843`.
@@ -90,7 +93,12 @@ class Weights:
 
 
 def weights_at(
-    history: Iterable[Mapping[str, Any]], step: int, saved_at_step: int, of: int, task: str = SFT.name
+    history: Iterable[Mapping[str, Any]],
+    step: int,
+    saved_at_step: int,
+    of: int,
+    task: str = SFT.name,
+    headline: Headline | None = None,
 ) -> Weights:
     """What a trainer's log says of the weights of a step.
 
@@ -100,8 +108,10 @@ def weights_at(
         saved_at_step: likewise.
         of: likewise.
         task: likewise.
+        headline: the metric that says how the run goes; None for the task's usual one.
     """
-    headline = task_named(task).headline
+    usual = task_named(task).headline
+    headline = headline or usual
     past = [line for line in history if line.get("step", 0) <= step]
     trained = [line[headline.metric] for line in past if headline.metric in line]
     evaluated = [line for line in past if headline.eval_metric in line]
@@ -116,6 +126,7 @@ def weights_at(
         eval_step=after[-1]["step"] if after else None,
         eval_first=before[0] if before else None,
         task=task,
+        judged_by="" if headline == usual else headline.eval_metric,
     )
 
 
@@ -166,7 +177,8 @@ def from_json(said: Mapping[str, Any]) -> Weights | None:
     if step is None or saved_at_step is None:
         return None
     task = task_named(said.get("task"))
-    headline = task.headline
+    judged_by = said.get("judged_by")
+    headline = task.headline_by(judged_by)
     return Weights(
         step=step,
         saved_at_step=saved_at_step,
@@ -176,6 +188,7 @@ def from_json(said: Mapping[str, Any]) -> Weights | None:
         eval_step=_whole(said.get("eval_step")),
         eval_first=_number(said.get(f"{headline.eval_metric}_first")),
         task=task.name,
+        judged_by=judged_by if isinstance(judged_by, str) else "",
     )
 
 

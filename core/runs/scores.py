@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.clean import clean_line
 from core.errors import BadInput
 
 _LONG = 1_500
@@ -55,9 +56,12 @@ class Comparison:
         base_loss: mean cross-entropy a trained token, in nats.
         tuned_loss: the same for the tuned model.
         eval_samples: samples that the losses were measured on.
-        reward_accuracy: of preference pairs, the share in which the tuned model prefers the chosen answer more than the
-            base does; else None.
-        reward_margin: by how much on average, in DPO's rewards.
+        reward_accuracy: of pairs or rated answers, the share in which the tuned model prefers the better answer, as the
+            task of the run measures it; else None.
+        reward_margin: by how much on average, in the task's rewards.
+        base_accuracy: the same share of the base model, where the task measures one of it.
+        writes: whether the model writes text at all; a reward model does not.
+        measured: all of that in words, "" where nothing says it.
         answers: answers side by side, as many as the recipe asked for.
         step: the training step of the tuned model; None where nothing says it.
     """
@@ -69,12 +73,17 @@ class Comparison:
     reward_accuracy: float | None = None
     reward_margin: float | None = None
     step: int | None = None
+    base_accuracy: float | None = None
+    writes: bool = True
+    measured: str = ""
 
     @property
     def reward_words(self) -> str:
-        """What was measured on preference pairs, or ""."""
+        """What was measured on preference pairs or rated answers, or ""."""
         if self.reward_accuracy is None or self.reward_margin is None:
             return ""
+        if self.measured:
+            return self.measured
         return (
             f"chosen answer preferred in {self.reward_accuracy:.0%} of {self.eval_samples:,} held-out pairs "
             f"(reward margin {self.reward_margin:.3f})"
@@ -122,6 +131,9 @@ def read_comparison(run: Path) -> Comparison | None:
         step=summary["adapter_step"] if isinstance(summary.get("adapter_step"), int) else None,
         reward_accuracy=_number(summary.get("reward_accuracy")),
         reward_margin=_number(summary.get("reward_margin")),
+        base_accuracy=_number(summary.get("base_accuracy")),
+        writes=summary.get("writes") is not False,
+        measured=clean_line(str(summary.get("measured") or ""), 400),
     )
 
 

@@ -31,6 +31,7 @@ from core.runs.at_end import at_end_of
 from core.runs.commands import KIND, environment_of, stages_of
 from core.runs.consent import check_start
 from core.runs.curate import curate
+from core.runs.origin import keep_origin, origin_of, written
 from core.runs.placement import placement_of
 from core.runs.precision import PrecisionChoice, choose_precision, precision_elsewhere, with_precision
 from core.runs.preflight import preflight, stops
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from core.dataset.audit.decisions import Ledger
 
 
-_OF_THIS_MACHINE = ("device", "precision")
+_OF_THIS_MACHINE = ("device", "precision", "hub")
 """Checks that say nothing about another machine."""
 
 
@@ -169,6 +170,9 @@ def prepare_run(
         view = view_of(resolved)
     rows = refuse_rows(view, resolved)
     resolved = put(resolved, "data.view", view.fingerprint)
+    origin = origin_of(resolved, workspace)
+    if origin is not None:
+        resolved = put(resolved, "starts_from", written(origin, workspace))
     payload = {
         "recipe": to_json(resolved),
         "samples": {"train": view.train_count, "eval": view.eval_count, "dropped": dict(view.dropped)},
@@ -177,6 +181,8 @@ def prepare_run(
     folder = JobFolder.create(runs_dir(workspace), resolved.name, KIND, payload=payload)
     try:
         link_view(view, folder.path)
+        if origin is not None and origin.there:
+            keep_origin(origin, folder.path, resolved)
         _stamp_audit(resolved, workspace, view, folder)
         save(resolved, folder.recipe, portable=False)
     except (OSError, TunedeckError) as error:

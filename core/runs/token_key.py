@@ -61,7 +61,7 @@ def recipe_key(recipe: Recipe, base: Path) -> str:
     whole = to_json(absolute(recipe, base))
     model, data = whole["model"], whole["data"]
     chosen = model["chat_template"]
-    template = chosen if not chosen or chosen in templates.names() else stamp(chosen)
+    template = chosen if chosen in ("", templates.NO_TEMPLATE, *templates.names()) else stamp(chosen)
     parts = [
         *(_VERSION, whole["task"], model["path"], model["revision"], _tokenizer(model["path"], model["revision"])),
         *(template, data["max_length"], data["loss_on"], data["packing"]),

@@ -9,7 +9,7 @@ from transformers import EarlyStoppingCallback, TrainerControl, TrainerState, Tr
 from core.engine.worker import Worker
 from core.errors import BadInput
 from core.recipe.recipe import Recipe
-from core.recipe.tasks import task_named
+from core.recipe.tasks import headline_of
 from core.runs.checkpoint import Checkpoint, read, refuse_damaged
 from core.training.durable import DurableTrainer
 
@@ -27,7 +27,7 @@ class EarlyStopping(EarlyStoppingCallback):
         training = recipe.training
         super().__init__(training.early_stopping, training.early_stopping_threshold)
         self._worker = worker
-        self._headline = task_named(recipe.task).headline
+        self._headline = headline_of(recipe)
         self.early_stopping_patience_counter = 0 if resumed is None else resumed.without_gain
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:

@@ -1,4 +1,9 @@
-"""From recipe, model, tokenizer and encoded rows to a trainer: the one place where these meet."""
+"""From recipe, model, tokenizer and encoded rows to a trainer: the one place where these meet.
+
+An adapter that is trained further comes as a model of peft's with its weights in it. TRL's trainers that compare with
+a reference then keep a frozen copy of that adapter (`ref`) for it, so that the reference is the model that the run
+started from, not the bare base.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +18,11 @@ from core.engine.worker import Worker
 from core.recipe.recipe import Recipe, put
 from core.recipe.trackers import point_to_run
 from core.runs.checkpoint import Checkpoint
+from core.runs.origin import started
 from core.training.configuration import adapter_config, trainer_config
 from core.training.durable import DurableTrainer
 from core.training.finite import Guard
+from core.training.starting import continued, with_own_base
 from core.training.targets import freeze_outside
 from core.training.tasks import training_of
 from core.training.trackers import guard_trackers, usable_trackers
@@ -56,20 +63,22 @@ def build(
     adapter = adapter_config(recipe, model)
     if adapter is None:
         freeze_outside(model)
-    task = training_of(recipe)
+    task, run = training_of(recipe), worker.folder.path
+    begun = continued(model, run, adapter)
     trainer = task.trainer(
         worker=worker,
         guard=Guard(recipe, on.mixed),
         recipe=recipe,
-        model=model,
+        model=model if begun is None else begun,
         args=config,
         train_dataset=train_rows,
         eval_dataset=eval_rows if config.eval_strategy != "no" else None,
         processing_class=tokenizer,
-        peft_config=adapter,
+        peft_config=adapter if begun is None else None,
         callbacks=list(callbacks),
-        **task.models(recipe, on, adapter),
+        **task.models(with_own_base(recipe, run), on, adapter),
     )
+    trainer.begun = started(run)
     trainer.remove_callback(PrinterCallback)
     guard_trackers(trainer, trackers, worker)
     if on.mixed == "fp16":

@@ -9,10 +9,10 @@ import peft
 
 from core.engine.load import Hardware
 from core.errors import BadInput
-from core.recipe.adapters import adapter_of
+from core.recipe.adapters import PeftConfig, adapter_of
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe
-from core.recipe.tasks import TASKS
+from core.recipe.tasks import TASKS, headline_of
 from core.runs.checkpoint import Checkpoint
 from core.training.sharded import fsdp_settings
 from core.training.targets import peft_targets
@@ -22,7 +22,15 @@ from core.training.tasks import training_of
 def trainer_config(
     recipe: Recipe, on: Hardware, checkpoints: Path, *, evaluates: bool, resumed: Checkpoint | None = None
 ) -> Any:
-    """TRL's configuration for a recipe, of the kind that its task's trainer takes.
+    """TRL's configuration for a recipe, of the kind that its task's trainer takes; the arguments of the next."""
+    arguments = trainer_arguments(recipe, on, checkpoints, evaluates=evaluates, resumed=resumed)
+    return training_of(recipe).config(**arguments)
+
+
+def trainer_arguments(
+    recipe: Recipe, on: Hardware, checkpoints: Path, *, evaluates: bool, resumed: Checkpoint | None = None
+) -> dict[str, Any]:
+    """What that configuration is called with: plain values, which `core.training.script` prints as well.
 
     Args:
         recipe: the recipe.
@@ -31,54 +39,54 @@ def trainer_config(
         evaluates: whether there are held-out samples.
         resumed: what the run resumes from; the base model's loss is known then.
     """
-    training, headline = recipe.training, TASKS[recipe.task].headline
+    training, headline = recipe.training, headline_of(recipe)
     evaluates = evaluates and training.eval_every > 0
     sharded = is_sharded(recipe)
     seeks_best = evaluates and (training.keep_best or training.early_stopping > 0)
     task = training_of(recipe)
-    return task.config(
-        output_dir=str(checkpoints),
-        use_cpu=on.device.type == "cpu",
-        bf16=on.mixed == "bf16",
-        fp16=on.mixed == "fp16",
-        learning_rate=training.learning_rate,
-        num_train_epochs=training.epochs,
-        max_steps=training.max_steps or -1,
-        per_device_train_batch_size=training.batch_size,
-        per_device_eval_batch_size=training.eval_batch_size,
-        gradient_accumulation_steps=training.gradient_accumulation,
-        lr_scheduler_type=training.scheduler,
-        warmup_steps=_steps(training.warmup),
-        weight_decay=training.weight_decay,
-        max_grad_norm=training.max_grad_norm,
-        optim=training.optimizer,
-        activation_checkpointing=training.activation_checkpointing and not sharded,
-        fsdp=sharded or None,
-        fsdp_config=fsdp_settings(recipe) if sharded else None,
-        train_sampling_strategy="group_by_length" if training.group_by_length else "random",
-        neftune_noise_alpha=training.neftune_alpha or None,
-        seed=training.seed,
-        logging_steps=training.log_every,
+    shared: dict[str, Any] = {
+        "output_dir": str(checkpoints),
+        "use_cpu": on.device.type == "cpu",
+        "bf16": on.mixed == "bf16",
+        "fp16": on.mixed == "fp16",
+        "learning_rate": training.learning_rate,
+        "num_train_epochs": training.epochs,
+        "max_steps": training.max_steps or -1,
+        "per_device_train_batch_size": training.batch_size,
+        "per_device_eval_batch_size": training.eval_batch_size,
+        "gradient_accumulation_steps": training.gradient_accumulation,
+        "lr_scheduler_type": training.scheduler,
+        "warmup_steps": _steps(training.warmup),
+        "weight_decay": training.weight_decay,
+        "max_grad_norm": training.max_grad_norm,
+        "optim": training.optimizer,
+        "activation_checkpointing": training.activation_checkpointing and not sharded,
+        "fsdp": sharded or None,
+        "fsdp_config": fsdp_settings(recipe) if sharded else None,
+        "train_sampling_strategy": "group_by_length" if training.group_by_length else "random",
+        "neftune_noise_alpha": training.neftune_alpha or None,
+        "seed": training.seed,
+        "logging_steps": training.log_every,
         # Else a nan would be replaced by an average before anybody could see it.
-        logging_nan_inf_filter=False,
-        eval_strategy="steps" if evaluates else "no",
-        eval_steps=_steps(training.eval_every) if evaluates else None,
-        eval_on_start=evaluates and (resumed is None or resumed.evaluation_due),
+        "logging_nan_inf_filter": False,
+        "eval_strategy": "steps" if evaluates else "no",
+        "eval_steps": _steps(training.eval_every) if evaluates else None,
+        "eval_on_start": evaluates and (resumed is None or resumed.evaluation_due),
         # Not load_best_model_at_end: that wants an evaluation at each checkpoint. See `core.training.best`.
-        metric_for_best_model=headline.eval_metric if seeks_best else None,
-        greater_is_better=headline.better == "higher" if seeks_best else None,
-        save_strategy="steps" if training.save_every > 0 else "no",
-        save_steps=_steps(training.save_every) if training.save_every > 0 else 500,
-        max_length=recipe.data.max_length,
-        dataloader_pin_memory=on.device.type == "cuda",
-        ddp_find_unused_parameters=False,
-        report_to=list(recipe.reporting.report_to) or "none",
-        run_name=checkpoints.parent.name,
-        project=recipe.reporting.project,
-        trackio_static_space_id=False,  # nothing goes to the hub by itself
-        disable_tqdm=True,
-        **task.settings(recipe),
-    )
+        "metric_for_best_model": headline.eval_metric if seeks_best else None,
+        "greater_is_better": headline.better == "higher" if seeks_best else None,
+        "save_strategy": "steps" if training.save_every > 0 else "no",
+        "save_steps": _steps(training.save_every) if training.save_every > 0 else 500,
+        "max_length": recipe.data.max_length,
+        "dataloader_pin_memory": on.device.type == "cuda",
+        "ddp_find_unused_parameters": False,
+        "report_to": list(recipe.reporting.report_to) or "none",
+        "run_name": checkpoints.parent.name,
+        "project": recipe.reporting.project,
+        "trackio_static_space_id": False,  # nothing goes to the hub by itself
+        "disable_tqdm": True,
+    }
+    return {**shared, **task.settings(recipe)}
 
 
 def _steps(value: float) -> int | float:
@@ -92,13 +100,26 @@ def adapter_config(recipe: Recipe, model: Any) -> peft.PeftConfig | None:
     Raises:
         BadInput: a target names no layer of the language model, or one that cannot have an adapter.
     """
+    found = adapter_arguments(recipe, model)
+    return None if found is None else getattr(peft, found.name)(**found.arguments)
+
+
+def adapter_arguments(recipe: Recipe, model: Any) -> PeftConfig | None:
+    """What that configuration is called with, its targets as this model names them.
+
+    Raises:
+        BadInput: as `adapter_config`.
+    """
     plain = adapter_of(recipe).peft_config(recipe)
     if plain is None:
         return None
     chosen = peft_targets(plain.arguments, model)
-    if saved := plain.arguments.get("modules_to_save"):
+    head = TASKS[recipe.task].head
+    if head:
+        chosen["task_type"] = "SEQ_CLS"
+    if saved := [*(plain.arguments.get("modules_to_save") or ()), *([head] if head else ())]:
         chosen["modules_to_save"] = _whole_modules(saved, model)
-    return getattr(peft, plain.name)(**{**plain.arguments, **chosen})
+    return PeftConfig(plain.name, {**plain.arguments, **chosen})
 
 
 def _whole_modules(names: list[str], model: Any) -> list[str]:

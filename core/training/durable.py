@@ -22,8 +22,9 @@ from core.errors import BadInput
 from core.jobs import folder as folders
 from core.jobs.files import tree_size
 from core.recipe.recipe import Recipe, to_json
-from core.recipe.tasks import EVAL_LOSS, LOSS, TASKS
+from core.recipe.tasks import EVAL_LOSS, LOSS, headline_of
 from core.runs.checkpoint import Checkpoint, read, refuse_damaged, seal
+from core.runs.origin import Started
 from core.training.finite import Guard, NotFinite
 from core.training.in_step import InStep
 from core.training.loading import named
@@ -46,6 +47,7 @@ class DurableTrainer(Trainer):
         between_steps: called after each step, with what writes a checkpoint.
         on_not_finite: called with a value that is not finite and its key in the metrics, before the run ends.
         short_in_evaluation: whether memory was short in an evaluation.
+        begun: what the run was started from, where that is not the bare base model.
     """
 
     def __init__(self, *, worker: Worker, guard: Guard, recipe: Recipe, **arguments: Any) -> None:
@@ -62,6 +64,7 @@ class DurableTrainer(Trainer):
         self._ranks = RankSaving(worker, recipe)
         self.in_step = InStep(self)
         self.short_in_evaluation = False
+        self.begun: Started | None = None
         self.on_not_finite: Callable[[str, float], None] = lambda key, value: None
         self.before_steps: Callable[[], None] = lambda: None
         self.between_steps: Callable[[Callable[[], None]], None] = lambda save: None
@@ -146,7 +149,9 @@ class DurableTrainer(Trainer):
     def compute_loss(self, model: Any, inputs: Any, *arguments: Any, **names: Any) -> Any:
         """TRL's loss; ends the run before the backward pass if it is not finite."""
         loss = super().compute_loss(model, inputs, *arguments, **names)
-        value = float(loss.detach())  # TRL has waited for this forward pass already, for its entropy
+        value = float(
+            (loss[0] if isinstance(loss, tuple) else loss).detach()
+        )  # TRL has waited for this forward pass already, for its entropy
         if not math.isfinite(value):
             training = self.model.training
             self.on_not_finite(LOSS if training else EVAL_LOSS, value)
@@ -185,7 +190,7 @@ class DurableTrainer(Trainer):
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         """Whether an evaluation was the best so far; if the best is to be kept, it becomes a checkpoint."""
-        measured = TASKS[self._recipe.task].headline.eval_metric in metrics
+        measured = headline_of(self._recipe).eval_metric in metrics
         if not measured or not super()._determine_best_metric(metrics, trial):
             return False
         self.state.best_global_step = self.state.global_step

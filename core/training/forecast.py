@@ -16,22 +16,23 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from core.engine.load import Hardware, load_tokenizer
+from core.engine.load import Hardware, load_base, load_tokenizer
 from core.engine.unloaded import without_weights
 from core.engine.worker import Worker
 from core.jobs.folder import JobFolder
 from core.recipe.adapters import adapter_of
 from core.recipe.precision import DeviceType, precision_of
 from core.recipe.recipe import Recipe, put, to_json
+from core.recipe.tasks import TASKS
+from core.recipe.tasks.task import ColumnKind
 from core.training.build import build, widen
 from core.training.stand_ins import FakeStep, as_on, pack_linear, replaced
-from core.training.tasks import training_of
 
 _STEPS = 2
 """Optimizer steps: the second has the optimizer's states from its beginning."""
@@ -91,8 +92,6 @@ def measure_step(
         stack.enter_context(without_weights(lambda model: _packed(model, recipe, on)))
         stack.enter_context(fake)
         stack.enter_context(step)
-        from core.engine.load import load_base
-
         model = load_base(small.model, on)
         trainer = build(worker, small, on, model, tokenizer, (rows, None))
         if held.mixed == "fp16":
@@ -110,6 +109,7 @@ def measure_step(
 def two_steps(recipe: Recipe) -> Recipe:
     """The recipe of two steps with nothing around them; more than two batches a step take no more memory than two."""
     changes: dict[str, Any] = {
+        "starts_from": "",
         "training.max_steps": _STEPS,
         "training.epochs": 1.0,
         "training.gradient_accumulation": min(2, recipe.training.gradient_accumulation),
@@ -131,8 +131,8 @@ def rows_of(recipe: Recipe, lengths: Sequence[tuple[int, int]]) -> Any:
     """As many rows as two steps take, each batch the longest that there can be."""
     from datasets import Dataset
 
-    training, most, row = recipe.training, recipe.data.max_length, training_of(recipe).row
-    assert row is not None
+    training, most = recipe.training, recipe.data.max_length
+    row = partial(_row, TASKS[recipe.task].columns)
     batches = _STEPS * training.gradient_accumulation
     if recipe.data.packing != "none":  # two documents in each sequence, so that there is a border between documents
         return Dataset.from_list([row(most // 2, most // 2)] * (2 * training.batch_size * batches))
@@ -141,6 +141,24 @@ def rows_of(recipe: Recipe, lengths: Sequence[tuple[int, int]]) -> Any:
         shorter = max(2, most - len(batch))
         batch.append((shorter, shorter))
     return Dataset.from_list([row(tokens, trained) for tokens, trained in batch] * batches)
+
+
+def _row(columns: Mapping[str, ColumnKind], tokens: int, trained: int) -> dict[str, Any]:
+    """A row of a trainer's dataset whose longest sequence has so many tokens, of which so many are trained."""
+    trained = max(1, min(trained, tokens - 1))
+    apart = "prompt_ids" in columns
+    plain: dict[str, Any] = {"flag": True, "number": 0.0, "text": "", "json": "null"}
+    row: dict[str, Any] = {}
+    for name, kind in columns.items():
+        if kind != "tokens":
+            row[name] = plain[kind]
+        elif name.endswith("labels"):
+            row[name] = [-100] * (tokens - trained) + [1] * trained
+        elif apart:
+            row[name] = [1] * (tokens - trained if name == "prompt_ids" else trained)
+        else:
+            row[name] = [1] * tokens
+    return row
 
 
 def _packed(model: Any, recipe: Recipe, on: Hardware) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from core.dataset.sample import Sample
 from core.errors import BadInput
 from core.recipe.recipe import Recipe, from_json
+from core.recipe.tasks import TASKS
 
 if TYPE_CHECKING:
     from core.engine.pieces import SamplePart
@@ -36,7 +37,8 @@ class Preview:
             question: `recipe` (its task, model and data sections count) and `sample` in the normal form.
 
         Returns:
-            `parts`, each with `name` (`prompt`, `chosen`, `rejected`, `chunk 2 of 5`, or "" for a whole sample),
+            `parts`, each with `name` (`prompt`, `chosen`, `rejected`, `chunk 2 of 5`, or "" for a whole sample), for an
+            answer `heading`: what training does to it,
             `pieces`: text and trained flag of each, and where the cut takes something, `kept` tokens, `lost`,
             `lost_trained` and `lost_text`; of all sequences together `tokens` after the cut, `total` before it,
             `trained`, `lost` and `lost_trained`; `can_chunk`: whether `data.chunk_text` would keep what is lost;
@@ -61,7 +63,7 @@ class Preview:
         settings = EncodingSettings.of(recipe, template)
         encoded = encode(sample, tokenizer, settings, with_text=True)
         return {
-            "parts": [_part_json(part) for part in parts_of(encoded, tokenizer, settings)],
+            "parts": [_part_json(part, recipe.task) for part in parts_of(encoded, tokenizer, settings)],
             "tokens": encoded.tokens,
             "total": encoded.tokens + encoded.lost_tokens,
             "trained": encoded.trained_tokens,
@@ -89,10 +91,12 @@ class Preview:
         return self._loaded[key]
 
 
-def _part_json(part: SamplePart) -> dict[str, Any]:
+def _part_json(part: SamplePart, task: str) -> dict[str, Any]:
     from core.engine.pieces import lost_text
 
     found: dict[str, Any] = {"name": part.name, "pieces": [[piece.text, piece.trained] for piece in part.pieces]}
+    if effect := TASKS[task].answers.get(part.name):
+        found["heading"] = f"{part.name}: {effect}"
     if part.sequence is not None and part.sequence.lost_tokens:
         found |= {
             "kept": len(part.sequence.input_ids),
@@ -117,6 +121,7 @@ def main(argv: Sequence[str] = ()) -> int:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     with contextlib.redirect_stdout(sys.stderr):  # stdout belongs to the answers
         import torch
         import transformers

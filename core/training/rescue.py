@@ -14,6 +14,7 @@ from core.jobs.status import STOPPED
 from core.recipe.adapters import adapter_of
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe
+from core.recipe.tasks import headline_of
 from core.runs.saved import weights_at
 from core.training.finite import Guard
 from core.training.saving import saved_bytes, weights_writer
@@ -58,8 +59,8 @@ def _save(worker: Worker, recipe: Recipe, trainer: Any, tokenizer: Any, lost: Lo
     model = trainer.accelerator.unwrap_model(trainer.model)
     own = worker.folder
     note = f"Saved here because its run lost its folder, `{own.path}`"
-    saved = weights_at(trainer.state.log_history, step, step, of, recipe.task)
-    write = weights_writer(model, tokenizer, recipe, saved, note=note)
+    saved = weights_at(trainer.state.log_history, step, step, of, recipe.task, headline_of(recipe))
+    write = weights_writer(model, tokenizer, recipe, saved, begun=trainer.begun, note=note)
     for folder in new_folders(own.path, worker.job, saved_bytes(model)):
         target = folder.path / adapter_of(recipe).folder
         try:

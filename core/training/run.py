@@ -8,6 +8,8 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import units
@@ -26,6 +28,7 @@ from core.jobs.files import JobGone, Unreachable
 from core.recipe.adapters import adapter_of
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, put
+from core.recipe.tasks import TASKS, headline_of
 from core.runs.checkpoint import (
     EVERY,
     FROM_THE_START,
@@ -36,6 +39,7 @@ from core.runs.checkpoint import (
     settled,
     where_it_stands,
 )
+from core.runs.origin import base_of
 from core.training.memory_retry import Shortage, no_room, shrink
 from core.training.rank_report import report_ranks
 from core.training.unfit import refuse_unfit
@@ -68,7 +72,8 @@ def train(worker: Worker, recipe: Recipe) -> None:
         TunedeckError: why it failed, as a sentence.
     """
     began = time.monotonic()
-    check_model_download(recipe.model.path, recipe.model.revision)
+    others = TASKS[recipe.task].memory(recipe).beside
+    download = check_model_download(recipe.model.path, recipe.model.revision, others)
     worker.phase("loading", "Loading libraries.")
     prepare(recipe)
 
@@ -77,6 +82,7 @@ def train(worker: Worker, recipe: Recipe) -> None:
     from core.engine.load import check_model, hardware, load_tokenizer
     from core.engine.ranks import join
     from core.engine.template import use_template
+    from core.training.starting import take_origin
 
     check_model(recipe.model.path)
     refuse_unfit(recipe)
@@ -87,8 +93,11 @@ def train(worker: Worker, recipe: Recipe) -> None:
     on = hardware(recipe.model, recipe.training.devices, all_weights=adapter_of(recipe).whole)
     if refused := adapter_of(recipe).over_quantized(recipe, recipe.model.quantization):
         raise BadInput(refused.sentence, where=refused.path)
+    if download:
+        worker.phase("loading", f"{download} from the Hub.")
     tokenizer = load_tokenizer(recipe.model)
     template = use_template(tokenizer, recipe.model.chat_template)
+    take_origin(worker, recipe, on, tokenizer, resumed=checkpoint is not None)
     rows = _encoded(worker, recipe, tokenizer, template, started=checkpoint is not None)
     while shortage := _train(worker, recipe, on, (tokenizer, template), rows, checkpoint, began):
         gc.collect()  # model and optimizer are in circles that hold on to the device's memory
@@ -157,6 +166,8 @@ def _train(
     began: float,
 ) -> Shortage | None:
     """Trains to the end, or until the memory is short."""
+    from transformers import set_seed
+
     from core.engine.load import load_base
     from core.engine.loss_check import check_loss, check_vocabulary
     from core.engine.quantized import in_four_bits, is_quantized
@@ -171,7 +182,10 @@ def _train(
         worker.progress(0, 0, f"{words}: {done:,} of {of:,} weights, {100 * done // max(of, 1)}%.")
 
     try:
-        model = load_base(recipe.model, on, sharded=is_sharded(recipe), on_progress=loaded)
+        own, head = base_of(worker.folder.path), TASKS[recipe.task].head
+        if head:
+            set_seed(recipe.training.seed)  # it is made of random numbers
+        model = load_base(recipe.model, on, path=own, head=head, sharded=is_sharded(recipe), on_progress=loaded)
     except Exception as error:
         if not (short := short_of(error)):
             raise
@@ -182,7 +196,8 @@ def _train(
     worker.stop_if_asked("Stopped on request before the first step. There was nothing to save.")
     tokenizer, template = text
     check_vocabulary(model, tokenizer)
-    if not is_sharded(recipe) and not in_four_bits(model):  # these are packed for evaluation at the first chance
+    # A model that scores has another loss; 4-bit layers are packed for evaluation at the first chance.
+    if not head and not is_sharded(recipe) and not in_four_bits(model):
         check_loss(model, tokenizer, mixed=on.mixed)
     try:
         trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, rows, checkpoint)
@@ -237,7 +252,7 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
     data = worker.folder.data
     caches = caches_of(worker.folder.path)
     settings = EncodingSettings.of(recipe, template, drop_flags=flags_of_view(data))
-    which = f" (chat template: {template.origin})" if template.text else ""
+    which = f" (chat template: {template.origin})" if template.text or template.plain else ""
     worker.phase("encoding", f"Tokenizing the samples{which}.")
     samples = worker.job["payload"].get("samples") or {}
     of = int(samples.get("train") or 0) + int(samples.get("eval") or 0)
@@ -291,6 +306,8 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
             "alert",
             "The chat template does not train the end of an answer, so the model may not learn to stop.",
         )
+    if template.plain and (moved := _moved_boundaries(data / "train.jsonl", tokenizer, recipe)):
+        worker.event("alert", moved)
     if not template.prompt_kept:
         worker.event(
             "alert",
@@ -308,6 +325,38 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
         eval_samples=0 if eval_rows is None else len(eval_rows),
     )
     return train_rows, eval_rows
+
+
+_BOUNDARIES = 500
+"""Samples of which is looked at how prompt and completion meet."""
+
+
+def _moved_boundaries(view: Path, tokenizer: Any, recipe: Recipe) -> str:
+    """What to say where the tokens at the end of plain prompts are others once the completion follows, or ""."""
+    from core.dataset.plain import why_no_plain_pair
+    from core.dataset.without import without
+    from core.engine.plain import moved_boundary
+    from core.engine.samples import read_view
+    from core.engine.talks import supervised_turns
+
+    looked = moved = 0
+    for row in islice(read_view(view), _BOUNDARIES):
+        if row.sample.kind == "text":
+            continue
+        try:
+            turns = supervised_turns(without(row.sample, recipe.data.train_without))
+        except BadInput:
+            continue
+        if not why_no_plain_pair(turns, row.sample.tools):
+            looked += 1
+            moved += moved_boundary(turns, tokenizer)
+    if not moved:
+        return ""
+    among = f"the first {looked:,} samples" if looked == _BOUNDARIES else f"{looked:,} samples"
+    return (
+        f"In {moved:,} of {among} a token spans the end of the prompt and the start of the completion, so the model "
+        "sees other tokens in use than in training. Start completions with a space, or end prompts with a newline."
+    )
 
 
 def _why_nothing(recipe: Recipe, cut_away: int, refused: list[tuple[int, str]]) -> str:
@@ -329,12 +378,14 @@ def _trainer(
 ) -> tuple[DurableTrainer, Reporter]:
     from core.training.best import EarlyStopping
     from core.training.build import build
+    from core.training.effects import check_effects
     from core.training.movement import WeightMovement
     from core.training.report import Reporter
 
     reporter = Reporter(worker, resumed=checkpoint)
     callbacks = [reporter, EarlyStopping(worker, recipe, checkpoint)]
     trainer = build(worker, recipe, on, model, tokenizer, rows, resumed=checkpoint, callbacks=callbacks)
+    check_effects(trainer, recipe)
 
     def not_finite(key: str, value: float) -> None:
         state = trainer.state
@@ -397,14 +448,15 @@ def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: An
         worker.reach("the best checkpoint could not be read", patience=folders.GONE_AFTER)
     best = load_best(worker, trainer) if recipe.training.keep_best else None
     step = state.global_step if best is None else best
-    saved = weights_at(state.log_history, step, state.global_step, state.max_steps, recipe.task)
+    saved = weights_at(state.log_history, step, state.global_step, state.max_steps, recipe.task, headline_of(recipe))
     Guard(recipe, "no").weights(trainer.model, state.global_step)
     target = worker.folder.path / adapter_of(recipe).folder
     # Under FSDP every rank has a part: they put the weights together, and rank 0 writes them.
     weights = whole_weights(trainer.model, trained_only=not adapter_of(recipe).whole) if is_sharded(recipe) else None
     if trainer.args.should_save:
         model = trainer.accelerator.unwrap_model(trainer.model)
-        save_model(worker, model, tokenizer, target, recipe, saved, weights=weights, patience=folders.GONE_AFTER)
+        begun, patience = trainer.begun, folders.GONE_AFTER
+        save_model(worker, model, tokenizer, target, recipe, saved, begun=begun, weights=weights, patience=patience)
     facts = {
         "steps": state.global_step,
         "seconds": round(worker.folder.read_status().earlier + time.monotonic() - began, 1),  # of all its starts

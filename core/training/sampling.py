@@ -147,7 +147,7 @@ class Sampling:
     def _read_prompts(self) -> list[Prompt]:
         samples, length = self._recipe.samples, self._recipe.data.max_length
         found: list[Prompt] = []
-        for text in samples.prompts if self._template.text else ():
+        for text in samples.prompts if self._template.text or self._template.plain else ():
             turn = Message("user", text)
             ids = prompt_ids([turn], self._tokenizer, self._template)
             found.append(Prompt("", [turn.to_json()], "", ids[-length:]))

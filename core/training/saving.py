@@ -17,6 +17,7 @@ from core.recipe.adapters import adapter_of
 from core.recipe.recipe import Recipe
 from core.recipe.tasks import TASKS
 from core.runs.checkpoint import is_whole, newest_first
+from core.runs.origin import Started
 from core.runs.saved import Weights, write_weights
 from core.units import significant
 
@@ -244,6 +245,7 @@ def save_model(
     recipe: Recipe,
     saved: Weights,
     *,
+    begun: Started | None = None,
     weights: dict[str, Any] | None = None,
     patience: float | None = None,
 ) -> None:
@@ -256,10 +258,11 @@ def save_model(
         target: the folder.
         recipe: for the card.
         saved: of which step it is, and what was measured.
+        begun: what the run was started from, where that is not the bare base model.
         weights: those to write, where the model itself has only a part of them.
         patience: see `write_whole`.
     """
-    write = weights_writer(model, tokenizer, recipe, saved, weights=weights)
+    write = weights_writer(model, tokenizer, recipe, saved, begun=begun, weights=weights)
     write_whole(worker, target, write, needs=saved_bytes(model), patience=patience)
 
 
@@ -269,21 +272,25 @@ def weights_writer(
     recipe: Recipe,
     saved: Weights,
     *,
+    begun: Started | None = None,
     weights: dict[str, Any] | None = None,
     note: str = "",
 ) -> Callable[[Path], None]:
     """What fills a folder with the adapter, or the whole model; see `save_model`. The note is a line on the card."""
 
     def write(folder: Path) -> None:
-        model.save_pretrained(str(folder), **({} if weights is None else {"state_dict": weights}))
+        chosen: dict[str, Any] = {} if weights is None else {"state_dict": weights}
+        if len(getattr(model, "peft_config", ())) > 1:
+            chosen["selected_adapters"] = ["default"]  # not the frozen copy that a preference task compares with
+        model.save_pretrained(str(folder), **chosen)
         tokenizer.save_pretrained(str(folder))
-        (folder / "README.md").write_text(_card(recipe, saved, note), encoding="utf-8")
+        (folder / "README.md").write_text(_card(recipe, saved, begun, note), encoding="utf-8")
         write_weights(folder, saved)
 
     return write
 
 
-def _card(recipe: Recipe, saved: Weights, note: str) -> str:
+def _card(recipe: Recipe, saved: Weights, begun: Started | None, note: str) -> str:
     adapter, task = adapter_of(recipe), TASKS[recipe.task]
     front = ["---", f"base_model: {recipe.model.path}", f"library_name: {adapter.library}"]
     front += [f"pipeline_tag: {task.artifact}", "tags:", *(f"- {tag}" for tag in (*adapter.tags, task.name, "trl"))]
@@ -292,6 +299,11 @@ def _card(recipe: Recipe, saved: Weights, note: str) -> str:
     lines = [f"Weights: {saved.words()}", f"Learning rate: {recipe.training.learning_rate}"]
     if saved.eval_first is not None:
         title = saved.headline.eval_title
-        lines.append(f"{title[0].upper()}{title[1:]} of the base model: {significant(saved.eval_first, 4)}")
+        of = "of the base model" if begun is None else "at the start"
+        lines.append(f"{title[0].upper()}{title[1:]} {of}: {significant(saved.eval_first, 4)}")
+    if begun is not None:
+        lines.append(f"Started from: {begun.words()}")
+        if begun.merged and not adapter.whole:
+            lines.append("The base model of this adapter is in the folder `base` of its run, not the model above")
     lines += [note] if note else []
     return "\n".join([*front, *body, *(f"- {line}" for line in lines), ""])

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.recipe.recipe import Recipe, read
 from core.recipe.schedule import steps_of
-from core.recipe.tasks import Headline, task_named
+from core.recipe.tasks import Headline, headline_of
 from core.units import count
 
 
@@ -167,5 +167,5 @@ class RunPlan:
         warmup = 0
         if training.scheduler != "constant":
             warmup = steps_of(training.warmup, steps or 0)
-        headline = task_named(recipe.get("task")).headline
+        headline = headline_of(recipe)
         return cls(found, headline, steps, steps // training.log_every if steps else None, warmup)

@@ -28,7 +28,7 @@ EVERY_STEP = Advice("training.log_every", "1", "logging every step")
 def _useful(plan: RunPlan, path: str, value: Value) -> bool:
     """Whether a field has an effect in the run, and its task takes that value."""
     limits = [limit for limit in TASKS[plan.recipe.task].refuses if limit.path == path]
-    return not why_without_effect(plan.recipe, path) and all(value in limit.accepts for limit in limits)
+    return not why_without_effect(plan.recipe, path) and all(limit.allows(value) for limit in limits)
 
 
 def holds_few_bits(plan: RunPlan) -> bool:

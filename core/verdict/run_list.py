@@ -49,6 +49,7 @@ class RunLine:
         memory: bytes at the most, of the GPUs that it has used, else of RAM; None where nobody measured.
         adapter: of which step its adapter is and what was measured then; None where it has none.
         known: whether all of this has been read.
+        judged_by: the name of the headline metric on the eval set; "" while it is not known, for the task's usual one.
     """
 
     info: RunInfo
@@ -61,11 +62,12 @@ class RunLine:
     memory: int | None = None
     adapter: Weights | None = None
     known: bool = False
+    judged_by: str = ""
 
     @property
     def headline(self) -> Headline:
         """The metric that says how it went."""
-        return task_named(self.info.task).headline
+        return task_named(self.info.task).headline_by(self.judged_by)
 
     @property
     def seconds(self) -> float | None:
@@ -228,6 +230,7 @@ class RunList:
             last_eval=last[1] if last else None,
             memory=reader.memory,
             known=whole,
+            judged_by=reader.judged_by,
         )
         self._kept[name] = stamp, found
         if whole and line.info.state in ENDINGS:
@@ -261,6 +264,11 @@ class _Reader:
                 return True
             if time.monotonic() > deadline:
                 return False
+
+    @property
+    def judged_by(self) -> str:
+        """The name of the headline metric on the eval set."""
+        return self._judge.headline.eval_metric
 
     @property
     def best(self) -> tuple[int, float] | None:
@@ -349,4 +357,5 @@ def _from_json(value: Mapping[str, Any], folder: Path) -> RunLine:
         memory=value["memory_peak"],
         adapter=None if value["adapter"] is None else weights_from_json(value["adapter"]),
         known=True,
+        judged_by=str(value["headline"]["metric"]),
     )

@@ -14,6 +14,8 @@ from textual.widgets import Static
 from core.recipe import templates
 from core.recipe.recipe import Recipe, put
 from core.recipe.yamlfile import load
+from core.runs.advice.kept import keep
+from core.runs.advice.questions import Answers
 from tests.kit.app_waiting import until
 from tests.kit.recipe_models import write_model
 from tui.app import TunedeckApp
@@ -88,6 +90,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for n in range(20)
     ]
     (tmp_path / "tickets.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    keep(tmp_path, Answers())  # the questions before the form were skipped
     worker = tmp_path / "worker"
     worker.write_text("#!/bin/sh\nexit 0\n")
     worker.chmod(worker.stat().st_mode | stat.S_IXUSR)

@@ -138,7 +138,7 @@ async def test_a_killed_app_goes_on_with_the_draft(make_app: MakeApp, workspace:
 
 async def test_a_draft_that_cannot_be_read_is_kept_and_told(make_app: MakeApp, workspace: Path) -> None:
     draft = workspace / ".tunedeck" / "draft.yaml"
-    draft.parent.mkdir()
+    draft.parent.mkdir(exist_ok=True)
     draft.write_text("lora:\n  rank: many\n")
     app = make_app("recipe")
     async with app.run_test() as pilot:

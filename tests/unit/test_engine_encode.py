@@ -16,6 +16,7 @@ from jinja2 import TemplateError
 
 from core.dataset.sample import Message, Sample
 from core.engine import encode as encoding
+from core.engine import generate
 from core.engine.encoded import MASKED, Encoded, EncodingSettings, Sequence
 from core.engine.load import load_tokenizer
 from core.engine.pieces import TokenText, lost_text, parts_of
@@ -435,3 +436,88 @@ def test_a_sample_that_the_template_refuses_is_excluded_with_its_row(tokenizer: 
     assert "1 sample" in sentence
     assert "tokenized" in sentence
     assert fields["rows"] == [4]
+
+
+def _plain(prompt: str, completion: str, **of_answer: Any) -> Sample:
+    return Sample("messages", (Message("user", prompt), Message("assistant", completion, **of_answer)))
+
+
+@pytest.fixture(scope="module")
+def untemplated() -> tuple[Any, Template]:
+    """A base model's tokenizer without a chat template, and what `none` makes of it."""
+    tokenizer = load_tokenizer(BASE)
+    tokenizer.chat_template = None
+    return tokenizer, use_template(tokenizer, templates.NO_TEMPLATE)
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_a_prompt_and_its_completion_are_the_tokens_and_the_mask_of_trl(
+    untemplated: tuple[Any, Template], tmp_path: Path, everything: bool
+) -> None:
+    """From TRL's own preparation of `{"prompt", "completion"}`, without a model."""
+    from types import SimpleNamespace
+
+    from datasets import Dataset
+
+    tokenizer, template = untemplated
+    pairs = [
+        ("Translate: cheese =>", " fromage"),
+        ("Q: why?\nA: ", "because"),
+        ("no space", "between them"),
+        ("", "alone"),
+        ("日本 😀", "\n\tnaïve  \n"),
+        ("ends with the end token\n", f"so it is not added twice{tokenizer.eos_token}"),
+        ("long " * 40, "cut away"),
+    ]
+    rows = Dataset.from_list([{"prompt": prompt, "completion": completion} for prompt, completion in pairs])
+    trainer = SimpleNamespace(_tokenizer=tokenizer, chat_template=None, completion_only_loss=not everything)
+    args = trl.SFTConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False, max_length=32, report_to="none")
+    trainer.args = args
+    theirs = trl.SFTTrainer._prepare_dataset(trainer, rows, tokenizer, args, False, None, "train")
+    settings = EncodingSettings(template, 32, "everything" if everything else "answers")
+    ours = [encode(_plain(*pair), tokenizer, settings) for pair in pairs]
+    trained = [each for each in ours if any(label != MASKED for label in each.labels)]
+    assert [each.input_ids for each in trained] == [list(row["input_ids"]) for row in theirs]
+    assert [each.labels for each in trained] == [list(row["labels"]) for row in theirs]
+    assert len(trained) == len(pairs) - (not everything)
+
+
+def test_a_plain_prompt_is_asked_as_it_was_trained_and_shown(untemplated: tuple[Any, Template]) -> None:
+    tokenizer, template = untemplated
+    sample = _plain("Where is the ship?\n", "In the bay.")
+    settings = EncodingSettings(template, 64)
+    encoded = encoding.encode(sample, tokenizer, settings, with_text=True)
+    (sequence,) = encoded.sequences
+    asked = generate.prompt_ids(sample.messages[:1], tokenizer, template)
+    assert sequence.input_ids[: len(asked)] == asked
+    assert all(label == MASKED for label in sequence.labels[: len(asked)])
+    shown = [(piece.text, piece.trained) for piece in _pieces(encoded, tokenizer, settings)]
+    assert "".join(text for text, trained in shown if trained) == f"In the bay.{tokenizer.eos_token}"
+    assert "".join(text for text, trained in shown if not trained) == "Where is the ship?\n"
+    assert encoding.stop_trained(settings)
+    muted = encode(_plain("a b c\n", "keep hide keep", untrained=((5, 9),)), tokenizer, settings)
+    assert _trained(muted, tokenizer).replace(" ", "") == f"keepkeep{tokenizer.eos_token}"
+    assert _trained(encode(_plain("a", "b", trained=False), tokenizer, settings), tokenizer) == ""
+
+
+@pytest.mark.parametrize(
+    ("sample", "word"),
+    [
+        (CONVERSATION, "4 turns before its completion (system, user, assistant, user)"),
+        (_talk(("system", "brief"), ("user", "a"), ("assistant", "b")), "2 turns"),
+        (_talk(("assistant", "b")), "no prompt"),
+        (_talk(("user", "a")), "no completion"),
+        (_talk(("system", "a"), ("assistant", "b")), "system turn"),
+        (_plain("a", "b", reasoning="hm"), "reasoning"),
+        (_plain("a", "b", tool_calls=({"type": "function", "function": {"name": "f", "arguments": {}}},)), "tool call"),
+        (replace(_plain("a", "b"), tools=({"name": "f"},)), "tool definitions"),
+    ],
+)
+def test_what_no_plain_text_can_hold_is_refused_with_what_it_is(
+    untemplated: tuple[Any, Template], sample: Sample, word: str
+) -> None:
+    tokenizer, template = untemplated
+    with pytest.raises(BadInput, match=re.escape(word)) as refused:
+        encode(sample, tokenizer, EncodingSettings(template, 64))
+    assert "chatml" in refused.value.do
+    assert refused.value.where == "", "it is the sample's fault alone: the others train"

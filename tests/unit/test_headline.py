@@ -14,11 +14,12 @@ import pytest
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower
 from core.paths import ROOT
-from core.recipe.recipe import Recipe
-from core.recipe.tasks import TASKS, task_named, task_of
+from core.recipe.recipe import Recipe, put, to_json
+from core.recipe.tasks import TASKS, headline_of, task_named, task_of
 from core.runs.checkpoint import Checkpoint, where_it_stands
-from core.runs.saved import Weights, read_weights, weights_at, write_weights
+from core.runs.saved import Weights, from_json, read_weights, weights_at, write_weights
 from core.verdict import Verdict, VerdictJudge, VerdictKind
+from core.verdict.finding import RunPlan
 from core.verdict.notify import facts_of
 from core.verdict.run_list import RunLine, RunList
 from tests.kit.reward_task import REWARD, add_reward_task, rewarded, rising
@@ -252,3 +253,22 @@ def test_the_loss_is_named_where_tasks_are_declared_and_in_the_formats_of_files(
                 found.add(path.relative_to(ROOT).as_posix())
     assert found <= _DECLARED.keys(), "ask the headline of the task"
     assert found == _DECLARED.keys(), "this place is declared for nothing"
+
+
+def test_a_dft_run_is_judged_by_token_accuracy_everywhere() -> None:
+    """Its loss weighs tokens by their probability, so it rises while a model learns what it had not expected."""
+    recipe = put(Recipe(), "sft.loss_type", "dft")
+    assert headline_of(recipe).eval_metric == "eval_mean_token_accuracy"
+    assert headline_of(to_json(recipe)).better == "higher"
+    assert headline_of(put(recipe, "task", "dpo")).eval_metric == headline_of(None).eval_metric == "eval_loss"
+    plan = RunPlan.of(to_json(recipe), 100)
+    assert (plan.headline.metric, plan.headline.per_token) == ("mean_token_accuracy", False)
+    history = [
+        {"step": 0, "eval_loss": 0.1, "eval_mean_token_accuracy": 0.2},
+        {"step": 10, "loss": 0.3, "mean_token_accuracy": 0.5},
+        {"step": 10, "eval_loss": 0.3, "eval_mean_token_accuracy": 0.6},
+    ]
+    weights = weights_at(history, 10, 10, 10, "sft", headline_of(recipe))
+    assert (weights.value, weights.eval_value, weights.eval_first) == (0.5, 0.6, 0.2)
+    assert from_json(weights.to_json()) == weights
+    assert "eval token accuracy 0.6" in weights.words()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.gpu.readings import GpuSample
+from core.paths import SAMPLE_DATA
 from core.recipe import templates
 from core.recipe.memory import Forecast
 from core.recipe.model_shape import read_shape
@@ -215,3 +217,50 @@ def test_a_workspace_whose_files_do_not_last_is_warned_of(recipe: Recipe) -> Non
     (check,) = [check for check in preflight(recipe, Path("/var/tmp/mine")) if check.name == "workspace"]
     assert check.verdict == "warn"
     assert "/var/tmp/mine is in /var/tmp: many machines delete old files" in check.sentence
+
+
+def test_without_a_chat_template_prompts_and_completions_are_joined_and_chats_are_counted(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    plain = put(recipe, "model.chat_template", templates.NO_TEMPLATE)
+    data = Path(recipe.data.train[0])
+
+    def line(*rows: dict[str, object]) -> tuple[str, str]:
+        data.write_text("".join(json.dumps(row) + "\n" for row in rows * 3))
+        (check,) = found(plain, tmp_path, "chat template")
+        return check.verdict, check.sentence
+
+    good = {"prompt": "Q: why?\nA:", "completion": " because"}
+    chat = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+    assert line(good)[0] == "ok"
+    verdict, words = line(good, {"prompt": "Say hello", "completion": "Hi"})
+    assert (verdict, "3 of 6" in words, "Say helloHi" in words) == ("warn", True, True)
+    verdict, words = line({"messages": chat * 2})
+    assert (verdict, "3 turns" in words, "chatml" in words) == ("stop", True, True)
+    problems = [check for check in found(put(plain, "task", "dpo"), tmp_path, "recipe") if check.verdict == "stop"]
+    assert any(check.path == "model.chat_template" and "sft" in check.sentence for check in problems)
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "words"),
+    [
+        ("config.json", {"num_hidden_layers": 0}, "num_hidden_layers is 0"),
+        ("config.json", {"num_attention_heads": -4}, "num_attention_heads is -4"),
+        ("config.json", {"quantization_config": {"load_in_4bit": True}}, "Remove quantization_config"),
+        ("tokenizer_config.json", {"tokenizer_class": "BertTokenizer"}, "WordPiece"),
+        ("tokenizer_config.json", {"tokenizer_class": "T5TokenizerFast"}, "Unigram"),
+    ],
+)
+def test_files_of_a_model_that_would_crash_the_worker_are_stops(
+    recipe: Recipe, tmp_path: Path, file: str, change: dict[str, object], words: str
+) -> None:
+    """Each was a traceback after the libraries had loaded."""
+    model = tmp_path / "odd"
+    shutil.copytree(SAMPLE_DATA / "tiny_base", model)
+    said = json.loads((model / file).read_text())
+    (model / file).write_text(json.dumps({**said, **change}))
+    sound = put(recipe, "model.path", str(SAMPLE_DATA / "tiny_base"))
+    assert stops(preflight(sound, tmp_path)) == []
+    (found,) = stops(preflight(put(recipe, "model.path", str(model)), tmp_path))
+    assert found.path == "model.path"
+    assert words in found.sentence

@@ -55,7 +55,7 @@ def test_a_fresh_recipe_lacks_a_model_and_data() -> None:
         ({"task": "dpo"}, "training.learning_rate", "warn", "2e-4 is high for LoRA with DPO (usually 5e-6 to 2e-5)"),
         ({"task": "dpo", "method": "full"}, "training.learning_rate", "warn", "high for full fine-tuning with DPO"),
         ({"dpo.beta": 0.3}, "dpo.beta", "warn", "no effect because task is sft"),
-        ({"task": "dpo"}, "lora.dropout", "note", "DPO turns it off"),
+        ({"task": "dpo", "lora.dropout": 0.1}, "lora.dropout", "warn", "no effect because task is dpo"),
         (
             {"task": "dpo", "method": "full", "training.parallel": "fsdp", "training.devices": "0,1"},
             "training.parallel",

@@ -62,6 +62,16 @@ COMMANDS: Mapping[str, CommandInfo] = {
         ),
         (HUB, FOLDERS),
     ),
+    "advise": CommandInfo(
+        DATA,
+        "say whether to fine-tune at all: six questions and the dataset",
+        (
+            "advise tickets.jsonl",
+            "advise --questions > answers.yaml",
+            "advise tickets.jsonl --answers answers.yaml --json",
+        ),
+        (HUB, FOLDERS),
+    ),
     "init": CommandInfo(
         TRAIN,
         "write a recipe with every common field explained",
@@ -83,6 +93,12 @@ COMMANDS: Mapping[str, CommandInfo] = {
         TRAIN,
         "check a recipe, its data, model and devices without starting it",
         ("preflight recipe.yaml", "preflight recipe.yaml --set training.devices=1 --json"),
+        (HUB, TRAINING, FOLDERS),
+    ),
+    "script": CommandInfo(
+        TRAIN,
+        "print the plain TRL script that trains the same",
+        ("script recipe.yaml > train.py", "script recipe.yaml --set method=full --rows rows > train.py"),
         (HUB, TRAINING, FOLDERS),
     ),
     "queue": CommandInfo(

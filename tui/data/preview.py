@@ -33,9 +33,6 @@ _TRAINED = Marking("trained", bar="▌", line_end="⏎", next_style="trained-nex
 _MASKED = Marking("masked", line_end="⏎", next_style="masked-next")
 _LOST = Marking("lost")
 
-_HEADINGS = {"chosen": "chosen: made more likely", "rejected": "rejected: made less likely"}
-"""Above each answer of a pair; its prompt comes first and once."""
-
 
 @dataclass(frozen=True, slots=True)
 class TemplateText:
@@ -201,7 +198,7 @@ def _lines(answer: dict[str, Any]) -> Iterator[TextLine]:
         yield plain(f"▲ {used}. To train on all of them, set Chunk long text (data.chunk_text) on Recipe", "warning")
     yield plain("")
     for part in answer["parts"]:
-        if heading := _HEADINGS.get(part["name"], part["name"] if part["name"].startswith("chunk ") else ""):
+        if heading := part.get("heading") or (part["name"] if part["name"].startswith("chunk ") else ""):
             yield plain(f"── {heading} ──", "muted")
         yield from span_lines((text, _TRAINED if trained else _MASKED) for text, trained in part["pieces"])
         if part.get("lost"):

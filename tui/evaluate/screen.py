@@ -266,6 +266,9 @@ def _facts(comparison: Comparison) -> Content:
             ("  above chance" if better else "  NOT above chance", "$success" if better else "$error"),
             "\n",
         ]
+    if not comparison.writes:
+        parts.append("A reward model scores text and writes none, so there are no answers to compare.")
+        return Content.assemble(*parts)
     total, differing = len(comparison.answers), comparison.differing
     parts.append(
         f"{differing} of {total} answers differ" if total else "No answers were generated: evaluation.prompts is 0."

@@ -184,6 +184,7 @@ def _describe(adapter: SavedAdapter, run_step: int | None, width: int) -> Conten
         ("base", clean_line(adapter.base_model)),
         ("type", f"{shape} on {', '.join(clean_line(name) for name in adapter.targets)}"),
         ("weights", adapter.weights.words(run_step) if adapter.weights else "unknown step"),
+        *([("from", clean_line(adapter.started))] if adapter.started else []),
         ("files", f"{size(adapter.size)} in {len(adapter.files)} files: {files}"),
     )
     lines = []

@@ -64,6 +64,12 @@ class RecipeEditor:
         return here and not self.entries.wrong
 
     @property
+    def untouched(self) -> bool:
+        """Whether a dataset is open and the recipe has nothing else yet: no file, no draft, no change."""
+        recipe = self.entries.recipe
+        return bool(self._session.data) and self.files.own is None and recipe == Recipe(data=recipe.data)
+
+    @property
     def file_name(self) -> str:
         """The file's name; for a recipe that has none yet, a free one: its own, else that of its data."""
         if self.files.own is not None:

@@ -23,6 +23,7 @@ from core.recipe.torch_reach import PROBE
 from core.runs import preflight
 from core.runs.placement import Placement, placement_of
 from core.runs.precision import choose_precision, with_precision
+from core.runs.preflight.slow import asking
 from core.units import gib
 from tui.widgets.check_list import ChecklistItem
 from tui.widgets.memory_bar import BarSegment
@@ -134,8 +135,8 @@ class Surroundings:
 
     @property
     def unsettled(self) -> bool:
-        """Whether torch is being asked right now, so that another look in a moment tells more."""
-        return PROBE.asking
+        """Whether torch or the Hub is being asked right now, so that another look in a moment tells more."""
+        return PROBE.asking or asking()
 
     def _open_reader(self) -> GpuReader:
         if self._reader is None:

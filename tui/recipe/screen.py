@@ -20,6 +20,7 @@ from core.recipe.model_library import LocalModel, local_models
 from core.recipe.presets import PRESETS, Preset
 from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.yamlfile import dumps
+from core.runs.advice.kept import read_kept
 from tui.actions import Command, declare
 from tui.recipe.desk import RecipeEditor
 from tui.recipe.facts import NOTHING_YET, RecipeFacts, Surroundings, checks_of, in_brief
@@ -54,7 +55,21 @@ _LIST_EVERY = 0.3
 _LOOKING = "Looking for models ..."
 
 _BEHIND_A_QUESTION = frozenset(
-    ("start", "yaml", "form", "save", "load", "folded", "search", "presets", "undo", "default", "new", "field_help")
+    (
+        "start",
+        "advise",
+        "yaml",
+        "form",
+        "save",
+        "load",
+        "folded",
+        "search",
+        "presets",
+        "undo",
+        "default",
+        "new",
+        "field_help",
+    )
 )
 """What waits while a file name is asked for."""
 
@@ -111,6 +126,14 @@ class RecipeScreen(StepScreen):
             "Apply a preset: pilot, LoRA, QLoRA, DPO, thorough.",
             10,
         ),
+        Command(
+            "recipe.advise",
+            "ctrl+g",
+            "advise",
+            "advice",
+            "Decide whether to fine-tune at all: six questions and your dataset.",
+            12,
+        ),
         Command("recipe.scroll_down", "shift+down,ctrl+down", "scroll_panel(1)", "", "Scroll the panel down one page."),
         Command("recipe.scroll_up", "shift+up,ctrl+up", "scroll_panel(-1)", "", "Scroll the panel up one page."),
         Command("recipe.undo", "ctrl+underscore,u", "undo", "undo", "Undo the last change.", 11, shared="undo"),
@@ -140,6 +163,8 @@ class RecipeScreen(StepScreen):
         self._models: tuple[LocalModel, ...] | None = None
         self._all_models = False
         self._starting = False
+        self._advised = False
+        """Whether the questions before the form were offered in this sitting."""
         self._begun: tuple[Recipe, bool] | None = None
 
     def compose_body(self) -> Iterable[Widget]:
@@ -170,6 +195,10 @@ class RecipeScreen(StepScreen):
         self._desk.take_data()
         super().on_screen_resume()
         self._update()
+        if not self._advised:
+            self._advised = True
+            if self._desk.untouched and read_kept(self.session.workspace) is None:
+                self.action_advise()
 
     def on_resize(self, event: events.Resize) -> None:
         """The panels come and go with the size."""
@@ -426,6 +455,15 @@ class RecipeScreen(StepScreen):
         self._update()
         self._begin_at_first_missing()
         self._say("New recipe. Undo (ctrl+_) brings back the previous one.")
+
+    def action_advise(self) -> None:
+        """Show the questions before the form, with the answers of last time."""
+        from core.runs.advice.questions import Answers
+        from tui.recipe.advice import AdvicePage
+
+        workspace = self.session.workspace
+        self.form.action_leave()
+        self.app.push_screen(AdvicePage(workspace, self._desk.entries.recipe, read_kept(workspace) or Answers()))
 
     def action_presets(self) -> None:
         """Choose a preset."""

@@ -15,7 +15,7 @@ from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower, Update
 from core.jobs.sampled_read import sampled_read
-from core.recipe.tasks import SFT, task_of
+from core.recipe.tasks import SFT, headline_of
 from tui.live.run import LiveRun
 from tui.train.messages import RunRead, SampledRead
 from tui.train.words import RESUMABLE
@@ -68,7 +68,8 @@ class RunSource:
         """Find out which metric says how the run goes. In the thread."""
         if not self._task_known:
             with suppress(BadInput):  # the folder is being made, or is gone: asked again at the next look
-                self.headline = task_of(JobFolder(self.folder).read_job().get("payload")).headline
+                payload = JobFolder(self.folder).read_job().get("payload")
+                self.headline = headline_of(payload.get("recipe") if isinstance(payload, dict) else None)
                 self._task_known = True
 
     @cached_property

@@ -82,6 +82,22 @@ def _stored(shape: ModelShape) -> Iterator[Problem]:
         )
         yield Problem("model.path", words, brief="quantized experts")
         return
+    if shape.unpacked:
+        words = (
+            f"config.json says that bitsandbytes has quantized the weights, but they are stored as {shape.dtype}: they "
+            "cannot be loaded so. Remove quantization_config from config.json, and set the quantization here instead."
+        )
+        yield Problem("model.path", words, brief="not quantized")
+        return
+    if shape.odd_sizes:
+        name, size = next(iter(shape.odd_sizes.items()))
+        stored = f" The weight files have {shape.layers_stored} layers." if shape.layers_stored else ""
+        words = (
+            f"config.json says {name} is {size}, which no model can have.{stored} Use the weights and config.json of "
+            "the same model."
+        )
+        yield Problem("model.path", words, brief=f"{name} {size}")
+        return
     if shape.headless:
         words = (
             "The weights have no output layer (lm_head), and config.json does not tie it to the embedding: this is an "

@@ -32,13 +32,15 @@ _SPECIAL = {"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>", "u
 
 
 def template_text(chosen: str, shape: ModelShape) -> str:
-    """The text of the template that `model.chat_template` chooses; "" where the model has none of its own.
+    """The text of the template that `model.chat_template` chooses; "" where the model has none, or none is wanted.
 
     Raises:
         BadInput: neither the name of a shipped template nor a readable file.
     """
     if not chosen:
         return shape.template
+    if chosen == templates.NO_TEMPLATE:
+        return ""
     if chosen in templates.names():
         return templates.text(chosen)
     try:
@@ -47,7 +49,7 @@ def template_text(chosen: str, shape: ModelShape) -> str:
         raise BadInput(
             "There is no such chat template",
             where=clean_line(chosen),
-            do=f"Use a .jinja file or one of {', '.join(templates.names())}",
+            do=f"Use a .jinja file, none, or one of {', '.join(templates.names())}",
         ) from error
 
 

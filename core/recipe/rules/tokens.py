@@ -25,7 +25,7 @@ def check(shape: ModelShape, facts: TokenizerFacts) -> Iterator[Problem]:
         facts: of its tokenizer.
     """
     if facts.fault:
-        words = f"{facts.fault}. Download or copy the model's tokenizer again."
+        words = f"{facts.fault}. {facts.mend or 'Download or copy the tokenizer of the model again.'}"
         yield Problem("model.path", words, brief="broken tokenizer")
         return
     if facts.size and shape.embedding_rows and facts.size > shape.embedding_rows:

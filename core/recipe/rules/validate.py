@@ -113,7 +113,7 @@ def _task(seen: _Seen) -> Iterator[Problem]:
     recipe = seen.recipe
     for limit in TASKS[recipe.task].refuses:
         holds = all(get(recipe, path) == value for path, value in limit.given.items())
-        if holds and get(recipe, limit.path) not in limit.accepts:
+        if holds and not limit.allows(get(recipe, limit.path)):
             yield Problem(limit.path, limit.sentence, limit.severity)
 
 
@@ -209,15 +209,23 @@ def _family(seen: _Seen) -> Iterator[Problem]:
 def _template(seen: _Seen) -> Iterator[Problem]:
     shape, recipe = seen.shape, seen.recipe
     chosen = recipe.model.chat_template
-    if chosen and not chosen.endswith(".jinja") and chosen not in templates.names():
-        known = ", ".join(templates.names())
+    known = ", ".join((*templates.names(), templates.NO_TEMPLATE))
+    if chosen == templates.NO_TEMPLATE and not TASKS[recipe.task].plain:
+        yield Problem(
+            "model.chat_template",
+            f"{TASKS[recipe.task].title} renders conversations and needs a chat template; none only works with the "
+            "task sft. Choose one, such as chatml, or leave this empty for the model's own.",
+            brief="needs a template",
+        )
+    elif chosen and not chosen.endswith(".jinja") and chosen not in (templates.NO_TEMPLATE, *templates.names()):
         yield Problem(
             "model.chat_template", f"No template has that name. tunedeck ships {known}.", brief="no such template"
         )
     if shape is not None and not chosen and not shape.template and recipe.data.format != "text":
         yield Problem(
             "model.chat_template",
-            "The model has no chat template. Chat samples need one, such as chatml; plain text does not.",
+            "The model has no chat template. Conversations need one, such as chatml; plain text needs none. To join "
+            "each prompt and its completion as plain text, set this to none.",
             "warn",
             "needs a template",
         )

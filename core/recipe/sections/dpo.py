@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.recipe.declare import knob
+from core.recipe.witness import argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Dpo:
         gt=0,
         le=10,
         source="DPO, arXiv 2305.18290, section 6 (0.1; 0.5 for summaries)",
+        witness=argument("beta"),
     )
     loss_type: str = knob(
         "sigmoid",
@@ -42,4 +44,5 @@ class Dpo:
         },
         source="TRL's DPOConfig, which cites the paper for each loss",
         advanced=True,
+        witness=argument("loss_type", lambda recipe: [recipe.dpo.loss_type]),
     )

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from core.recipe.conditions import on, positive
 from core.recipe.declare import knob
 from core.recipe.sections.data import HELD_OUT
+from core.recipe.tasks import tasks_that_write
 
 _COMPARED = HELD_OUT & on("evaluation.after_training")
-_ANSWERED = _COMPARED & positive("evaluation.prompts")
+_COMPARABLE = _COMPARED & tasks_that_write()
+_ANSWERED = _COMPARABLE & positive("evaluation.prompts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Evaluation:
         consequence="The time grows in proportion.",
         unit="prompts",
         ge=0,
-        when=_COMPARED,
+        when=_COMPARABLE,
     )
     max_new_tokens: int = knob(
         256,

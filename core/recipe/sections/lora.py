@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.recipe.declare import knob
+from core.recipe.tasks import tasks_with_dropout
+from core.recipe.witness import reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class Lora:
         ge=1,
         le=1024,
         source="LoRA, arXiv 2106.09685, section 7.2",
+        witness=reading("lora_ranks"),
     )
     alpha: float = knob(
         32.0,
@@ -29,6 +32,7 @@ class Lora:
         consequence="Doubling alpha acts much like doubling the learning rate.",
         gt=0,
         source="LoRA, arXiv 2106.09685, section 4.1",
+        witness=reading("lora_scales", lambda recipe: recipe.lora.scale),
     )
     dropout: float = knob(
         0.05,
@@ -38,6 +42,8 @@ class Lora:
         ge=0,
         lt=1,
         source="QLoRA, arXiv 2305.14314, appendix B (0.1 up to 13B, 0.05 above)",
+        when=tasks_with_dropout(),
+        witness=reading("lora_dropouts"),
     )
     targets: tuple[str, ...] = knob(
         ("all-linear",),
@@ -46,6 +52,7 @@ class Lora:
         consequence="Adapting all linear layers learns the most; adapting only the attention layers "
         "saves memory and learns less.",
         source="QLoRA, arXiv 2305.14314, figure 2",
+        witness=reading("lora_targets"),
     )
     variant: str = knob(
         "plain",
@@ -59,6 +66,7 @@ class Lora:
         },
         source="rsLoRA, arXiv 2312.03732; DoRA, arXiv 2402.09353",
         advanced=True,
+        witness=reading("lora_variants"),
     )
     modules_to_save: tuple[str, ...] = knob(
         (),
@@ -67,4 +75,10 @@ class Lora:
         "if you added new tokens.",
         consequence="Adds whole matrices to memory and to the adapter file.",
         advanced=True,
+        witness=reading("saved_modules"),
     )
+
+    @property
+    def scale(self) -> float:
+        """The factor of the update; rslora's falls with the square root of the rank alone (arXiv 2312.03732)."""
+        return self.alpha / (self.rank**0.5 if self.variant == "rslora" else self.rank)

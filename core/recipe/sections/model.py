@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from core.recipe.conditions import Field, one_of
 from core.recipe.declare import knob
+from core.recipe.witness import reading, run_loop
 
 _FROM_THE_HUB = Field("model.path", "is a Hub model ID", "is a folder", lambda path: not os.path.isabs(path))
 
@@ -24,6 +25,7 @@ class Model:
         consequence=(
             "A model with twice the parameters needs about twice the memory for weights and trains at half the speed."
         ),
+        witness=reading("base_path"),
     )
     revision: str = knob(
         "",
@@ -32,6 +34,7 @@ class Model:
         consequence="A commit makes the run reproducible; a branch can change.",
         advanced=True,
         when=_FROM_THE_HUB,
+        witness=run_loop("core.engine.load"),
     )
     trust_remote_code: bool = knob(
         False,
@@ -39,6 +42,7 @@ class Model:
         help="Runs Python code that comes with the model. Use it only for a model whose code you have read.",
         consequence="If yes, the model's code runs with your permissions.",
         advanced=True,
+        witness=run_loop("core.engine.load"),
     )
     dtype: str = knob(
         "auto",
@@ -60,6 +64,7 @@ class Model:
             "mixed_bfloat16": "float32 weights, bfloat16 computation (autocast); for training every weight",
             "mixed_float16": "float32 weights, float16 computation (autocast); for GPUs before Ampere",
         },
+        witness=reading("precisions"),
     )
     quantization: str = knob(
         "none",
@@ -73,6 +78,7 @@ class Model:
             "int8": "8-bit, LLM.int8()",
         },
         source="QLoRA, arXiv 2305.14314; step time: Raschka, Practical Tips for Finetuning LLMs (2023)",
+        witness=reading("quantizations"),
     )
     double_quantization: bool = knob(
         True,
@@ -82,6 +88,7 @@ class Model:
         source="QLoRA, arXiv 2305.14314, section 3",
         advanced=True,
         when=one_of("model.quantization", "nf4"),
+        witness=reading("double_quantizations"),
     )
     attention: str = knob(
         "auto",
@@ -95,13 +102,17 @@ class Model:
             "flash_attention_2": "the flash-attn package; Ampere GPUs and newer",
         },
         advanced=True,
+        witness=reading("attention_kernels"),
     )
     chat_template: str = knob(
         "",
         title="Chat template",
         path=True,
         help="Leave it empty for the model's own, or enter the name of a template that ships with tunedeck (chatml, "
-        "llama3, ...) or a .jinja file. Training on answers needs a template that marks them with {% generation %}.",
-        consequence="Serve the model with the same template, or its answers will be malformed.",
+        "llama3, ...) or a .jinja file. Training on answers needs a template that marks them with {% generation %}. "
+        "none joins prompt and completion as plain text, as TRL reads prompt-completion data.",
+        consequence="Serve the model with the same template, or its answers will be malformed. With none, use the "
+        "completions endpoint, and end prompts exactly as in the data.",
         advanced=True,
+        witness=run_loop("core.training.run"),
     )

@@ -8,6 +8,7 @@ from core.recipe.conditions import Field, none_of, one_of, positive
 from core.recipe.declare import knob
 from core.recipe.devices import ranks_in
 from core.recipe.sections.data import HELD_OUT
+from core.recipe.witness import argument, reading, run_loop
 
 _EVALUATED = HELD_OUT & positive("training.eval_every")
 _SEVERAL_DEVICES = Field(
@@ -28,6 +29,7 @@ class Training:
         gt=0,
         le=1,
         source="QLoRA, arXiv 2305.14314, appendix B (2e-4 up to 13B, 1e-4 above)",
+        witness=argument("learning_rate"),
     )
     epochs: float = knob(
         2.0,
@@ -36,6 +38,7 @@ class Training:
         consequence="Doubling the epochs doubles the time and overfits sooner.",
         gt=0,
         le=1000,
+        witness=argument("num_train_epochs"),
     )
     max_steps: int = knob(
         0,
@@ -44,6 +47,7 @@ class Training:
         consequence="A pilot of 20 steps shows the speed, the memory and whether the loss falls.",
         unit="steps",
         ge=0,
+        witness=argument("max_steps"),
     )
     batch_size: int = knob(
         4,
@@ -52,6 +56,7 @@ class Training:
         consequence="Activation memory grows in proportion; the GPU is better utilized.",
         unit="samples",
         ge=1,
+        witness=argument("per_device_train_batch_size"),
     )
     gradient_accumulation: int = knob(
         4,
@@ -60,6 +65,7 @@ class Training:
         consequence="Gives a larger effective batch without more memory, and fewer steps per epoch.",
         unit="batches",
         ge=1,
+        witness=argument("gradient_accumulation_steps"),
     )
     scheduler: str = knob(
         "linear",
@@ -75,6 +81,7 @@ class Training:
             "polynomial": "linear decay to 1e-7",
         },
         source="transformers' default; Bergsma et al., arXiv 2502.15938",
+        witness=argument("lr_scheduler_type"),
     )
     warmup: float = knob(
         0.03,
@@ -85,6 +92,7 @@ class Training:
         ge=0,
         source="QLoRA's published script (0.03)",
         when=none_of("training.scheduler", "constant"),
+        witness=argument("warmup_steps"),
     )
     weight_decay: float = knob(
         0.0,
@@ -95,6 +103,7 @@ class Training:
         le=1,
         source="transformers' default",
         advanced=True,
+        witness=argument("weight_decay"),
     )
     max_grad_norm: float = knob(
         1.0,
@@ -104,6 +113,7 @@ class Training:
         ge=0,
         source="transformers' default; QLoRA used 0.3",
         advanced=True,
+        witness=argument("max_grad_norm"),
     )
     optimizer: str = knob(
         "adamw_torch_fused",
@@ -121,6 +131,7 @@ class Training:
         },
         source="TRL's default; 8-bit optimizers, arXiv 2110.02861",
         advanced=True,
+        witness=argument("optim"),
     )
     activation_checkpointing: bool = knob(
         True,
@@ -128,6 +139,7 @@ class Training:
         help="Drops activations in the forward pass and recomputes them in the backward pass.",
         consequence="Needs a fraction of the activation memory and makes steps 20 to 30% slower.",
         source="TRL's default; Chen et al., arXiv 1604.06174",
+        witness=argument("activation_checkpointing"),
     )
     group_by_length: bool = knob(
         False,
@@ -136,6 +148,7 @@ class Training:
         consequence="Trains faster because there is less padding; the loss curve becomes noisier.",
         advanced=True,
         when=one_of("data.packing", "none") & one_of("task", "sft"),
+        witness=argument("train_sampling_strategy", lambda recipe: "group_by_length"),
     )
     neftune_alpha: float = knob(
         0.0,
@@ -145,6 +158,7 @@ class Training:
         ge=0,
         source="NEFTune, arXiv 2310.05914",
         advanced=True,
+        witness=argument("neftune_noise_alpha"),
     )
     seed: int = knob(
         42,
@@ -153,6 +167,7 @@ class Training:
         consequence="The same seed on the same machine gives the same losses.",
         ge=0,
         le=2**32 - 1,
+        witness=argument("seed"),
     )
     log_every: int = knob(
         1,
@@ -162,6 +177,7 @@ class Training:
         unit="steps",
         ge=1,
         advanced=True,
+        witness=argument("logging_steps"),
     )
     eval_every: float = knob(
         0.1,
@@ -172,6 +188,7 @@ class Training:
         unit="steps, or a share if below 1",
         ge=0,
         when=HELD_OUT,
+        witness=reading("eval_intervals", given="eval_dataset"),
     )
     eval_batch_size: int = knob(
         4,
@@ -181,6 +198,7 @@ class Training:
         unit="samples",
         ge=1,
         advanced=True,
+        witness=argument("per_device_eval_batch_size"),
     )
     save_every: float = knob(
         0.25,
@@ -189,6 +207,7 @@ class Training:
         consequence="A crash loses at most the steps since the last checkpoint.",
         unit="steps, or a share if below 1",
         ge=0,
+        witness=reading("save_intervals"),
     )
     keep_checkpoints: int = knob(
         2,
@@ -197,6 +216,7 @@ class Training:
         consequence="Each checkpoint holds the trainable weights and the optimizer state.",
         ge=1,
         advanced=True,
+        witness=run_loop("core.training.durable"),
     )
     early_stopping: int = knob(
         0,
@@ -209,6 +229,7 @@ class Training:
         ge=0,
         source="transformers' EarlyStoppingCallback",
         when=_EVALUATED,
+        witness=run_loop("core.training.best"),
     )
     early_stopping_threshold: float = knob(
         0.0,
@@ -219,6 +240,7 @@ class Training:
         source="transformers' EarlyStoppingCallback",
         advanced=True,
         when=_EVALUATED & positive("training.early_stopping"),
+        witness=run_loop("core.training.best"),
     )
     keep_best: bool = knob(
         False,
@@ -228,6 +250,7 @@ class Training:
         consequence="Each new best evaluation saves a checkpoint, and the best one is kept in addition to the newest.",
         source="transformers' load_best_model_at_end",
         when=_EVALUATED,
+        witness=run_loop("core.training.durable"),
     )
     devices: str = knob(
         "",
@@ -237,6 +260,7 @@ class Training:
         "CPU if there is none.",
         consequence="Each device trains its own batch: two devices double the effective batch and halve the steps.",
         advanced=True,
+        witness=run_loop("core.engine.ranks"),
     )
     parallel: str = knob(
         "ddp",
@@ -251,6 +275,7 @@ class Training:
         source="PyTorch FSDP, arXiv 2304.11277",
         advanced=True,
         when=_SEVERAL_DEVICES,
+        witness=run_loop("core.engine.ranks"),
     )
     cpu_threads: int = knob(
         0,
@@ -261,4 +286,5 @@ class Training:
         ge=0,
         le=1024,
         advanced=True,
+        witness=reading("cpu_threads"),
     )

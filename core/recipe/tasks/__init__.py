@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.recipe.conditions import Condition, one_of
+from core.recipe.conditions import Condition, none_of, one_of
 from core.recipe.tasks.preference import DPO
+from core.recipe.tasks.rated import KTO
+from core.recipe.tasks.reference_free import CPO, ORPO
+from core.recipe.tasks.scored import REWARD
 from core.recipe.tasks.supervised import SFT
 from core.recipe.tasks.task import (
     EVAL_LOSS,
@@ -23,10 +26,14 @@ from core.recipe.tasks.task import (
 )
 
 __all__ = [
+    "CPO",
     "DPO",
     "EVAL_LOSS",
+    "KTO",
     "LOSS",
     "LOSS_TITLES",
+    "ORPO",
+    "REWARD",
     "SFT",
     "TASKS",
     "TOKEN_METRICS",
@@ -35,13 +42,16 @@ __all__ = [
     "Limit",
     "Task",
     "TaskMemory",
+    "headline_of",
     "task_named",
     "task_of",
     "tasks_supporting",
+    "tasks_that_write",
     "tasks_with",
+    "tasks_with_dropout",
 ]
 
-TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, DPO)}
+TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, DPO, KTO, ORPO, CPO, REWARD)}
 """Every task by its name, in the order of the form."""
 
 
@@ -56,9 +66,32 @@ def task_of(payload: object) -> Task:
     return task_named(recipe.get("task")) if isinstance(recipe, Mapping) else SFT
 
 
+def tasks_that_write() -> Condition:
+    """That the task is one whose model writes text."""
+    return none_of("task", *(task.name for task in TASKS.values() if not task.writes))
+
+
+def headline_of(recipe: object) -> Headline:
+    """The metric that says how a run goes, from its recipe, as JSON or as a `Recipe`."""
+
+    def value(path: str) -> object:
+        found: object = recipe
+        for name in path.split("."):
+            found = found.get(name) if isinstance(found, Mapping) else getattr(found, name, None)
+        return found
+
+    task = task_named(value("task"))
+    return next((metric for path, wanted, metric in task.headlines if value(path) == wanted), task.headline)
+
+
 def tasks_with(section: str) -> Condition:
     """That the task is one that reads this section of the recipe."""
     return one_of("task", *(task.name for task in TASKS.values() if section in task.sections))
+
+
+def tasks_with_dropout() -> Condition:
+    """That the task's trainer leaves dropout on."""
+    return one_of("task", *(task.name for task in TASKS.values() if task.dropout))
 
 
 def tasks_supporting(path: str) -> Condition:

@@ -28,6 +28,7 @@ DPO = Task(
     rates={"lora": (5e-6, 2e-5), "full": (5e-7, 5e-6)},
     sequences=2,
     reference=True,
+    dropout=False,
     supports=("data.truncation", "training.activation_offloading"),
     scores={"rewards/accuracies": "higher", "rewards/margins": "higher", "rewards/chosen": "higher"},
     refuses=(
@@ -48,13 +49,6 @@ DPO = Task(
             "here. Use ddp, or set the method to lora.",
             accepts=("ddp",),
             given={"method": "full"},
-        ),
-        Limit(
-            "lora.dropout",
-            "Dropout has no effect: DPO turns it off because it compares two passes of the same model.",
-            accepts=(0.0,),
-            severity="note",
-            given={"method": "lora"},
         ),
     ),
 )

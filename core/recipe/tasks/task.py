@@ -68,16 +68,24 @@ class Limit:
     Attributes:
         path: the field, dotted.
         sentence: what is wrong with other values, and what to do.
-        accepts: the values that work.
+        accepts: the values that work; empty where `at_least` says it.
+        at_least: the least number that works, or None.
         severity: of the problem with other values.
         given: values of other fields for which this limit applies.
     """
 
     path: str
     sentence: str
-    accepts: tuple[Value, ...]
+    accepts: tuple[Value, ...] = ()
+    at_least: float | None = None
     severity: ProblemLevel = "error"
     given: Mapping[str, Value] = field(default_factory=dict)
+
+    def allows(self, value: Value) -> bool:
+        """Whether a value works, where the limit applies."""
+        if self.at_least is None:
+            return value in self.accepts
+        return isinstance(value, int | float) and value >= self.at_least
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +132,20 @@ class Task:
         columns: what the trainer's dataset holds of each sample: its columns in order, and what is in them.
         metrics: what it logs besides loss, rate, gradients and speed: each with its title on a chart.
         headline: the metric that says how it goes.
+        headlines: the same where a field has a certain value: its dotted path, the value, the metric.
         rates: the usual learning rates with each `method`, from and to.
         artifact: what it leaves, as the model hub names it.
+        writes: whether the trained model writes text, which can be sampled and compared.
+        head: a layer that the model gets in place of its output layer, new and trained whole, or "": `score`.
         sequences: how many sequences the model computes for one sample.
+        plain: whether it also reads one prompt with one completion as plain text, without a chat template.
         marks: whether its loss mask comes from the generation markers of the chat template.
         reference: whether full fine-tuning also needs the base model in memory.
+        dropout: whether its trainer leaves dropout on; one that compares two passes of a model turns it off.
         memory: what else it adds to the memory forecast, from the recipe.
         refuses: fields of which it only supports some values.
         supports: fields that only some tasks' trainers have, and this one's has: `training.activation_offloading`.
+        answers: what training does to each answer of a sample, by the answer's name in `core.engine.encoded.Sequence`.
         scores: what it measures on the eval set besides its headline, by the name in training, each with the way it
             moves when the model learns: by these the best weights can be chosen as well.
     """
@@ -147,17 +161,30 @@ class Task:
     columns: Mapping[str, ColumnKind]
     headline: Headline
     rates: Mapping[str, tuple[float, float]]
+    headlines: tuple[tuple[str, Value, Headline], ...] = ()
     unused: Mapping[SampleKind, str] = field(default_factory=dict)
     sections: tuple[str, ...] = ()
     metrics: Mapping[str, str] = field(default_factory=dict)
     artifact: str = "text-generation"
+    writes: bool = True
+    head: str = ""
     sequences: int = 1
+    plain: bool = False
     marks: bool = False
     reference: bool = False
+    dropout: bool = True
     memory: Callable[[Recipe], TaskMemory] = plain_memory
     refuses: tuple[Limit, ...] = ()
     supports: tuple[str, ...] = ()
     scores: Mapping[str, Better] = field(default_factory=dict)
+    answers: Mapping[str, str] = field(
+        default_factory=lambda: {"chosen": "made more likely", "rejected": "made less likely"}
+    )
+
+    def headline_by(self, eval_metric: object) -> Headline:
+        """Of its headline metrics the one whose twin on the eval set has this name; the usual one where none has."""
+        named = (found for _, _, found in self.headlines if found.eval_metric == eval_metric)
+        return next(named, self.headline)
 
     @property
     def both_answers(self) -> bool:

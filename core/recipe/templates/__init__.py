@@ -7,6 +7,9 @@ from pathlib import Path
 
 _FOLDER = Path(__file__).parent
 
+NO_TEMPLATE = "none"
+"""The value of `model.chat_template` for no chat template at all: prompt and completion are joined as plain text."""
+
 
 @cache
 def names() -> tuple[str, ...]:

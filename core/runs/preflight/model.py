@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from core import units
+from core.clean import clean_line
+from core.dataset.plain import runs_together, why_no_plain_pair
+from core.dataset.records import Unreadable
+from core.dataset.sample import Sample
 from core.errors import BadInput
 from core.recipe import memory
 from core.recipe.adapters import adapter_of
@@ -17,7 +21,9 @@ from core.recipe.recipe import Recipe
 from core.recipe.rules import tokens
 from core.recipe.rules.template import marked_twin, template_text, why_it_refuses
 from core.recipe.tasks import TASKS
+from core.recipe.templates import NO_TEMPLATE
 from core.recipe.tokenizer_files import read_tokenizer
+from core.runs.origin import origin_findings
 from core.runs.preflight.line import CheckResult, PreflightFinding, ok, stop, warn
 from core.runs.preflight.seen import BeforeStart
 
@@ -55,6 +61,13 @@ def _of_parts(recipe: Recipe, shape: ModelShape) -> str:
     return found
 
 
+def origin(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """The weights that it starts from, where these are not the bare base model's."""
+    for found in origin_findings(seen.recipe, seen.workspace, seen.shape, later=seen.later):
+        give = {"error": stop, "warn": warn, "note": ok}[found.severity]
+        yield give(found.sentence, "" if found.severity == "note" else found.path)
+
+
 def tokenizer(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """What the tokenizer's files say against the model and against the chosen chat template."""
     recipe, shape = seen.recipe, seen.shape
@@ -62,7 +75,8 @@ def tokenizer(seen: BeforeStart) -> Iterator[PreflightFinding]:
         return
     facts = read_tokenizer(shape.folder)
     problems = [*tokens.check(shape, facts)]
-    if not problems and seen.kinds is not None and seen.kinds != {"text"}:
+    chats = seen.kinds is not None and seen.kinds != {"text"} and recipe.model.chat_template != NO_TEMPLATE
+    if not problems and chats:
         with suppress(BadInput):  # the template's own check says so
             text = template_text(recipe.model.chat_template, shape)
             problems += tokens.check_template(shape, facts, text, recipe.model.chat_template)
@@ -82,8 +96,11 @@ def template(seen: BeforeStart) -> Iterator[PreflightFinding]:
         yield stop(str(error), "model.chat_template")
         return
     path, own = "model.chat_template", recipe.model.chat_template or "the model's own"
-    if not text:
-        yield stop("The model has no chat template. Choose one, such as chatml.", path)
+    if own == NO_TEMPLATE:
+        yield from _plain(seen)
+    elif not text:
+        also = ", or none to join prompt and completion as plain text" if TASKS[recipe.task].plain else ""
+        yield stop(f"The model has no chat template. Choose one, such as chatml{also}.", path)
     elif refused := why_it_refuses(text):
         words = f"The chat template cannot render a question and its answer: {refused}. Choose another template."
         yield stop(words, path)
@@ -99,3 +116,53 @@ def template(seen: BeforeStart) -> Iterator[PreflightFinding]:
             "the template, the run will fail when it starts: choose another template, or train on everything.",
             path,
         )
+
+
+_PLAIN_LOOKED_AT = 500
+"""Rows that are looked at for whether they are a prompt and a completion."""
+
+
+def _plain(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """Without a chat template: whether the samples are prompts with completions, and how these meet."""
+    path = "model.chat_template"
+    looked, refused, why, joined, shown = 0, 0, "", 0, ""
+    for sample in _first_samples(seen):
+        turns = sample.messages if sample.kind == "messages" else (*sample.messages, *sample.chosen)
+        looked += 1
+        if wrong := why_no_plain_pair(turns, sample.tools):
+            refused += 1
+            why = why or wrong
+        elif runs_together(turns[0].content, turns[1].content):
+            joined += 1
+            shown = shown or f"{turns[0].content[-12:]}{turns[1].content[:12]}"
+    among = f"the first {looked:,} samples" if looked == _PLAIN_LOOKED_AT else f"{looked:,} samples"
+    if refused == looked and looked:
+        words = f"Without a chat template, a sample is one prompt and one completion, but these have {why}. Choose a "
+        yield stop(f"{words}chat template, such as chatml.", path)
+        return
+    if refused:
+        words = f"{refused:,} of {among} are not one prompt and one completion (the first has {why}) and will not be "
+        yield warn(f"{words}trained on. Choose a chat template, such as chatml, to train on them.", path)
+    if joined:
+        words = f"In {joined:,} of {among} the prompt runs into the completion ({clean_line(shown, 40)}): nothing is "
+        yield warn(f"{words}added between them. End prompts with a newline, or start completions with a space.", path)
+    if looked and not refused and not joined:
+        yield ok("No chat template: prompt and completion are joined as plain text, and the end token follows.")
+
+
+def _first_samples(seen: BeforeStart) -> Iterator[Sample]:
+    """The first samples of the training data that are no plain text."""
+    dataset, found = seen.data.train, 0
+    for entry in range(dataset.count if dataset is not None else 0):
+        assert dataset is not None
+        row = dataset.row(entry)
+        try:
+            sample = dataset.sample_of(row) if row.value is not None else None
+        except Unreadable:
+            continue
+        if sample is None or sample.kind == "text":
+            continue
+        yield sample
+        found += 1
+        if found == _PLAIN_LOOKED_AT:
+            return

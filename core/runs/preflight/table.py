@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.runs.preflight import data, machine, model
+from core.runs.preflight import data, hub, machine, model
 from core.runs.preflight.line import PreflightLine
 
 LINES: tuple[PreflightLine, ...] = (
@@ -13,6 +13,8 @@ LINES: tuple[PreflightLine, ...] = (
     PreflightLine("mix", "data", "The sources that are mixed in.", data.mix),
     PreflightLine("eval data", "data", "What is held out to measure on.", data.eval_set),
     PreflightLine("model", "model", "Whether the model can be read, and how much of it is trained.", model.base),
+    PreflightLine("hub", "model", "Whether the Hub lets you download the model, and it fits the disk.", hub.access),
+    PreflightLine("starts from", "model", "Whether the weights that it starts from are there and fit.", model.origin),
     PreflightLine("tokenizer", "model", "Whether the tokenizer fits the model and the template.", model.tokenizer),
     PreflightLine("chat template", "model", "Which template renders the samples.", model.template),
     PreflightLine("packages", "machine", "Whether the training packages are installed.", machine.packages),

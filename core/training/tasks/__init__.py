@@ -19,8 +19,31 @@ def _nothing(recipe: Recipe, on: Hardware, adapter: Any) -> dict[str, Any]:
     return {}
 
 
-def _plain_row(tokens: int, trained: int) -> dict[str, Any]:
-    return {"input_ids": [1] * tokens, "labels": [-100] * (tokens - trained) + [1] * trained}
+@dataclass(frozen=True, slots=True)
+class TaskScript:
+    """How a plain TRL script makes of the samples what this task trains on: for `tunedeck script`.
+
+    Its trainer and configuration are those of `TaskTraining`, its arguments those of
+    `core.training.configuration.trainer_arguments`, but for the ones named here.
+
+    Attributes:
+        row: Python source of an expression that makes TRL's row of a `sample`, a dict in the normal form
+            (`core.dataset.sample`): `{"messages": sample["messages"]}`.
+        arguments: of the configuration, instead of ours: for what TRL does itself in a plain script, from the recipe
+            and the kinds of samples in the data. A value of `DEFAULT` leaves TRL's own.
+        models: what the trainer gets besides the model (see `TaskTraining.models`), as Python source; `load_model()`
+            gives another base.
+        not_expressed: what the script cannot do of a recipe with samples of these kinds, a sentence each.
+    """
+
+    row: Callable[[Recipe, frozenset[str]], str]
+    arguments: Callable[[Recipe, frozenset[str]], dict[str, Any]] = lambda recipe, kinds: {}
+    models: Callable[[Recipe], dict[str, str]] = lambda recipe: {}
+    not_expressed: Callable[[Recipe, frozenset[str]], list[str]] = lambda recipe, kinds: []
+
+
+DEFAULT: Any = object()
+"""Stands for an argument that is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +56,16 @@ class TaskTraining:
         settings: what that takes from a recipe beyond `core.training.configuration.trainer_config`.
         models: what the trainer takes besides the model that is trained, such as a reference: from the recipe, the
             hardware, and the configuration of the adapter (None where every weight is trained).
-        row: a row of the trainer's dataset with so many tokens, of which so many are trained: what the exact memory
-            forecast trains on. None where a step cannot be computed without real weights.
+        script: what a plain TRL script of it needs (`tunedeck script`), or why there is none, a sentence.
+        steps: whether a step can be computed without real weights, for the exact memory forecast.
     """
 
     trainer: type[DurableTrainer]
     config: Callable[..., Any]
     settings: Callable[[Recipe], dict[str, Any]]
     models: Callable[[Recipe, Hardware, Any], dict[str, Any]] = _nothing
-    row: Callable[[int, int], dict[str, Any]] | None = _plain_row
+    script: TaskScript | str = "No plain TRL script of this task has been compared with our runs yet."
+    steps: bool = True
 
 
 def training_of(recipe: Recipe) -> TaskTraining:

@@ -7,9 +7,10 @@ from typing import Any
 from trl import DPOConfig, DPOTrainer
 
 from core.engine.load import Hardware, load_base
+from core.recipe.adapters import adapter_of
 from core.recipe.recipe import Recipe
 from core.training.durable import DurableTrainer
-from core.training.tasks import TaskTraining
+from core.training.tasks import TaskScript, TaskTraining
 
 
 class PreferenceTrainer(DurableTrainer, DPOTrainer):
@@ -35,10 +36,17 @@ def reference(recipe: Recipe, on: Hardware, adapter: Any) -> dict[str, Any]:
     return {"ref_model": load_base(recipe.model, on)}
 
 
-def row(tokens: int, trained: int) -> dict[str, Any]:
-    """A pair whose longer sequence has so many tokens, of which so many are the answer."""
-    answer = max(1, min(trained, tokens - 1))
-    return {"prompt_ids": [1] * (tokens - answer), "chosen_ids": [1] * answer, "rejected_ids": [1] * answer}
+def _plain_row(recipe: Recipe, kinds: frozenset[str]) -> str:
+    return (
+        '{"prompt": turns(sample["messages"]), "chosen": turns(sample["chosen"]), '
+        '"rejected": turns(sample["rejected"])}'
+    )
 
 
-TRAINING = TaskTraining(PreferenceTrainer, DPOConfig, settings, reference, row)
+def _plain_models(recipe: Recipe) -> dict[str, str]:
+    return {"ref_model": "load_model()"} if adapter_of(recipe).whole else {}
+
+
+TRAINING = TaskTraining(
+    PreferenceTrainer, DPOConfig, settings, reference, script=TaskScript(_plain_row, models=_plain_models)
+)

@@ -8,7 +8,7 @@ from trl import SFTConfig, SFTTrainer
 
 from core.recipe.recipe import Recipe
 from core.training.durable import DurableTrainer
-from core.training.tasks import TaskTraining
+from core.training.tasks import DEFAULT, TaskScript, TaskTraining
 
 
 class SupervisedTrainer(DurableTrainer, SFTTrainer):
@@ -19,6 +19,7 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     """What `SFTConfig` takes besides what all tasks share."""
     packing = recipe.data.packing
     return {
+        "loss_type": recipe.sft.loss_type,
         "packing": packing != "none",
         "packing_strategy": packing if packing != "none" else "bfd",
         # The samples come encoded. Packing is TRL's own work on them; without it nothing is left to prepare.
@@ -26,4 +27,29 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-TRAINING = TaskTraining(SupervisedTrainer, SFTConfig, settings)
+def _plain_row(recipe: Recipe, kinds: frozenset[str]) -> str:
+    if kinds == {"text"}:
+        return '{"text": sample["text"]}'
+    if kinds <= {"preference", "kto"}:
+        return '{"prompt": turns(sample["messages"]), "completion": turns(sample["chosen"])}'
+    return '{"messages": turns(sample["messages"])}'
+
+
+def _plain_arguments(recipe: Recipe, kinds: frozenset[str]) -> dict[str, Any]:
+    masks = recipe.data.loss_on == "answers" and kinds != {"text"}
+    whole = {} if masks or not kinds <= {"preference", "kto"} else {"completion_only_loss": False}
+    return {"dataset_kwargs": DEFAULT, **({"assistant_only_loss": True} if masks else {}), **whole}
+
+
+def _not_plain(recipe: Recipe, kinds: frozenset[str]) -> list[str]:
+    if len(kinds) > 1 and not kinds <= {"preference", "kto"}:
+        return [f"The data mixes {' and '.join(sorted(kinds))}, which TRL reads as one kind: this script will fail."]
+    return []
+
+
+TRAINING = TaskTraining(
+    SupervisedTrainer,
+    SFTConfig,
+    settings,
+    script=TaskScript(_plain_row, _plain_arguments, not_expressed=_not_plain),
+)

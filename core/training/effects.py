@@ -1,0 +1,61 @@
+"""No setting without effect: what was set is looked for in the built trainer, before the first step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.clean import clean_line
+from core.errors import BadInput
+from core.recipe.declare import Knob
+from core.recipe.recipe import KNOBS, Recipe, get, why_without_effect
+from core.recipe.witness import Witness
+from core.training import readings
+
+
+def check_effects(trainer: Any, recipe: Recipe) -> None:
+    """Makes sure that each field that was set, and that applies, has reached the trainer.
+
+    Args:
+        trainer: as `core.training.build.build` gives it.
+        recipe: that it was built from.
+
+    Raises:
+        BadInput: a field was set, and its effect is not where its witness says; it names the field.
+    """
+    for path, knob in KNOBS.items():
+        if knob.witness is None or get(recipe, path) == knob.default or why_without_effect(recipe, path):
+            continue
+        if (found := missing(knob.witness, trainer, recipe, get(recipe, path))) is not None:
+            raise BadInput(
+                _words(knob, recipe, found), where=path, do=f"Remove {path} from the recipe to train without it"
+            )
+
+
+def missing(witness: Witness, trainer: Any, recipe: Recipe, value: Any) -> str | None:
+    """What is found in place of a field's effect; None where the effect is there.
+
+    Args:
+        witness: of the field.
+        trainer: the built trainer.
+        recipe: that it was built from.
+        value: of the field.
+    """
+    if witness.place == "run loop" or (witness.given and getattr(trainer, witness.given, None) is None):
+        return None
+    wanted = value if witness.wanted is None else witness.wanted(recipe)
+    if witness.place == "argument":
+        found = getattr(trainer.args, witness.name, None)
+        return None if found == wanted else f"the trainer's {witness.name} is {_text(found)}"
+    values = getattr(readings, witness.name)(trainer, recipe)
+    if wanted in values:
+        return None
+    return f"the built model has {', '.join(sorted(map(_text, values)))}" if values else "nothing in the model has it"
+
+
+def _words(knob: Knob, recipe: Recipe, found: str) -> str:
+    shown = clean_line(knob.format(get(recipe, knob.path)), 60)
+    return f"{knob.title} is set to {shown} but has no effect: {found}"
+
+
+def _text(value: Any) -> str:
+    return clean_line(str(value), 60)

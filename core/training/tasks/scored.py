@@ -1,0 +1,27 @@
+"""Reward models: TRL's reward trainer on pairs of whole conversations that come as tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trl import RewardConfig, RewardTrainer
+
+from core.recipe.recipe import Recipe
+from core.training.durable import DurableTrainer
+from core.training.tasks import TaskTraining
+
+
+class ScoredTrainer(DurableTrainer, RewardTrainer):
+    """TRL's reward trainer, made durable."""
+
+    def _prepare_dataset(self, dataset: Any, *arguments: Any, **names: Any) -> Any:
+        """The pairs as they are: `core.engine.scored_pairs` has made the tokens that TRL would make here."""
+        return dataset
+
+
+def settings(recipe: Recipe) -> dict[str, Any]:
+    """What `RewardConfig` takes besides what all tasks share."""
+    return {"center_rewards_coefficient": recipe.reward.center or None}
+
+
+TRAINING = TaskTraining(ScoredTrainer, RewardConfig, settings)

@@ -1,0 +1,1 @@
+"""One file per task: its plain TRL script, and `CASES`."""
