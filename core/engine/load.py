@@ -246,7 +246,7 @@ def load_base(
     with explain(source, "model"):
         auto = auto_class(model, source, path=path, head=head)
         if only_shapes():
-            return unloaded(auto, model, source, on, path=path)
+            return unloaded(auto, model, source, on, path=path, head=head)
     with explain(source, "model"), _quiet_report(), _reporting(on_progress):
         loaded, report = auto.from_pretrained(
             source,

@@ -33,7 +33,7 @@ def only_shapes() -> bool:
     return _FINISH.get() is not None
 
 
-def unloaded(auto: Any, model: Model, source: str, on: Hardware, *, path: str) -> Any:
+def unloaded(auto: Any, model: Model, source: str, on: Hardware, *, path: str, head: str) -> Any:
     """A model of a folder's `config.json`, its weights as torch makes empty ones now.
 
     Args:
@@ -42,6 +42,7 @@ def unloaded(auto: Any, model: Model, source: str, on: Hardware, *, path: str) -
         source: the folder or Hub model ID.
         on: in what precision.
         path: as for `load_base`.
+        head: as for `load_base`.
     """
     from transformers import AutoConfig
     from transformers.initialization import no_init_weights
@@ -49,8 +50,13 @@ def unloaded(auto: Any, model: Model, source: str, on: Hardware, *, path: str) -
     from core.engine.loss_check import name_experts
 
     config = AutoConfig.from_pretrained(
-        source, revision=(model.revision or None) if not path else None, trust_remote_code=model.trust_remote_code
+        source,
+        revision=(model.revision or None) if not path else None,
+        trust_remote_code=model.trust_remote_code,
+        local_files_only=True,
     )
+    if head:
+        config.num_labels = 1
     with no_init_weights():
         made = auto.from_config(
             config,

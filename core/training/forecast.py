@@ -92,7 +92,7 @@ def measure_step(
         stack.enter_context(without_weights(lambda model: _packed(model, recipe, on)))
         stack.enter_context(fake)
         stack.enter_context(step)
-        model = load_base(small.model, on)
+        model = load_base(small.model, on, head=TASKS[recipe.task].head)
         trainer = build(worker, small, on, model, tokenizer, (rows, None))
         if held.mixed == "fp16":
             widen(trainer.model)
@@ -163,7 +163,7 @@ def _row(columns: Mapping[str, ColumnKind], tokens: int, trained: int) -> dict[s
 
 def _packed(model: Any, recipe: Recipe, on: Hardware) -> None:
     if recipe.model.quantization != "none":
-        pack_linear(model, recipe.model, on.compute)
+        pack_linear(model, recipe.model, on.compute, TASKS[recipe.task].head)
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from core.recipe.recipe import Model
 from core.training.tracked import MemoryTracker
 
 
-
 class FakeStep(MemoryTracker):
     """Counts memory over fake tensors, and keeps small bookkeeping real: token IDs, masks, positions, the sampler.
 
@@ -221,20 +220,20 @@ def _quantized_rows(inputs: Any) -> tuple[Any, Any, Any]:
 # --- weights
 
 
-def pack_linear(model: Any, settings: Model, compute: torch.dtype) -> None:
+def pack_linear(model: Any, settings: Model, compute: torch.dtype, kept: str = "") -> None:
     """Puts quantized layers in the place of the linear ones, as transformers does when it loads a model.
 
     Args:
         model: of fake weights.
         settings: the recipe's model section.
         compute: the type of matrix products.
+        kept: the name of a layer that is not quantized, besides the output layer; or "".
     """
     head = model.get_output_embeddings()
-    kept = {*(getattr(model, "_keep_in_fp32_modules", None) or ())}
     make = _four_bits if settings.quantization == "nf4" else _eight_bits
     for parent in list(model.modules()):
         for name, layer in list(parent.named_children()):
-            if type(layer) is torch.nn.Linear and layer is not head and name not in kept:
+            if type(layer) is torch.nn.Linear and layer is not head and name != kept:
                 setattr(parent, name, make(layer, settings, compute))
     model.is_quantized = True
     model.is_loaded_in_4bit = settings.quantization == "nf4"
@@ -272,9 +271,9 @@ def _four_bits(layer: Any, settings: Model, compute: torch.dtype) -> Any:
         state = QuantState(absmax=scales, state2=nested, offset=torch.empty(()), **about)
     else:
         state = QuantState(absmax=torch.empty(blocks), **about)
-    weight.quant_state, weight.compress_statistics = state, settings.double_quantization  # type: ignore[attr-defined]
-    weight.quant_type, weight.blocksize = "nf4", 64  # type: ignore[attr-defined]
-    weight.quant_storage, weight.bnb_quantized = torch.uint8, True  # type: ignore[attr-defined]
+    weight.quant_state, weight.compress_statistics = state, settings.double_quantization
+    weight.quant_type, weight.blocksize = "nf4", 64
+    weight.quant_storage, weight.bnb_quantized = torch.uint8, True
     packed.weight, packed.bias = weight, layer.bias
     packed.compute_dtype, packed.compute_type_is_set = compute, True
     packed.quant_state, packed.quant_storage = state, torch.uint8
@@ -291,7 +290,7 @@ def _eight_bits(layer: Any, settings: Model, compute: torch.dtype) -> Any:
     packed.in_features, packed.out_features = layer.in_features, layer.out_features
     weight = torch.nn.Parameter(_bytes_of(layer, layer.weight.shape, torch.int8), requires_grad=False)
     scales = torch.empty(layer.out_features)
-    weight.CB, weight.SCB, weight.has_fp16_weights = weight.data, scales, False  # type: ignore[attr-defined]
+    weight.CB, weight.SCB, weight.has_fp16_weights = weight.data, scales, False
     packed.weight, packed.bias, packed.index = weight, layer.bias, None
     packed.state = MatmulLtState()
     packed.state.threshold, packed.state.has_fp16_weights = 6.0, False

@@ -16,10 +16,13 @@ def tracked_peak(recipe: Recipe, lengths: Sequence[tuple[int, int]] = ()) -> int
         recipe: of a model with weights.
         lengths: as for `core.training.forecast.measure_step`.
     """
+    import torch
+
     from core.engine.load import hardware, load_base, load_tokenizer
     from core.engine.worker import Worker
     from core.jobs.folder import JobFolder
     from core.recipe.adapters import adapter_of
+    from core.recipe.tasks import TASKS
     from core.training.build import build
     from core.training.forecast import rows_of, two_steps
     from core.training.tracked import MemoryTracker
@@ -27,9 +30,10 @@ def tracked_peak(recipe: Recipe, lengths: Sequence[tuple[int, int]] = ()) -> int
     small = two_steps(recipe)
     on = hardware(small.model, "cpu", all_weights=adapter_of(recipe).whole)
     tracker = MemoryTracker(block=64)
+    torch.set_num_threads(1)  # with two, on a busy machine, a step takes five times as long
     with tempfile.TemporaryDirectory() as folder:
         worker = Worker(JobFolder.create(folder, "tracked", "training", payload={"recipe": to_json(small)}))
-        model = load_base(small.model, on)
+        model = load_base(small.model, on, head=TASKS[recipe.task].head)
         tracker.add(_tensors(model))
         with tracker:
             trainer = build(worker, small, on, model, load_tokenizer(small.model), (rows_of(small, lengths), None))

@@ -25,7 +25,7 @@ def _recipe(model: Path, changes: Mapping[str, Value]) -> Recipe:
     recipe = Recipe()
     usual: dict[str, Value] = {
         "model.path": str(model),
-        "data.max_length": 128,
+        "data.max_length": 64,
         "training.batch_size": 2,
         "training.gradient_accumulation": 2,
         "training.devices": "cpu",
