@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-SampleKind = Literal["messages", "text", "preference", "kto"]
+SampleKind = Literal["messages", "text", "preference", "kto", "prompt"]
 KINDS: Mapping[SampleKind, str] = {
     "messages": "conversations",
     "text": "plain text",
     "preference": "preference pairs",
     "kto": "rated answers (KTO)",
+    "prompt": "prompts without answers",
 }
 """What the kinds of samples are called."""
 
@@ -103,7 +104,8 @@ class Sample:
     """One training sample.
 
     Which fields are filled follows from `kind`: `messages` has messages (and tools); `text` has text; `preference`
-    has messages (the prompt), chosen and rejected; `kto` has messages (the prompt), chosen (the completion) and label.
+    has messages (the prompt), chosen and rejected; `kto` has messages (the prompt), chosen (the completion) and label;
+    `prompt` has messages (the prompt) alone. `columns` holds further columns of the row, where a task reads any.
     """
 
     kind: SampleKind
@@ -113,10 +115,13 @@ class Sample:
     rejected: tuple[Message, ...] = ()
     label: bool | None = None
     tools: tuple[dict[str, Any], ...] = field(default=())
+    columns: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The sample as written in a curated view; `from_json(to_json(s)) == s`."""
         value: dict[str, Any] = {"kind": self.kind}
+        if self.columns:
+            value["columns"] = dict(self.columns)
         if self.kind == "text":
             value["text"] = self.text
             return value
@@ -142,6 +147,7 @@ class Sample:
             rejected=tuple(Message.from_json(m) for m in value.get("rejected", ())),
             label=value.get("label"),
             tools=tuple(value.get("tools", ())),
+            columns=value.get("columns", {}),
         )
 
     @property

@@ -10,7 +10,7 @@ from typing import Any
 from core.dataset.flag_names import CONTROL_TOKENS, NOT_RENDERED
 from core.dataset.rendered import LostPart
 from core.engine.template import Template
-from core.recipe.recipe import Recipe
+from core.recipe.recipe import Recipe, why_without_effect
 from core.recipe.tasks import TASKS
 from core.recipe.tasks.task import ColumnKind
 
@@ -30,6 +30,7 @@ class EncodingSettings:
         task: a name of `core.recipe.tasks.TASKS`.
         chunk_text: whether a text longer than the max length becomes several sequences instead of being cut.
         train_without: parts of a sample that the user trains without, see `core.dataset.without.without`.
+        keeps_end: whether the end of what is longer is kept, instead of the beginning.
         drop_flags: the flags from tokens whose rows are left out: `control_tokens`, `not_rendered`.
     """
 
@@ -41,6 +42,7 @@ class EncodingSettings:
     chunk_text: bool = False
     train_without: tuple[str, ...] = ()
     drop_flags: tuple[str, ...] = ()
+    keeps_end: bool = False
 
     @classmethod
     def of(cls, recipe: Recipe, template: Template, *, drop_flags: Iterable[str] | None = None) -> EncodingSettings:
@@ -62,6 +64,7 @@ class EncodingSettings:
             data.chunk_text,
             tuple(sorted(data.train_without)),
             tuple(sorted({CONTROL_TOKENS, NOT_RENDERED}.intersection(drops))),
+            keeps_end=data.truncation == "keep_end" and not why_without_effect(recipe, "data.truncation"),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -125,6 +128,7 @@ class Sequence:
         text: the rendered text before the cut; only where it was asked for.
         offsets: for each token before the cut, its start and end character in `text`; only where asked for.
         answer: the part of the sample that it ends with: `chosen` or `rejected`; "" for a whole conversation or text.
+        first_kept: how many tokens the cut took away before the first one of `input_ids`.
     """
 
     input_ids: list[int]
@@ -134,6 +138,7 @@ class Sequence:
     text: str = ""
     offsets: tuple[tuple[int, int], ...] = ()
     answer: str = ""
+    first_kept: int = 0
 
     @property
     def trained_tokens(self) -> int:
@@ -172,15 +177,18 @@ class Sequence:
             begin = max(begin, stop)
         return tuple(pieces)
 
-    def cut(self, length: int) -> Sequence:
-        """The sequence up to a length, with what that takes away."""
-        if len(self.input_ids) <= length:
+    def cut(self, length: int, *, keeps_end: bool = False) -> Sequence:
+        """The sequence up to a length, with what that takes away: at its end, or at its beginning."""
+        over = len(self.input_ids) - length
+        if over <= 0:
             return self
+        kept, lost = (slice(over, None), slice(over)) if keeps_end else (slice(length), slice(length, None))
         return Sequence(
-            input_ids=self.input_ids[:length],
-            labels=self.labels[:length],
-            lost_tokens=len(self.input_ids) - length,
-            lost_trained=carrying(self.labels[length:]),
+            input_ids=self.input_ids[kept],
+            labels=self.labels[kept],
+            lost_tokens=over,
+            lost_trained=carrying(self.labels[lost]),
+            first_kept=over if keeps_end else 0,
             text=self.text,
             offsets=self.offsets,
             answer=self.answer,

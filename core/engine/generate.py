@@ -22,11 +22,13 @@ class Generated:
         text: the answer, special tokens and outer white space taken off.
         tokens: how many were generated, the end of turn included.
         ended: whether it ended its turn, rather than being cut at the limit.
+        ids: its tokens, the end of turn included.
     """
 
     text: str
     tokens: int
     ended: bool
+    ids: tuple[int, ...] = ()
 
 
 def prompt_ids(
@@ -169,4 +171,5 @@ def _read(row: list[int], tokenizer: Any, stops: set[int]) -> Generated:
     end = next((place for place, token in enumerate(row) if token in stops), None)
     kept = row if end is None else row[:end]
     text: str = tokenizer.decode(kept, skip_special_tokens=True)
-    return Generated(text.strip(), len(kept) + (end is not None), end is not None)
+    length = len(kept) + (end is not None)
+    return Generated(text.strip(), length, end is not None, tuple(row[:length]))

@@ -18,7 +18,7 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
     """Tokens and labels of one pair, as `core.engine.encode.encode`.
 
     As TRL does, an answer begins where the tokens of the prompt alone and those of the prompt with either answer part,
-    and each sequence is cut at its end.
+    and each sequence is cut by itself.
     """
     require_pair(sample)
     settings.template.require()
@@ -36,7 +36,8 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
             text = tokenizer.apply_chat_template(talk, tools=tools, tokenize=False)
             offsets = tuple(rendered.encodings[0].offsets)
         labels = [MASKED] * shared + tokens[shared:]
-        sequences.append(Sequence(tokens, labels, text=text, offsets=offsets, answer=answer).cut(settings.max_length))
+        sequence = Sequence(tokens, labels, text=text, offsets=offsets, answer=answer)
+        sequences.append(sequence.cut(settings.max_length, keeps_end=settings.keeps_end))
     row = {"prompt_ids": alone[:shared], "chosen_ids": ids[0][shared:], "rejected_ids": ids[1][shared:]}
     parts = {name.removesuffix("_ids"): len(tokens) for name, tokens in row.items()}
     return Encoded((row,), tuple(sequences), parts)
@@ -91,16 +92,18 @@ def stop_trained(settings: EncodingSettings) -> bool:
     return True
 
 
-def collator(tokenizer: Any, max_length: int) -> Any:
+def collator(tokenizer: Any, max_length: int, *, keeps_end: bool = False) -> Any:
     """TRL's collator as its trainer makes it."""
     from trl.trainer.dpo_trainer import DataCollatorForPreference
 
-    return DataCollatorForPreference(pad_token_id=tokenizer.pad_token_id, max_length=max_length)
+    mode = "keep_end" if keeps_end else "keep_start"
+    return DataCollatorForPreference(pad_token_id=tokenizer.pad_token_id, max_length=max_length, truncation_mode=mode)
 
 
 def masks(encoded: Encoded, tokenizer: Any, settings: EncodingSettings) -> list[list[bool]]:
     """Which tokens of either sequence are compared: the completion mask that the collator hands to the trainer."""
-    batch = collator(tokenizer, settings.max_length)([dict(row) for row in encoded.rows])
+    collate = collator(tokenizer, settings.max_length, keeps_end=settings.keeps_end)
+    batch = collate([dict(row) for row in encoded.rows])
     found: list[list[int]] = batch["completion_mask"].tolist()
     return [
         [bool(bit) for bit in mask[: len(sequence.input_ids)]]

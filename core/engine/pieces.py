@@ -65,12 +65,14 @@ def parts_of(encoded: Encoded, tokenizer: Any, settings: EncodingSettings) -> li
 
 
 def _pieces(sequence: Sequence, mask: Several[bool], tokenizer: Any) -> list[TokenText]:
-    """The kept tokens of a sequence in order; their texts joined are the rendered text up to the cut."""
+    """The kept tokens of a sequence in order; their texts joined are the rendered text up to or from the cut."""
     found: list[TokenText] = []
-    start = end = tokens = 0  # of the piece that is being collected
+    offsets = sequence.offsets[sequence.first_kept :]
+    start = end = offsets[0][0] if sequence.first_kept else 0  # of the piece that is being collected
+    tokens = 0
     trained = False
     for place, token in enumerate(sequence.input_ids):
-        first, last = sequence.offsets[place]
+        first, last = offsets[place]
         carries = mask[place]
         if tokens and first >= end:
             found.append(TokenText(sequence.text[start:end], trained, tokens))
@@ -93,5 +95,7 @@ def lost_text(sequence: Sequence) -> str:
     kept = len(sequence.input_ids)
     if kept >= len(sequence.offsets):
         return ""
+    if sequence.first_kept:
+        return sequence.text[: sequence.offsets[sequence.first_kept][0]]
     end = max((last for _, last in sequence.offsets[:kept]), default=0)
     return sequence.text[end:]

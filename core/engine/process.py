@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from core.gpu.selection import VARIABLE
 from core.recipe.devices import devices_of
+from core.recipe.optimizers import OPTIMIZERS
 from core.recipe.recipe import Recipe
 from core.units import size
 
 _OF_ROCM = "HIP_VISIBLE_DEVICES"
+_ALLOCATOR, _GROWING = "PYTORCH_ALLOC_CONF", "expandable_segments"
 
 _QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",  # what is trained here is nobody's business
@@ -44,6 +46,7 @@ def prepare(recipe: Recipe, *, alone: bool = False) -> None:
     if not _needs_bitsandbytes(recipe) and "bitsandbytes" not in sys.modules:
         # PEFT imports it wherever it is installed, and that compiles: a sixth of a worker's start for nothing.
         sys.modules["bitsandbytes"] = None  # type: ignore[assignment]
+    os.environ.update(settings_before_torch(recipe, os.environ))
     devices = devices_of(recipe)
     if devices.cpu:
         os.environ[VARIABLE] = ""
@@ -57,9 +60,25 @@ def prepare(recipe: Recipe, *, alone: bool = False) -> None:
         os.environ[_OF_ROCM] = (devices.visible or os.environ[_OF_ROCM]).partition(",")[0]
 
 
+def settings_before_torch(recipe: Recipe, environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that CUDA and its allocator only read before they are first used. Not exercised on a GPU yet.
+
+    Args:
+        recipe: the recipe.
+        environment: what is set already; the allocator's other settings stay.
+    """
+    found = {}
+    if recipe.training.expandable_segments:
+        kept = [part for part in environment.get(_ALLOCATOR, "").split(",") if part and _GROWING not in part]
+        found[_ALLOCATOR] = ",".join((*kept, f"{_GROWING}:True"))
+    if recipe.training.deterministic:
+        found["CUBLAS_WORKSPACE_CONFIG"] = ":16:8"  # as transformers sets it, but that is after the first product
+    return found
+
+
 def _needs_bitsandbytes(recipe: Recipe) -> bool:
     """Whether weights or optimizer are quantized; also yes where that cannot be known without the network."""
-    if recipe.model.quantization != "none" or recipe.training.optimizer.endswith("8bit"):
+    if recipe.model.quantization != "none" or OPTIMIZERS[recipe.training.optimizer].package == "bitsandbytes":
         return True
     try:
         config = json.loads(Path(recipe.model.path, "config.json").read_text(encoding="utf-8"))

@@ -28,7 +28,7 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
     elif settings.chunk_text and sample.kind == "text":
         kept = whole.chunks(settings.max_length)
     else:
-        kept = (whole.cut(settings.max_length),)
+        kept = (whole.cut(settings.max_length, keeps_end=settings.keeps_end),)
     return Encoded(tuple({"input_ids": each.input_ids, "labels": each.labels} for each in kept), kept, {})
 
 

@@ -184,6 +184,10 @@ class Worker:
         """Appends a round of answers to the sample prompts."""
         self._write(partial(self.folder.append_samples, {"t": _now(), **values}))
 
+    def completions(self, values: Mapping[str, Any]) -> None:
+        """Appends a generation of an online run; the file is cut to its newer half where it has become large."""
+        self._write(partial(self.folder.append_completions, {"t": _now(), **values}))
+
     def asked(self) -> tuple[str, ...]:
         """The requests that wait, the most urgent first; looks at most every 0.2 s, so it may be called every step.
 

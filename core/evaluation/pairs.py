@@ -34,7 +34,8 @@ def measure(
     Raises:
         TunedeckError: a log-probability is not finite.
     """
-    collate, size = collator(tokenizer, recipe.data.max_length), recipe.training.eval_batch_size
+    size, keeps_end = recipe.training.eval_batch_size, recipe.data.truncation == "keep_end"
+    collate = collator(tokenizer, recipe.data.max_length, keeps_end=keeps_end)
     cast = torch.bfloat16 if on.mixed == "bf16" else torch.float16
     found: list[tuple[float, float]] = []
     model.eval()

@@ -20,6 +20,7 @@ from core.recipe.adapters import adapter_of
 from core.recipe.recipe import Recipe, put
 from core.recipe.tasks import TASKS
 from core.runs.origin import base_of
+from core.runs.reward_files import with_kept_files
 from core.runs.saved import read_weights, refuse_damaged_weights
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def evaluate(worker: Worker, recipe: Recipe) -> None:
         TunedeckError: why it failed, as a sentence.
     """
     began = time.monotonic()
+    recipe = with_kept_files(recipe, worker.folder.path)
     worker.phase("loading", "Loading libraries.")
     worker.nothing_to_save = "Nothing to save: training is finished and saved, and a comparison has no checkpoints."
     prepare(recipe, alone=True)

@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -444,6 +445,21 @@ class JobFolder:
             Unreachable: it cannot be reached now.
         """
         self._append("samples.jsonl", record)
+
+    def append_completions(self, record: Mapping[str, Any], *, most: int = 32 * 2**20) -> None:
+        """Appends to `completions.jsonl`, and cuts it to its newer half once it is larger than `most` bytes.
+
+        Raises:
+            DiskFull: there is no room.
+            JobGone: the folder was deleted or moved.
+            Unreachable: it cannot be reached now.
+        """
+        self._append("completions.jsonl", record)
+        path = self.path / "completions.jsonl"
+        with suppress(OSError):
+            if path.stat().st_size > most:
+                newer = path.read_bytes()[-most // 2 :]
+                files.replace(os.fspath(path), newer[newer.find(b"\n") + 1 :], durable=False)
 
     def append_gpu(self, record: Mapping[str, Any]) -> None:
         """Appends to `gpu.jsonl`. For the keeper alone.

@@ -39,6 +39,7 @@ class QueuedRun:
         free_bytes: memory that must be free on each of these GPUs before it starts; 0 for any.
         not_before: unix seconds; 0 for at once.
         visible: `CUDA_VISIBLE_DEVICES` where it was queued: what it may choose from; None for all GPUs.
+        after: the run that must finish first, because this one continues a pipeline; "" for none.
     """
 
     id: str
@@ -47,6 +48,7 @@ class QueuedRun:
     free_bytes: int = 0
     not_before: float = 0.0
     visible: str | None = None
+    after: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The form in `queue.json`."""
@@ -57,6 +59,7 @@ class QueuedRun:
             "free_bytes": self.free_bytes,
             "not_before": self.not_before,
             "visible": self.visible,
+            "after": self.after,
         }
 
 
@@ -170,24 +173,50 @@ class Queue:
         finally:
             os.close(lock)
 
-    def add(self, entry: QueuedRun) -> None:
-        """Puts a run at the end."""
+    def add(self, *entries: QueuedRun) -> None:
+        """Puts runs at the end, all or none."""
         with self.locked() as now:
-            self.write(replace(now, entries=(*now.entries, entry)))
+            self.write(replace(now, entries=(*now.entries, *entries)))
 
-    def remove(self, run_id: str) -> None:
-        """Removes a queued run from the queue; its folder stays, as `stopped`.
+    def remove(self, run_id: str) -> list[str]:
+        """Removes a queued run from the queue, and those that would start after it; their folders stay, as `stopped`.
+
+        Returns:
+            The IDs of the removed runs, that run first.
 
         Raises:
-            BadInput: it is not queued there, or this user may only look at it.
+            BadInput: it is not queued there, or this user may only look at one of them.
+        """
+        with self.locked() as now:
+            gone = {self._waiting(now, run_id).id: None}
+            waiting = self.waiting(now)
+            for entry in waiting * len(waiting):  # in whatever order they stand
+                if entry.after in gone:
+                    gone[entry.id] = None
+            for name in gone:
+                refuse_read_only(JobFolder(runs_dir(self.workspace) / name))
+            self.write(replace(now, entries=tuple(other for other in now.entries if other.id not in gone)))
+            for name in gone:
+                words = "Removed from the queue before it started."
+                if name != run_id:
+                    words = f"Removed from the queue together with {run_id}, which it would have continued."
+                folder = JobFolder(runs_dir(self.workspace) / name)
+                folder.write_status(state=STOPPED, message=words, ended=time.time())
+            return list(gone)
+
+    def release(self, run_id: str) -> None:
+        """Lets a queued run start without waiting for the run before it in its pipeline.
+
+        Raises:
+            BadInput: it is not queued there, waits for no other run, or this user may only look at it.
         """
         with self.locked() as now:
             entry = self._waiting(now, run_id)
             refuse_read_only(self.folder(entry))
-            self.write(replace(now, entries=tuple(other for other in now.entries if other.id != entry.id)))
-            self.folder(entry).write_status(
-                state=STOPPED, message="Removed from the queue before it started.", ended=time.time()
-            )
+            if not entry.after:
+                raise BadInput("This run waits for no other run", where=run_id)
+            free = replace(entry, after="")
+            self.write(replace(now, entries=tuple(free if other is entry else other for other in now.entries)))
 
     def move(self, run_id: str, place: int) -> None:
         """Gives a queued run another place.
@@ -241,6 +270,7 @@ def _entry(value: Mapping[str, Any]) -> QueuedRun:
         free_bytes=int(value.get("free_bytes") or 0),
         not_before=float(value.get("not_before") or 0.0),
         visible=_visible(value),
+        after=os.path.basename(str(value.get("after") or "")),
     )
 
 

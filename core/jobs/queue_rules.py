@@ -10,6 +10,7 @@ from core.clean import clean_line
 from core.gpu.readings import GpuSample
 from core.gpu.selection import devices_of_run, gpus_named, visible_gpus
 from core.jobs.queue import QueuedRun
+from core.jobs.status import ENDINGS, FINISHED, LOST
 from core.units import gib
 
 CPU = "cpu"
@@ -38,10 +39,12 @@ def decide(
     now: float,
     paused: bool = False,
     gpu_problem: str = "",
+    before: Mapping[str, str] | None = None,
 ) -> list[Turn]:
     """Gives each entry its turn. One run a device set; who comes first gets a device first.
 
-    An entry whose time has not come blocks nobody; one that waits for memory reserves its devices.
+    An entry whose time has not come, or that comes after a run which has not finished, blocks nobody; one that waits
+    for memory reserves its devices.
 
     Args:
         waiting: in order.
@@ -50,10 +53,14 @@ def decide(
         now: unix seconds.
         paused: whether the queue is.
         gpu_problem: why no GPU can be read, or "".
+        before: the states of the runs that others come after; one that is not named has been deleted.
     """
     taken = dict(busy)
     turns = []
     for entry in waiting:
+        if waits := _waits_for_another(entry, before or {}):
+            turns.append(Turn(entry, None, waits))
+            continue
         turn = _turn(entry, taken, gpus, now, gpu_problem) if not paused else Turn(entry, None, "the queue is paused")
         turns.append(turn)
         held = turn.devices
@@ -62,6 +69,20 @@ def decide(
         for name in held or ():
             taken.setdefault(name, entry.id)
     return turns
+
+
+def _waits_for_another(entry: QueuedRun, before: Mapping[str, str]) -> str:
+    """What an entry waits for that continues another run; "" once that has finished."""
+    if not entry.after:
+        return ""
+    state = before.get(entry.after, "deleted")
+    if state == FINISHED:
+        return ""
+    if state not in (*ENDINGS, LOST, "deleted"):
+        return f"waiting for {entry.after} to finish"
+    how = {"failed": "it failed", "deleted": "it was deleted", "lost": "it was lost"}.get(state, "it was stopped")
+    ways = "release or remove this run" if state == "deleted" else "resume it, or release or remove this run"
+    return f"held after {entry.after}: {how}; {ways}"
 
 
 def _turn(entry: QueuedRun, taken: Mapping[str, str], gpus: Sequence[GpuSample], now: float, gpu_problem: str) -> Turn:

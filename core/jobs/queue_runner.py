@@ -99,7 +99,18 @@ class Runner:
             queue = self._queue
             waiting = [e for e in queue.waiting(now) if e.id in own or owner_id(queue.folder(e).path) in others]
         busy = self._busy(gpus) if own else {}
-        return decide(waiting, busy, gpus, now=time.time(), paused=now.paused, gpu_problem=self._gpus.problem)
+        problem, before = self._gpus.problem, self._before(waiting)
+        return decide(waiting, busy, gpus, now=time.time(), paused=now.paused, gpu_problem=problem, before=before)
+
+    def _before(self, waiting: Sequence[QueuedRun]) -> dict[str, str]:
+        """The states of the runs that some of these come after; what a reboot has ended is put back, so not lost."""
+        found = {}
+        for name in {entry.after for entry in waiting if entry.after}:
+            folder = JobFolder(runs_dir(self._queue.workspace) / name)
+            if folder.exists():
+                now = standing(folder)
+                found[name] = QUEUED if now.state == LOST and now.rebooted else now.state
+        return found
 
     def _write_waiting(self, turn: Turn, place: int) -> None:
         folder = self._queue.folder(turn.entry)
@@ -288,6 +299,8 @@ def main(argv: Sequence[str], commands: Commands) -> int:
                 return 0
 
 
-def entry_of(folder: JobFolder, devices: Sequence[str], *, free_bytes: int = 0, not_before: float = 0.0) -> QueuedRun:
+def entry_of(
+    folder: JobFolder, devices: Sequence[str], *, free_bytes: int = 0, not_before: float = 0.0, after: str = ""
+) -> QueuedRun:
     """An entry for a run that begins to wait now, for what this process sees."""
-    return QueuedRun(folder.id, round(time.time(), 3), tuple(devices), free_bytes, not_before, visible_here())
+    return QueuedRun(folder.id, round(time.time(), 3), tuple(devices), free_bytes, not_before, visible_here(), after)

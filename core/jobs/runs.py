@@ -43,6 +43,9 @@ class RunInfo:
         place: of a queued run: its place in the queue, from 1.
         earlier: seconds that it ran before its last start.
         task: what kind of training it is, as its recipe names it; "" where none does.
+        pipeline: of a run that is a part of a pipeline: what all its runs have in common; "" for others.
+        stage: its place in the pipeline, from 1; 0 for others.
+        stages: how many runs that has.
         read_only: why this user can only look at it, see `core.jobs.access.read_only`; "" where that is not so.
         newest: the last value of each metric near the end of its log; not in `to_json`.
     """
@@ -65,6 +68,9 @@ class RunInfo:
     task: str = ""
     newest: Mapping[str, float] = field(default_factory=dict, compare=False)
     read_only: str = ""
+    pipeline: str = ""
+    stage: int = 0
+    stages: int = 0
 
     @property
     def removed(self) -> bool:
@@ -95,6 +101,7 @@ class RunInfo:
             "detail": self.detail,
             "place": self.place,
             "task": self.task or None,
+            "pipeline": {"id": self.pipeline, "stage": self.stage, "of": self.stages} if self.pipeline else None,
             "read_only": bool(self.read_only),
         }
 
@@ -109,6 +116,7 @@ def from_json(value: Mapping[str, Any], folder: Path) -> RunInfo:
     Raises:
         KeyError, TypeError, ValueError: it is not of this form.
     """
+    part = value.get("pipeline") or {}
     numbers = {name: None if value[name] is None else float(value[name]) for name in ("loss", "eval_loss")}
     return RunInfo(
         id=folder.name,
@@ -125,6 +133,9 @@ def from_json(value: Mapping[str, Any], folder: Path) -> RunInfo:
         place=value["place"],
         earlier=timestamps.seconds(value.get("earlier")) or 0.0,
         task=str(value.get("task") or ""),
+        pipeline=str(part.get("id") or ""),
+        stage=int(part.get("stage") or 0),
+        stages=int(part.get("of") or 0),
         loss=numbers["loss"],
         eval_loss=numbers["eval_loss"],
     )
@@ -185,6 +196,7 @@ def run_info(folder: JobFolder) -> RunInfo:
         task=_task(job),
         newest=last,
         read_only=read_only(folder),
+        **_pipeline(job),
     )
 
 
@@ -241,6 +253,14 @@ def _task(job: Mapping[str, Any]) -> str:
     payload = job.get("payload")
     recipe = payload.get("recipe") if isinstance(payload, Mapping) else None
     return str(recipe.get("task") or "") if isinstance(recipe, Mapping) else ""
+
+
+def _pipeline(job: Mapping[str, Any]) -> dict[str, Any]:
+    payload = job.get("payload")
+    part = payload.get("pipeline") if isinstance(payload, Mapping) else None
+    if not isinstance(part, Mapping) or type(part.get("stage")) is not int or type(part.get("of")) is not int:
+        return {}
+    return {"pipeline": str(part.get("id") or ""), "stage": part["stage"], "stages": part["of"]}
 
 
 def _place(value: object) -> int | None:

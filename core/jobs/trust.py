@@ -25,6 +25,7 @@ WORKSPACE = "workspace"
 FOREIGN = "workspace-of-another-user"
 COMMAND = "command"
 CODE = "code"
+FILE = "file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,14 @@ class ConsentRequest:
     """One thing that needs the user's yes once.
 
     Attributes:
-        kind: `WORKSPACE`, `FOREIGN`, `COMMAND` or `CODE`.
-        text: the folder, the exact command or address, or the model.
+        kind: `WORKSPACE`, `FOREIGN`, `COMMAND`, `CODE` or `FILE`.
+        text: the folder, the exact command or address, the model, or the SHA-256 of a file.
+        name: of a file, where it lies: its contents are what was allowed, under whatever name.
     """
 
     kind: str
     text: str
+    name: str = ""
 
     @property
     def agreed(self) -> bool:
@@ -79,6 +82,11 @@ class ConsentRequest:
             return f"When the run ends, it would run a command that you have not allowed yet: {shown}"
         if self.kind == CODE:
             return f"The model comes with Python code that would run as you; you have not allowed it yet: {shown}"
+        if self.kind == FILE:
+            return (
+                "A Python file scores the answers, in its own process but as you; you have not allowed its current "
+                f"contents: {clean_line(self.name)} (SHA-256 {self.text[:16]}…)"
+            )
         if self.kind == FOREIGN:
             return f"This workspace belongs to {owner(self.text)}, not to you: {shown}"
         return f"You have not started a run in this workspace before, or it was copied here: {shown}"

@@ -204,7 +204,9 @@ class Knob:
         first, *others = (column.name for column in self.columns)
         lead, *more = (split(text, ";") or [""]) if len(others) > 1 else [text]
         key, mark, second = lead.rpartition("=") if others else (lead, "=", "")
-        if not mark or not key.strip():
+        if not mark and self.columns[0].choices and lead.strip():
+            key, second = lead, str(self.columns[1].default)  # one of the choices alone
+        elif not mark or not key.strip():
             return None
         named = {first: key.strip()} | {name: second.strip() for name in others[:1]}
         for part in more:

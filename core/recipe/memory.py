@@ -22,12 +22,10 @@ from dataclasses import dataclass, replace
 from core.recipe.adapters import MemoryTerms, adapter_of, base_is_quantized
 from core.recipe.devices import is_sharded, ranks_of
 from core.recipe.model_shape import ModelShape
+from core.recipe.optimizers import OPTIMIZERS
 from core.recipe.precision import DeviceType, Precision, precision_of
 from core.recipe.recipe import Recipe
 from core.recipe.tasks import TASKS
-
-_STATE_BYTES = {"adamw_8bit": 2.0, "paged_adamw_8bit": 2.0, "lion_8bit": 1.0, "adafactor": 0.0, "sgd": 0.0}
-"""Bytes of optimizer state a trained parameter; AdamW keeps two states in the parameter's own type."""
 
 _CONTEXT = {"cuda": 0.8 * 2**30, "cuda_fp16": 0.8 * 2**30, "cpu": 0.6 * 2**30}
 """CUDA context and kernels (0.5 to 1 GiB); on a CPU the interpreter with torch and trl imported."""
@@ -103,7 +101,7 @@ def forecast(recipe: Recipe, shape: ModelShape, device: DeviceType, *, longest: 
     beside = 0.0 if adapter.whole else gradients
     # Gradients are there in the next forward pass, too, where a step has several.
     kept = gradients if adapter.whole and recipe.training.gradient_accumulation > 1 else 0.0
-    optimizer = trained * _STATE_BYTES.get(recipe.training.optimizer, 2.0 * terms.width)
+    optimizer = trained * _state_bytes(recipe, terms.width)
 
     layer = tokens * _layer_bytes(recipe, shape, terms.layer, held, device, length)
     # Inputs of the layers; final norm and embedding.
@@ -161,7 +159,11 @@ def _copies(recipe: Recipe, shape: ModelShape, held: Precision, parts: int) -> t
 
 def trained_parameters(recipe: Recipe, shape: ModelShape) -> int:
     """How many numbers the run trains, exactly."""
-    return adapter_of(recipe).parameters(recipe, shape)
+    adapter, outer = adapter_of(recipe), shape.vocabulary * shape.hidden
+    found = adapter.parameters(recipe, shape)
+    if not TASKS[recipe.task].head:
+        return found
+    return found + shape.hidden - (outer if adapter.whole and not shape.tied else 0)  # in place of the output layer
 
 
 def weight_bytes(recipe: Recipe, shape: ModelShape, device: DeviceType) -> float:
@@ -186,8 +188,13 @@ def weight_bytes(recipe: Recipe, shape: ModelShape, device: DeviceType) -> float
 def checkpoint_bytes(recipe: Recipe, shape: ModelShape, device: DeviceType = "cuda") -> float:
     """Bytes of one checkpoint on disk: what is trained, and the optimizer's states."""
     width = _terms(recipe, shape, _precision(recipe, device)).saved_width
-    state = _STATE_BYTES.get(recipe.training.optimizer, 2.0 * width)
+    state = 0.0 if recipe.training.save_only_model else _state_bytes(recipe, width)
     return trained_parameters(recipe, shape) * (width + state)
+
+
+def _state_bytes(recipe: Recipe, width: float) -> float:
+    """Bytes of optimizer state a trained parameter, which itself has `width` bytes."""
+    return OPTIMIZERS[recipe.training.optimizer].state_bytes(recipe.training, width)
 
 
 def _precision(recipe: Recipe, device: DeviceType) -> Precision:

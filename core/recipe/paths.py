@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ def _absolute(path: str, text: str, base: Path) -> str:
     if not text or os.path.isabs(text):
         return text
     found = base / Path(text).expanduser()
-    if path == "model.path" and not found.is_dir():
+    if path in ("model.path", "rewards.model") and not found.is_dir():
         if text.strip() == DEMO_TITLE:
             return os.fspath(DEMO)
         if is_hub_name(text):
@@ -65,12 +64,12 @@ def _each_path(recipe: Recipe, change: Callable[[str, str], str]) -> Recipe:
         elif knob.paths and isinstance(value, tuple):
             recipe = put(recipe, path, tuple(change(path, str(item)) for item in value))
         elif knob.kind == "records" and isinstance(value, tuple):
-            recipe = put(recipe, path, tuple(_record(entry, knob, partial(change, path)) for entry in value))
+            recipe = put(recipe, path, tuple(_record(entry, knob, change) for entry in value))
     return recipe
 
 
-def _record(entry: Any, knob: Knob, change: Callable[[str], str]) -> Record:
+def _record(entry: Any, knob: Knob, change: Callable[[str, str], str]) -> Record:
     """An entry of a list of records with its paths changed."""
     names = [column.name for column in knob.columns if column.kind == "path"]
-    changed: Record = replace(entry, **{name: change(getattr(entry, name)) for name in names})
+    changed: Record = replace(entry, **{name: change(f"{knob.path}.{name}", getattr(entry, name)) for name in names})
     return changed

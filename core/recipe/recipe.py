@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache, partial
 from typing import Any, get_type_hints
 
@@ -22,12 +22,16 @@ from core.recipe.sections.cpo import Cpo
 from core.recipe.sections.data import Data
 from core.recipe.sections.dpo import Dpo
 from core.recipe.sections.evaluation import Evaluation
+from core.recipe.sections.grpo import Grpo
 from core.recipe.sections.kto import KtoSettings
 from core.recipe.sections.lora import Lora
 from core.recipe.sections.model import Model
 from core.recipe.sections.orpo import Orpo
 from core.recipe.sections.reporting import Reporting
 from core.recipe.sections.reward import RewardModel
+from core.recipe.sections.rewards import RewardEntry
+from core.recipe.sections.rloo import Rloo
+from core.recipe.sections.rollouts import Rollouts
 from core.recipe.sections.samples import Samples
 from core.recipe.sections.sft import Sft
 from core.recipe.sections.training import Training
@@ -39,13 +43,17 @@ __all__ = [
     "Data",
     "Dpo",
     "Evaluation",
+    "Grpo",
     "KtoSettings",
     "Lora",
     "Model",
     "Orpo",
     "Recipe",
     "Reporting",
+    "RewardEntry",
     "RewardModel",
+    "Rloo",
+    "Rollouts",
     "Samples",
     "Sft",
     "Training",
@@ -74,6 +82,15 @@ class Recipe:
         consequence="full needs three to seven times the memory of 16-bit LoRA, and the model forgets more.",
         choices={adapter.kind: adapter.meaning for adapter in ADAPTERS},
         source="LoRA learns less and forgets less, arXiv 2405.09673",
+    )
+    rewards: tuple[RewardEntry, ...] = knob(
+        (),
+        title="Rewards",
+        help="What scores the answers, each as kind=weight with its settings: exact_match=1; column=solution. The "
+        "scores times their weights are added.",
+        consequence="The model learns what is scored, not what is meant: try the rewards before the run, and read "
+        "completions during it.",
+        when=tasks_with("rollouts"),
     )
     starts_from: str = knob(
         "",
@@ -110,6 +127,9 @@ class Recipe:
     lora: Lora = field(default_factory=Lora, metadata={"when": with_section("lora")})
     sft: Sft = field(default_factory=Sft, metadata={"when": tasks_with("sft")})
     dpo: Dpo = field(default_factory=Dpo, metadata={"when": tasks_with("dpo")})
+    rollouts: Rollouts = field(default_factory=Rollouts, metadata={"when": tasks_with("rollouts")})
+    grpo: Grpo = field(default_factory=Grpo, metadata={"when": tasks_with("grpo")})
+    rloo: Rloo = field(default_factory=Rloo, metadata={"when": tasks_with("rloo")})
     kto: KtoSettings = field(default_factory=KtoSettings, metadata={"when": tasks_with("kto")})
     orpo: Orpo = field(default_factory=Orpo, metadata={"when": tasks_with("orpo")})
     cpo: Cpo = field(default_factory=Cpo, metadata={"when": tasks_with("cpo")})
@@ -168,8 +188,15 @@ def to_json(recipe: Recipe) -> dict[str, Any]:
 def plain(value: Any) -> Any:
     """A field's value as JSON and YAML have it."""
     if isinstance(value, tuple):
-        return [asdict(item) if is_dataclass(item) else item for item in value]  # type: ignore[arg-type]
+        return [_record(item) if is_dataclass(item) else item for item in value]
     return dict(value) if isinstance(value, Mapping) else value
+
+
+def _record(record: Any) -> dict[str, Any]:
+    """An entry of a list of records: its first two fields, and of the others those that are not at their defaults."""
+    first = [each.name for each in fields(record)[:2]]
+    values = {each.name: (getattr(record, each.name), each.default) for each in fields(record)}
+    return {name: value for name, (value, default) in values.items() if name in first or value != default}
 
 
 def from_json(value: Mapping[str, Any]) -> Recipe:

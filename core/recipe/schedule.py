@@ -6,7 +6,10 @@ import math
 from dataclasses import dataclass
 
 from core.recipe.devices import ranks_of
+from core.recipe.generation import batches_in_epoch
 from core.recipe.recipe import Recipe
+from core.recipe.schedulers import SCHEDULERS
+from core.recipe.tasks import TASKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,10 @@ def schedule_of(recipe: Recipe, samples: int) -> Schedule:
     """The schedule for so many training samples (packed: sequences); exact, packing aside, where that is unknown."""
     training = recipe.training
     devices = ranks_of(recipe)
-    batches = math.ceil(samples / (training.batch_size * devices))
+    if TASKS[recipe.task].generates:
+        batches = batches_in_epoch(recipe, samples)
+    else:
+        batches = math.ceil(samples / (training.batch_size * devices))
     per_epoch = max(1, math.ceil(batches / training.gradient_accumulation))
     steps = training.max_steps or max(1, math.ceil(training.epochs * per_epoch))
     return Schedule(
@@ -44,10 +50,25 @@ def schedule_of(recipe: Recipe, samples: int) -> Schedule:
         steps_per_epoch=per_epoch,
         steps=steps,
         epochs=steps / per_epoch,
-        warmup=0 if training.scheduler == "constant" else steps_of(training.warmup, steps),
-        eval_every=steps_of(training.eval_every, steps),
-        save_every=steps_of(training.save_every, steps),
+        warmup=steps_of(training.warmup, steps) if warms_up(recipe) else 0,
+        eval_every=per_epoch if training.eval_strategy == "epoch" else steps_of(training.eval_every, steps),
+        save_every=per_epoch if training.save_strategy == "epoch" else steps_of(training.save_every, steps),
     )
+
+
+def warms_up(recipe: Recipe) -> bool:
+    """Whether the learning rate has a warmup."""
+    return "training.warmup" in SCHEDULERS[recipe.training.scheduler].fields
+
+
+def evaluates(recipe: Recipe) -> bool:
+    """Whether the run evaluates on the way, as long as there is an eval set."""
+    return recipe.training.eval_strategy == "epoch" or recipe.training.eval_every > 0
+
+
+def saves(recipe: Recipe) -> bool:
+    """Whether the run saves checkpoints before its end."""
+    return recipe.training.save_strategy == "epoch" or recipe.training.save_every > 0
 
 
 def steps_of(amount: float, steps: int) -> int:

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +46,19 @@ FREE = frozenset(
         "training.batch_size",  # only together with the accumulation, see `misfits`
         "training.gradient_accumulation",
         "training.activation_checkpointing",
+        "training.activation_offloading",
+        "training.expandable_segments",
+        "training.eval_strategy",
         "training.eval_every",
         "training.eval_batch_size",
+        "training.save_strategy",
         "training.save_every",
+        "training.save_only_model",
         "training.keep_checkpoints",
         "training.early_stopping",
         "training.early_stopping_threshold",
         "training.keep_best",
+        "training.best_metric",
         "training.log_every",
         "training.devices",  # likewise: more of them make a larger batch
         "training.parallel",
@@ -60,6 +66,9 @@ FREE = frozenset(
     }
 )
 """Fields that may change between a checkpoint and a run resumed from it; so may all of `FREE_SECTIONS`."""
+
+_LENGTH = ("training.epochs", "training.max_steps")
+"""Fields that may be raised when a run is resumed."""
 
 FREE_SECTIONS = ("evaluation.", "reporting.", "samples.")
 
@@ -86,7 +95,9 @@ class Checkpoint:
         recipe: what it was trained with.
         unlogged: what the trainer had gathered for its next line of metrics.
         epoch_random: state of torch's generator at the start of the epoch, as hexadecimal digits.
-        ranks: of a run of several ranks, what each has of its own: `unlogged` and `epoch_random`.
+        rollout: of an online task, how many batches were trained on, and whether completions are left (`buffered`).
+        ranks: of a run of several ranks, what each has of its own: `unlogged`, `epoch_random` and `rollout`.
+        weights_only: whether it holds nothing but weights, so that no run can be resumed from it.
     """
 
     path: Path
@@ -103,7 +114,9 @@ class Checkpoint:
     recipe: Recipe
     unlogged: Mapping[str, Any]
     epoch_random: str
+    rollout: Mapping[str, Any] = field(default_factory=dict)
     ranks: tuple[Mapping[str, Any], ...] = ()
+    weights_only: bool = False
 
     def of_rank(self, number: int) -> Checkpoint:
         """The checkpoint as this rank has to take it; one that was not there then takes what rank 0 had."""
@@ -144,7 +157,7 @@ def seal(folder: Path, facts: Mapping[str, Any]) -> None:
 
 
 def last_good(checkpoints: Path, check: int = 0) -> tuple[Checkpoint | None, list[str]]:
-    """The newest whole checkpoint, and a sentence for each newer one that had to be passed over.
+    """The newest whole checkpoint that a run can be resumed from, and a sentence for each newer one passed over.
 
     Args:
         checkpoints: their folder.
@@ -155,7 +168,13 @@ def last_good(checkpoints: Path, check: int = 0) -> tuple[Checkpoint | None, lis
         try:
             if tree_size(path) <= check:
                 refuse_damaged(path)
-            return read(path), passed
+            found = read(path)
+            if not found.weights_only:
+                return found, passed
+            passed.append(
+                f"Skipped {path.name}: it holds weights only (training.save_only_model), and resuming also needs the "
+                "optimizer"
+            )
         except BadInput as error:
             passed.append(str(error))
     return None, passed
@@ -223,7 +242,9 @@ def read(path: Path) -> Checkpoint:
             recipe=recipe,
             unlogged=dict(facts["unlogged"]),
             epoch_random=str(facts["epoch_random"]),
+            rollout=dict(facts.get("rollout", {})),
             ranks=tuple(facts.get("ranks", ())),
+            weights_only=bool(facts.get("weights_only", False)),
         )
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise BadInput(f"Skipped {path.name}: it cannot be read ({error!r})", where=os.fspath(path)) from error
@@ -274,7 +295,19 @@ def misfits(checkpoint: Checkpoint, recipe: Recipe) -> list[Change]:
     then, now = effective_batch(checkpoint.recipe), effective_batch(recipe)
     several = ranks_of(recipe) > 1 or ranks_of(checkpoint.recipe) > 1
     batch = [Change(_EFFECTIVE + (" times devices" if several else ""), then, now)]
-    return [change for change in (*found, *batch) if change.then != change.now]
+    return [change for change in (*found, *batch) if change.then != change.now and not _longer(change)]
+
+
+def is_longer(checkpoint: Checkpoint, recipe: Recipe) -> bool:
+    """Whether a recipe trains for more steps than the checkpoint's run was to: its schedule is another then."""
+    then, now = checkpoint.recipe.training, recipe.training
+    return now.max_steps > (then.max_steps or checkpoint.of) or (not now.max_steps and now.epochs > then.epochs)
+
+
+def _longer(change: Change) -> bool:
+    """Whether a field only asks for more epochs or steps, with which a run can be resumed."""
+    numbers = isinstance(change.then, int | float) and isinstance(change.now, int | float)
+    return change.path in _LENGTH and numbers and change.now > change.then  # type: ignore[operator]
 
 
 def _applies(path: str, *recipes: Recipe) -> bool:

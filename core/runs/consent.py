@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.jobs.trust import COMMAND, ConsentRequest, NotAgreed, refuse_without_yes, start_ask, workspace_ask
+from core.jobs.trust import COMMAND, FILE, ConsentRequest, NotAgreed, refuse_without_yes, start_ask, workspace_ask
 from core.recipe.asks import FIELD_OF, asks_of
 from core.recipe.recipe import Recipe
 from core.runs.at_end import command_of_the_user
 
 
 def agree_to_typed(recipe: Recipe, path: str) -> None:
-    """Takes what the user has just typed for the user's yes.
+    """Takes what the user has just typed for the user's yes; of a file only its name was typed, so it is asked for.
 
     Args:
         recipe: with it, and with absolute paths.
         path: the field that was typed.
     """
     for ask in asks_of(recipe):
-        if FIELD_OF[ask.kind] == path:
+        if FIELD_OF[ask.kind] == path and ask.kind != FILE:
             ask.agree()
 
 

@@ -159,7 +159,7 @@ def _part(measured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "cut": sum(fact["lost"] > 0 for fact in facts),
         "cut_texts": sum(fact["lost"] > 0 and bool(fact.get("text")) for fact in facts),
         "lost": sum(fact["lost"] for fact in facts),
-        "without": sum(not fact["trained"] for fact in facts),
+        "without": 0 if set(names) == {"prompt"} else sum(not fact["trained"] for fact in facts),
         "not_rendered": len(lost),
         "not_rendered_rows": [[fact["row"], fact.get("not_rendered")] for fact in lost[:_NAMED]],
         "context_lost": sum(bool(fact.get("context_lost")) and not fact.get("not_rendered") for fact in facts),

@@ -75,7 +75,7 @@ def queue_run(
     """
     wish = wish or Wish()
     if wish.free_gib:
-        _check_memory(recipe, wish.free_gib)
+        check_memory(recipe, wish.free_gib)
     Queue(workspace).read()  # one that cannot be read takes no run: said before there is one
     run = prepare_run(
         recipe,
@@ -195,7 +195,12 @@ def parse_time(text: str, now: float | None = None) -> float:
     return moment
 
 
-def _check_memory(recipe: Recipe, free_gib: float) -> None:
+def check_memory(recipe: Recipe, free_gib: float) -> None:
+    """Refuses to wait for GPU memory that no GPU of the recipe has, or that cannot be read.
+
+    Raises:
+        BadInput: why.
+    """
     if not free_gib >= 0:  # also what is no number
         raise BadInput("Free memory must be 0 GiB or more", where=f"{free_gib:g}")
     machine = read_gpus()

@@ -21,6 +21,7 @@ from core.runs.at_end import at_end_of
 from core.runs.checkpoint import FROM_THE_START, QUICKLY, Checkpoint, last_good, refuse_misfits, where_it_stands
 from core.runs.commands import commands_of, own_recipe
 from core.runs.consent import check_again
+from core.runs.reward_files import with_kept_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,9 @@ def plan_resume(folder: JobFolder, recipe: Recipe | None = None) -> ResumePlan:
         raise BadInput(f"This run has not ended; it is {now.state}", where=folder.id)
     if now.state == "finished":
         raise BadInput(
-            "This run is finished; there is nothing to resume", where=folder.id, do="To train longer, start a new run"
+            "This run is finished; there is nothing to resume",
+            where=folder.id,
+            do=f"To train longer: tunedeck extend {folder.id}",
         )
     own = own_recipe(folder)
     checkpoint, passed = last_good(folder.checkpoints, QUICKLY)
@@ -96,7 +99,7 @@ def resume_run(folder: JobFolder, plan: ResumePlan) -> None:
         DiskFull, JobGone: the folder cannot be written to.
     """
     refuse_run(folder)
-    check_again(plan.recipe)
+    check_again(with_kept_files(plan.recipe, folder.path))
     job = folder.read_job()
     payload = {
         **job["payload"],

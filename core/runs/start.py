@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.dataset.view.view import CuratedView, link_view
 from core.errors import BadInput, TunedeckError
@@ -35,6 +35,7 @@ from core.runs.origin import keep_origin, origin_of, written
 from core.runs.placement import placement_of
 from core.runs.precision import PrecisionChoice, choose_precision, precision_elsewhere, with_precision
 from core.runs.preflight import preflight, stops
+from core.runs.reward_files import keep_reward_files
 from core.runs.row_words import refuse_rows
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ def prepare_run(
     elsewhere: bool = False,
     pure_bf16: bool = False,
     later: bool = False,
+    pipeline: Mapping[str, Any] | None = None,
 ) -> Prepared:
     """Makes the folder of a run, with all that it needs.
 
@@ -144,12 +146,16 @@ def prepare_run(
         elsewhere: whether another machine is to train, so that the devices of this one do not matter.
         pure_bf16: whether the user has said yes to pure bfloat16, see `core.runs.precision`.
         later: whether the run will wait in a queue.
+        pipeline: of a run that is a part of one: `id`, `stage` (from 1) and `of`, for `job.json`.
 
     Raises:
         BadInput: the recipe, the model or the data stops the start; nothing is left behind.
         NotAgreed: the workspace, or something that the recipe runs, needs the user's yes first.
         NotConfirmed: it would train in pure bfloat16, which needs the user's yes.
     """
+    if recipe.then:
+        words = "This recipe names others to run after it, and these are queued as a pipeline"
+        raise BadInput(words, where="then", do="Queue it, or clear `then`")
     resolved = with_mapping(
         resolve(recipe if name is None else replace(recipe, name=name), base or workspace), workspace
     )
@@ -177,10 +183,12 @@ def prepare_run(
         "recipe": to_json(resolved),
         "samples": {"train": view.train_count, "eval": view.eval_count, "dropped": dict(view.dropped)},
         "at_end": at_end_of(resolved),
+        **({} if pipeline is None else {"pipeline": dict(pipeline)}),
     }
     folder = JobFolder.create(runs_dir(workspace), resolved.name, KIND, payload=payload)
     try:
         link_view(view, folder.path)
+        keep_reward_files(resolved, folder.path)
         if origin is not None and origin.there:
             keep_origin(origin, folder.path, resolved)
         _stamp_audit(resolved, workspace, view, folder)

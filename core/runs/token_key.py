@@ -66,6 +66,7 @@ def recipe_key(recipe: Recipe, base: Path) -> str:
         *(_VERSION, whole["task"], model["path"], model["revision"], _tokenizer(model["path"], model["revision"])),
         *(template, data["max_length"], data["loss_on"], data["packing"]),
         *(["chunk_text"] if data["chunk_text"] else []),
+        *(["keep_end"] if data["truncation"] == "keep_end" else []),
         *(["without", *sorted(data["train_without"])] if data["train_without"] else []),
     ]
     return digest(parts)
@@ -106,8 +107,11 @@ def about(recipe: Recipe, base: Path, paths: Iterable[Path]) -> dict[str, Any]:
         "paths": [str(Path(path).absolute()) for path in paths],
         "model": model["path"],
         "chat_template": model["chat_template"],
-        **{name: data[name] for name in ("max_length", "loss_on", "packing", "chunk_text", "train_without")},
+        **{name: data[name] for name in _ABOUT},
     }
+
+
+_ABOUT = ("max_length", "loss_on", "packing", "chunk_text", "truncation", "train_without")
 
 
 def _parent(workspace: Path) -> Path:

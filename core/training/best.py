@@ -1,4 +1,4 @@
-"""The best evaluation by the task's headline metric: it ends a run that gains no more, and its weights are saved."""
+"""The best evaluation by the metric that the recipe chooses: it ends runs, and its weights are saved."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from transformers import EarlyStoppingCallback, TrainerControl, TrainerState, Tr
 
 from core.engine.worker import Worker
 from core.errors import BadInput
+from core.recipe.best_metric import best_metric
 from core.recipe.recipe import Recipe
-from core.recipe.tasks import headline_of
 from core.runs.checkpoint import Checkpoint, read, refuse_damaged
 from core.training.durable import DurableTrainer
 
@@ -27,7 +27,7 @@ class EarlyStopping(EarlyStoppingCallback):
         training = recipe.training
         super().__init__(training.early_stopping, training.early_stopping_threshold)
         self._worker = worker
-        self._headline = headline_of(recipe)
+        self._best = best_metric(recipe)
         self.early_stopping_patience_counter = 0 if resumed is None else resumed.without_gain
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -43,14 +43,14 @@ class EarlyStopping(EarlyStoppingCallback):
         super().on_evaluate(args, state, control, metrics)
         if control.should_training_stop and self.early_stopping_patience_counter >= self.early_stopping_patience:
             waited, best = self.early_stopping_patience_counter, f"{state.best_metric:.4f}"
-            gain = f"{'lower' if self._headline.better == 'lower' else 'raise'} the {self._headline.eval_title}"
+            gain = f"{'lower' if self._best.better == 'lower' else 'raise'} the {self._best.title}"
             self._worker.event(
                 "early_stop",
                 f"Early stopping at step {state.global_step:,}: {waited} evaluations in a row did not {gain}. "
                 f"The best was {best} at step {state.best_global_step:,}.",
                 step=state.global_step,
                 best_step=state.best_global_step,
-                **{f"best_{self._headline.eval_metric}": state.best_metric},
+                **{f"best_{self._best.name}": state.best_metric},
             )
 
 

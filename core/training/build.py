@@ -77,6 +77,7 @@ def build(
         peft_config=adapter if begun is None else None,
         callbacks=list(callbacks),
         **task.models(with_own_base(recipe, run), on, adapter),
+        **task.companions(worker, recipe, on),
     )
     trainer.begun = started(run)
     trainer.remove_callback(PrinterCallback)

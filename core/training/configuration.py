@@ -9,10 +9,14 @@ import peft
 
 from core.engine.load import Hardware
 from core.errors import BadInput
+from core.recipe import schedule as schedules
 from core.recipe.adapters import PeftConfig, adapter_of
+from core.recipe.best_metric import best_metric
 from core.recipe.devices import is_sharded
+from core.recipe.optimizers import OPTIMIZERS
 from core.recipe.recipe import Recipe
-from core.recipe.tasks import TASKS, headline_of
+from core.recipe.schedulers import SCHEDULERS
+from core.recipe.tasks import TASKS
 from core.runs.checkpoint import Checkpoint
 from core.training.sharded import fsdp_settings
 from core.training.targets import peft_targets
@@ -39,10 +43,11 @@ def trainer_arguments(
         evaluates: whether there are held-out samples.
         resumed: what the run resumes from; the base model's loss is known then.
     """
-    training, headline = recipe.training, headline_of(recipe)
-    evaluates = evaluates and training.eval_every > 0
+    training, best = recipe.training, best_metric(recipe)
+    schedule, optimizer = SCHEDULERS[training.scheduler], OPTIMIZERS[training.optimizer]
+    evaluates = evaluates and schedules.evaluates(recipe)
     sharded = is_sharded(recipe)
-    seeks_best = evaluates and (training.keep_best or training.early_stopping > 0)
+    seeks_best = evaluates and (training.keep_best or training.early_stopping > 0 or schedule.follows_eval)
     task = training_of(recipe)
     shared: dict[str, Any] = {
         "output_dir": str(checkpoints),
@@ -56,10 +61,20 @@ def trainer_arguments(
         "per_device_eval_batch_size": training.eval_batch_size,
         "gradient_accumulation_steps": training.gradient_accumulation,
         "lr_scheduler_type": training.scheduler,
+        "lr_scheduler_kwargs": _scheduler_arguments(recipe),
         "warmup_steps": _steps(training.warmup),
         "weight_decay": training.weight_decay,
         "max_grad_norm": training.max_grad_norm,
         "optim": training.optimizer,
+        "optim_args": ",".join(f"{name}={value}" for name, value in optimizer.arguments(training).items()) or None,
+        "adam_beta1": training.adam_beta1,
+        "adam_beta2": training.adam_beta2,
+        "adam_epsilon": training.adam_epsilon,
+        "use_liger_kernel": training.liger,
+        "torch_compile": training.compile != "none",
+        "torch_compile_mode": None if training.compile == "none" else training.compile,
+        "tf32": training.tf32 or None,
+        "full_determinism": training.deterministic,
         "activation_checkpointing": training.activation_checkpointing and not sharded,
         "fsdp": sharded or None,
         "fsdp_config": fsdp_settings(recipe) if sharded else None,
@@ -69,14 +84,16 @@ def trainer_arguments(
         "logging_steps": training.log_every,
         # Else a nan would be replaced by an average before anybody could see it.
         "logging_nan_inf_filter": False,
-        "eval_strategy": "steps" if evaluates else "no",
-        "eval_steps": _steps(training.eval_every) if evaluates else None,
+        # Per epoch becomes so many steps when these are counted: see `core.training.durable`.
+        "eval_strategy": training.eval_strategy if evaluates else "no",
+        "eval_steps": _steps(training.eval_every) if evaluates and training.eval_every > 0 else None,
         "eval_on_start": evaluates and (resumed is None or resumed.evaluation_due),
         # Not load_best_model_at_end: that wants an evaluation at each checkpoint. See `core.training.best`.
-        "metric_for_best_model": headline.eval_metric if seeks_best else None,
-        "greater_is_better": headline.better == "higher" if seeks_best else None,
-        "save_strategy": "steps" if training.save_every > 0 else "no",
+        "metric_for_best_model": best.name if seeks_best else None,
+        "greater_is_better": best.better == "higher" if seeks_best else None,
+        "save_strategy": training.save_strategy if schedules.saves(recipe) else "no",
         "save_steps": _steps(training.save_every) if training.save_every > 0 else 500,
+        "save_only_model": training.save_only_model,
         "max_length": recipe.data.max_length,
         "dataloader_pin_memory": on.device.type == "cuda",
         "ddp_find_unused_parameters": False,
@@ -86,7 +103,27 @@ def trainer_arguments(
         "trackio_static_space_id": False,  # nothing goes to the hub by itself
         "disable_tqdm": True,
     }
-    return {**shared, **task.settings(recipe)}
+    shared = {name: value for name, value in shared.items() if name not in task.lacks}
+    return {**shared, **_of_some_tasks(recipe), **task.settings(recipe)}
+
+
+def _of_some_tasks(recipe: Recipe) -> dict[str, Any]:
+    """What only the configurations of some tasks have."""
+    supports = TASKS[recipe.task].supports
+    found: dict[str, Any] = {}
+    if "data.truncation" in supports:
+        found["truncation_mode"] = recipe.data.truncation
+    if "training.activation_offloading" in supports:
+        found["activation_offloading"] = recipe.training.activation_offloading
+    return found
+
+
+def _scheduler_arguments(recipe: Recipe) -> dict[str, Any] | None:
+    """What the schedule takes besides the warmup; None where it takes nothing."""
+    found = SCHEDULERS[recipe.training.scheduler].arguments(recipe.training)
+    if SCHEDULERS[recipe.training.scheduler].follows_eval:
+        found["mode"] = "max" if best_metric(recipe).better == "higher" else "min"
+    return found or None
 
 
 def _steps(value: float) -> int | float:

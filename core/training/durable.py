@@ -13,6 +13,7 @@ import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import SCHEDULER_NAME
 from transformers.trainer_pt_utils import nested_gather
+from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from core import units
 from core.engine.quantized import base_unchanged, in_four_bits, pack_as_evaluation_does
@@ -21,10 +22,14 @@ from core.engine.worker import Worker, WorkerStopped
 from core.errors import BadInput
 from core.jobs import folder as folders
 from core.jobs.files import tree_size
+from core.recipe.best_metric import best_metric
 from core.recipe.recipe import Recipe, to_json
-from core.recipe.tasks import EVAL_LOSS, LOSS, headline_of
-from core.runs.checkpoint import Checkpoint, read, refuse_damaged, seal
+from core.recipe.schedule import steps_of
+from core.recipe.schedulers import DECAY_STEPS, SCHEDULERS
+from core.recipe.tasks import EVAL_LOSS, LOSS
+from core.runs.checkpoint import Checkpoint, is_longer, read, refuse_damaged, seal
 from core.runs.origin import Started
+from core.training.effects import check_liger
 from core.training.finite import Guard, NotFinite
 from core.training.in_step import InStep
 from core.training.loading import named
@@ -59,6 +64,7 @@ class DurableTrainer(Trainer):
         self._epoch_random = torch.random.get_rng_state()
         self._resumed: Checkpoint | None = None
         self._over = False
+        self._longer = False
         self._put_off = False
         self._reported = 0
         self._ranks = RankSaving(worker, recipe)
@@ -75,7 +81,8 @@ class DurableTrainer(Trainer):
         """Trains on from a checkpoint; one of the last step is loaded as it is."""
         self._resumed = checkpoint
         self._guard.good_checkpoint = f"checkpoints/{checkpoint.path.name}"
-        self._over = checkpoint.step >= checkpoint.of or self._ended_early(checkpoint)
+        self._longer = is_longer(checkpoint, self._recipe)
+        self._over = not self._longer and (checkpoint.step >= checkpoint.of or self._ended_early(checkpoint))
         if not self._over or self._ranks.sharded:  # a model is shared out where a training begins, and only there
             try:
                 self.train(resume_from_checkpoint=str(checkpoint.path))
@@ -110,11 +117,29 @@ class DurableTrainer(Trainer):
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         with nullcontext() if self._ranks.sharded or checkpoint is None else named(checkpoint):
             super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None and self._longer:
+            self._follow_longer_schedule()
+
+    def _follow_longer_schedule(self) -> None:
+        """The rate of the next step is that of the longer run's schedule: the checkpoint's own may be 0 by now."""
+        scheduler: Any = getattr(self.lr_scheduler, "scheduler", self.lr_scheduler)
+        rates = [
+            base * rate(scheduler.last_epoch)
+            for base, rate in zip(
+                getattr(scheduler, "base_lrs", ()), getattr(scheduler, "lr_lambdas", ()), strict=False
+            )
+        ]
+        for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=False):
+            group["lr"] = rate
+        if rates:
+            scheduler._last_lr = rates
 
     def _started(self) -> None:
         """What a checkpoint of the trainer's own does not hold: what was gathered for the next line of metrics."""
         if self._ranks.sharded:
             keep_dropout(self.model)
+        if self._recipe.training.liger:
+            check_liger(self.model)
         checkpoint = self._resumed
         if checkpoint is None:
             self.before_steps()
@@ -188,15 +213,62 @@ class DurableTrainer(Trainer):
             self._determine_best_metric(metrics, None)  # the trainer does so for its regular evaluations alone
         return metrics
 
+    def _evaluate(self, trial: Any, ignore_keys_for_eval: Any, skip_scheduler: bool = False) -> dict[str, float]:
+        """TRL's evaluation on the way, after which a schedule that follows it takes its step.
+
+        Not after one that was interrupted; the resumed run makes up for the evaluation, and for that step.
+        """
+        made_up = self._resumed is not None and self.state.global_step > 0
+        metrics: dict[str, float] = super()._evaluate(trial, ignore_keys_for_eval, skip_scheduler=True)
+        follows = SCHEDULERS[self._recipe.training.scheduler].follows_eval
+        if follows and metrics and (made_up or not skip_scheduler):
+            self.lr_scheduler.step(metrics[best_metric(self._recipe).name])
+        return metrics
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """TRL's schedule; a decay phase that is a share of all steps is counted now that these are known."""
+        given = self.args.lr_scheduler_kwargs
+        if given and DECAY_STEPS in given:
+            self.args.lr_scheduler_kwargs = {**given, DECAY_STEPS: steps_of(given[DECAY_STEPS], num_training_steps)}
+        return super().create_scheduler(num_training_steps, optimizer)
+
+    def set_initial_training_values(self, args: Any, dataloader: Any) -> Any:
+        """The steps of the run; per epoch becomes so many steps, at which a resumed run evaluates and saves as well."""
+        values = super().set_initial_training_values(args, dataloader)
+        steps = values[1]
+        if args.eval_strategy == "epoch":
+            args.eval_strategy, args.eval_steps = IntervalStrategy.STEPS, steps
+        if args.save_strategy == "epoch":
+            args.save_strategy, args.save_steps = SaveStrategy.STEPS, steps
+        return values
+
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         """Whether an evaluation was the best so far; if the best is to be kept, it becomes a checkpoint."""
-        measured = headline_of(self._recipe).eval_metric in metrics
+        measured = best_metric(self._recipe).name in metrics
         if not measured or not super()._determine_best_metric(metrics, trial):
             return False
         self.state.best_global_step = self.state.global_step
         if self._recipe.training.keep_best:
             self.control.should_save = True
         return True
+
+    def beside(self) -> Any:
+        """What a step of this task changes besides what every step does; `put_beside` brings it back."""
+        return None
+
+    def put_beside(self, found: Any) -> None:
+        """The inverse of `beside`."""
+
+    def _gather_beside(self) -> None:
+        """Before a checkpoint is written, on all ranks."""
+
+    def _write_beside(self, folder: Path) -> None:
+        """Writes what a checkpoint of this task holds besides, on the rank that writes."""
+
+    @property
+    def tokens_seen(self) -> int:
+        """Tokens of all steps so far."""
+        return int(self._total_train_tokens)
 
     def _maybe_log_save_evaluate(self, tr_loss: Any, grad_norm: Any, *arguments: Any, **names: Any) -> None:
         if self._put_off and self._worker.reachable():
@@ -256,6 +328,7 @@ class DurableTrainer(Trainer):
         self._put_off = False
         began = time.monotonic()
         self._ranks.gather(self, self._own_facts())
+        self._gather_beside()
 
         def write(folder: Path) -> None:
             # The trainer makes a folder of its own in the one that it is given; what it wrote there is moved up.
@@ -270,6 +343,7 @@ class DurableTrainer(Trainer):
                 for entry in written.iterdir():
                     entry.rename(folder / entry.name)
                 written.rmdir()
+                self._write_beside(folder)
                 seal(folder, self._facts())
             finally:
                 self.args.output_dir = str(self._worker.folder.checkpoints)
@@ -289,9 +363,10 @@ class DurableTrainer(Trainer):
         seconds = time.monotonic() - began
         size = tree_size(self._worker.folder.checkpoints / target.name)
         self._guard.good_checkpoint = f"checkpoints/{target.name}"
+        only = ", weights only: it cannot be resumed" if self._recipe.training.save_only_model else ""
         self._worker.event(
             "checkpoint",
-            f"Checkpoint {step} saved ({units.size(size)}, {seconds:.1f} s).",
+            f"Checkpoint {step} saved ({units.size(size)}, {seconds:.1f} s{only}).",
             step=step,
             path=f"checkpoints/{target.name}",
             bytes=size,
@@ -337,10 +412,11 @@ class DurableTrainer(Trainer):
             "recipe": to_json(self._recipe),
             "samples": len(self.train_dataset),
             "samples_per_step": self.get_total_train_batch_size(self.args),
-            "tokens": self._total_train_tokens,
+            "tokens": self.tokens_seen,
             "evaluation_due": self._evaluation_due,
             **self._own_facts(),
             "ranks": self._ranks.facts,
+            "weights_only": self._recipe.training.save_only_model,
         }
 
     def _own_facts(self) -> dict[str, Any]:

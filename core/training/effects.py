@@ -52,6 +52,24 @@ def missing(witness: Witness, trainer: Any, recipe: Recipe, value: Any) -> str |
     return f"the built model has {', '.join(sorted(map(_text, values)))}" if values else "nothing in the model has it"
 
 
+def check_liger(model: Any) -> None:
+    """Makes sure that liger's kernels are in a model: it passes over families that it has none for.
+
+    Args:
+        model: in training; the trainer puts the kernels in when it begins.
+
+    Raises:
+        BadInput: none of its modules computes with one.
+    """
+    forwards = (getattr(module.forward, "__func__", module.forward) for module in model.modules())
+    if not any(getattr(each, "__module__", "").startswith("liger_kernel.") for each in forwards):
+        raise BadInput(
+            f"Liger has no kernels for {clean_line(str(model.config.model_type), 60)} models",
+            where="training.liger",
+            do="Set it to no",
+        )
+
+
 def _words(knob: Knob, recipe: Recipe, found: str) -> str:
     shown = clean_line(knob.format(get(recipe, knob.path)), 60)
     return f"{knob.title} is set to {shown} but has no effect: {found}"

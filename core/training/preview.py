@@ -40,8 +40,9 @@ class Preview:
             `parts`, each with `name` (`prompt`, `chosen`, `rejected`, `chunk 2 of 5`, or "" for a whole sample), for an
             answer `heading`: what training does to it,
             `pieces`: text and trained flag of each, and where the cut takes something, `kept` tokens, `lost`,
-            `lost_trained` and `lost_text`; of all sequences together `tokens` after the cut, `total` before it,
-            `trained`, `lost` and `lost_trained`; `can_chunk`: whether `data.chunk_text` would keep what is lost;
+            `lost_trained`, `lost_text` and `lost_first`, whether it was at the beginning; of all sequences together
+            `tokens` after the cut, `total` before it, `trained`, `lost` and `lost_trained`; `can_chunk`: whether
+            `data.chunk_text` would keep what is lost;
             `not_rendered` and `context_lost`: what the row holds and the rendered text does not, in words, from what
             is trained and from context; `control_tokens`: special tokens in its text;
             `template`: where it is from; `stop_trained`: whether the end of an answer is learned.
@@ -69,6 +70,7 @@ class Preview:
             "trained": encoded.trained_tokens,
             "lost": encoded.lost_tokens,
             "lost_trained": encoded.lost_trained,
+            "generated": encoded.generated,
             "can_chunk": sample.kind == "text" and encoded.lost_tokens > 0,
             "not_rendered": loss_words(encoded.not_rendered),
             "context_lost": loss_words(encoded.context_lost),
@@ -103,6 +105,7 @@ def _part_json(part: SamplePart, task: str) -> dict[str, Any]:
             "lost": part.sequence.lost_tokens,
             "lost_trained": part.sequence.lost_trained,
             "lost_text": lost_text(part.sequence),
+            "lost_first": part.sequence.first_kept > 0,
         }
     return found
 

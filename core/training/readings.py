@@ -6,6 +6,7 @@ whether the one that a field was set to is among them.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -102,6 +103,27 @@ def save_intervals(trainer: Any, recipe: Recipe) -> set[Any]:
 def eval_intervals(trainer: Any, recipe: Recipe) -> set[Any]:
     """Steps between evaluations, 0 for none."""
     return {trainer.args.eval_steps if trainer.args.eval_strategy == "steps" else 0}
+
+
+def scheduler_arguments(trainer: Any, recipe: Recipe) -> set[Any]:
+    """What the learning rate schedule takes besides the warmup."""
+    return set((trainer.args.lr_scheduler_kwargs or {}).values())
+
+
+def optimizer_arguments(trainer: Any, recipe: Recipe) -> set[Any]:
+    """What the optimizer takes besides rate, betas and epsilon."""
+    given = (trainer.args.optim_args or "").split(",")
+    return {float(part.partition("=")[2]) for part in given if part}
+
+
+def growing_segments(trainer: Any, recipe: Recipe) -> set[Any]:
+    """Whether the GPU memory allocator grows its segments."""
+    return {"expandable_segments:True" in os.environ.get("PYTORCH_ALLOC_CONF", "")}
+
+
+def deterministic_algorithms(trainer: Any, recipe: Recipe) -> set[Any]:
+    """Whether torch refuses algorithms that give another result each time."""
+    return {torch.are_deterministic_algorithms_enabled()}
 
 
 def cpu_threads(trainer: Any, recipe: Recipe) -> set[Any]:

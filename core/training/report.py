@@ -13,6 +13,7 @@ from core.engine.worker import Worker, WorkerStopped
 from core.jobs import requests
 from core.recipe.tasks import LOSS
 from core.runs.checkpoint import Checkpoint
+from core.training.in_step import StepAbandoned
 from core.training.movement import METRIC
 
 if TYPE_CHECKING:
@@ -167,6 +168,40 @@ class Reporter(TrainerCallback):
             self.stopping = True
             self.in_step.back_to_last_step()
             control.should_training_stop = True
+
+    def within(self, state: TrainerState, *, evaluating: bool) -> None:
+        """Answers requests inside a step or an evaluation that generates.
+
+        Raises:
+            StepAbandoned: the run is to stop; the last whole step is saved.
+            WorkerStopped: it is to stop, and there is nothing to save, or what is interrupted is an evaluation.
+        """
+        names = self._worker.asked()
+        if not names:
+            return
+        save = None
+        if self.in_step is not None and state.global_step:
+            save = self.in_step.save_evaluating if evaluating else self.in_step.save
+        where = "during an evaluation" if evaluating else f"in step {state.global_step + 1:,} of {state.max_steps:,}"
+        if self._worker.hold_if_asked(where, save):
+            self._pace.resume()
+            names = self._worker.asked()
+        if requests.STOP_NOW in names:
+            raise self._now(state)
+        if save is not None and requests.SAVE in names and requests.STOP not in names:
+            save()
+        if requests.STOP not in names:
+            return
+        if save is None:
+            raise WorkerStopped("Stopped on request during the first step. There was nothing to save.")
+        self.stopping = True
+        if evaluating:
+            self._evaluating_since = None
+            raise WorkerStopped("Stopped on request during an evaluation.")
+        assert self.in_step is not None, "there is something to save"
+        save()
+        self.in_step.back_to_last_step()
+        raise StepAbandoned
 
     def on_prediction_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any

@@ -26,6 +26,7 @@ from core.jobs import folder as folders
 from core.jobs import requests
 from core.jobs.files import JobGone, Unreachable
 from core.recipe.adapters import adapter_of
+from core.recipe.best_metric import best_metric
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, put
 from core.recipe.tasks import TASKS, headline_of
@@ -82,6 +83,7 @@ def train(worker: Worker, recipe: Recipe) -> None:
     from core.engine.load import check_model, hardware, load_tokenizer
     from core.engine.ranks import join
     from core.engine.template import use_template
+    from core.training.arguments import refuse_arguments
     from core.training.starting import take_origin
 
     check_model(recipe.model.path)
@@ -91,6 +93,7 @@ def train(worker: Worker, recipe: Recipe) -> None:
     checkpoint = _checkpoint_to_resume(worker, recipe)
     recipe = settled(worker.folder.path, recipe, checkpoint)
     on = hardware(recipe.model, recipe.training.devices, all_weights=adapter_of(recipe).whole)
+    refuse_arguments(recipe, on)
     if refused := adapter_of(recipe).over_quantized(recipe, recipe.model.quantization):
         raise BadInput(refused.sentence, where=refused.path)
     if download:
@@ -173,6 +176,7 @@ def _train(
     from core.engine.quantized import in_four_bits, is_quantized
     from core.engine.ranks import check
     from core.training.rescue import rescued
+    from core.training.tasks import training_of
 
     worker.stop_if_asked("Stopped on request before the model was loaded. There was nothing to save.")
     words = f"Loading the model on {on.name} in {on.precision}"
@@ -205,6 +209,9 @@ def _train(
         if not (short := short_of(error)):  # of a second model, such as a reference
             raise
         raise no_room(put(recipe, "training.batch_size", 1), short) from error
+    if checkpoint is None:
+        for sentence in training_of(recipe).notes(recipe, rows[0]):
+            worker.event("alert", sentence, data="train")
     sampling = _sampling(worker, recipe, tokenizer, template, trainer, reporter)
     _report_parameters(worker, trainer.model)
     if worker.rank is not None:
@@ -275,9 +282,11 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
             reduced=facts.reduced,
         )
     lost = list(facts.not_rendered)
-    if facts.trained_tokens == 0 and not lost:
+    task = TASKS[recipe.task]
+    if not lost and (facts.kept == 0 if task.generates else facts.trained_tokens == 0):
+        what = "is a prompt that can be used" if task.generates else "has a trained token"
         raise BadInput(
-            f"None of the {facts.samples:,} samples has a trained token, so there is nothing to learn",
+            f"None of the {facts.samples:,} samples {what}, so there is nothing to learn",
             where=str(data / "train.jsonl"),
             do=_why_nothing(recipe, facts.cut_away, facts.refused),
         )
@@ -381,6 +390,7 @@ def _trainer(
     from core.training.effects import check_effects
     from core.training.movement import WeightMovement
     from core.training.report import Reporter
+    from core.training.rollouts import OnlineTrainer
 
     reporter = Reporter(worker, resumed=checkpoint)
     callbacks = [reporter, EarlyStopping(worker, recipe, checkpoint)]
@@ -393,6 +403,8 @@ def _trainer(
         worker.metric({"step": state.global_step + trainer.model.training, key: value, "epoch": state.epoch})
 
     trainer.on_not_finite = not_finite
+    if isinstance(trainer, OnlineTrainer):
+        trainer.within = lambda evaluating: reporter.within(trainer.state, evaluating=evaluating)
     trainer.between_steps = lambda save: reporter.between_steps(trainer.state, trainer.control, save)
     reporter.in_step = trainer.in_step
     if adapter_of(recipe).whole and not is_sharded(recipe):  # FSDP holds what it trains in float32
@@ -467,6 +479,9 @@ def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: An
     words = (
         f"{units.count(state.global_step)} step{'s' * (state.global_step != 1)} in {units.duration(facts['seconds'])}"
     )
+    chosen = best_metric(recipe)
+    if best is not None and chosen.name != saved.headline.eval_metric:
+        words += f", best by {chosen.title} ({state.best_metric:.4g})"
     if saved.eval_first is not None:
         words += f", {saved.headline.eval_title} {saved.eval_first:.3f} before"
     worker.event("summary", f"{words}; saved to {target.name}/: {saved.words()}.", path=os.fspath(target), **facts)

@@ -28,6 +28,7 @@ from core.engine.torchrun import AGAIN
 from core.engine.worker import Again, Worker
 from core.errors import TunedeckError
 from core.recipe.recipe import Recipe
+from core.recipe.tasks import TASKS
 
 NOTE = "samples_failed"
 """A file in the run's folder: ranks that are started again answer no prompts."""
@@ -55,7 +56,11 @@ class Sampling:
         self._last: int | None = None
         self._shared = worker.rank if shared else None
         answers = shared or worker.rank is None or worker.rank.number == 0
-        self._prompts = self._read_prompts() if recipe.samples.every and answers and not self._given_up() else []
+        self._prompts = self._read_prompts() if self._wanted and answers and not self._given_up() else []
+
+    @property
+    def _wanted(self) -> bool:
+        return self._recipe.samples.every > 0 and TASKS[self._recipe.task].writes
 
     def due(self, step: int, of: int) -> bool:
         """Whether the prompts are to be answered at a step of so many."""

@@ -209,7 +209,8 @@ class _Script:
         self._recipe, self._task, self._on, self._rows = recipe, task, on, rows
         self._form = task.script
         self._tokenizer, self._template, self._environment = tokenizer, template, environment
-        self._auto = auto_class(recipe.model, recipe.model.path, path="")
+        self._head_layer = TASKS[recipe.task].head
+        self._auto = auto_class(recipe.model, recipe.model.path, path="", head=self._head_layer)
         self._adapter = self._adapter_arguments()
         self._quantized = self._quantization()
         self._ranks = ranks_of(recipe)
@@ -252,7 +253,13 @@ class _Script:
         ]
         if self._ranks > 1:
             lines.append(f"Run it with: torchrun --nproc-per-node {self._ranks} THIS_FILE")
-        missing = [*self._rows.changed, *self._form.not_expressed(recipe, self._rows.kinds), *_not_expressed(recipe)]
+        missing = [
+            *self._rows.changed,
+            *self._form.not_expressed(recipe, self._rows.kinds),
+            *_not_expressed(recipe),
+        ]
+        if self._rows.tools and not self._form.renders_tools:
+            missing.append("Tools: our encoder renders them, TRL's trainer of this task does not.")
         shown = "\n".join(textwrap.fill(line, 116) for line in lines)
         if missing:
             shown += "\n\nNOT THE SAME as the run of tunedeck:\n"
@@ -263,6 +270,7 @@ class _Script:
 
     def _imports(self) -> str:
         names = sorted({self._auto.__name__, "AutoTokenizer", *(["BitsAndBytesConfig"] if self._quantized else [])})
+        names += ["set_seed"] if self._head_layer else []
         trainer = next(each for each in self._task.trainer.__mro__ if not each.__module__.startswith("core."))
         self._trainer_name, self._config_name = trainer.__name__, getattr(self._task.config, "__name__", "")
         lines = ["", "import json", *(["import os"] if self._environment else []), "from pathlib import Path", ""]
@@ -315,9 +323,9 @@ class _Script:
         if skipped:
             lines.append("    lines = [line for place, line in enumerate(lines) if place not in SKIPPED.get(part, ())]")
         lines.append('    samples = [json.loads(line)["sample"] for line in lines]')
-        if self._rows.tools:
+        if self._rows.tools and self._form.renders_tools:
             row = f'{{**{row}, "tools": sample.get("tools")}}'
-        lines.append(f"    return Dataset.from_list([{row} for sample in samples])")
+        lines.append(f"    return Dataset.from_list([{row} for sample in samples]){self._form.order(self._recipe)}")
         return "\n".join(lines) + "\n\n"
 
     def _model(self) -> str:
@@ -328,13 +336,15 @@ class _Script:
         model = self._recipe.model
         arguments = {
             name: value
-            for name, value in loading_arguments(model, self._on).items()
+            for name, value in loading_arguments(model, self._on, head=self._head_layer).items()
             if value not in (None, False) and name not in ("use_safetensors", "local_files_only")
         }
         if self._quantized:
             arguments["quantization_config"] = _Source(_call("BitsAndBytesConfig", self._quantized, 8))
         loading = _call(f"{self._auto.__name__}.from_pretrained", {"": model.path, **arguments}, 4)
         lines = ["", "def load_model():", f"    return {loading}", ""]
+        if self._head_layer:  # it is made of random numbers
+            lines.insert(2, f"    set_seed({self._recipe.training.seed})")
         revision = {"revision": model.revision} if model.revision else {}
         code = {"trust_remote_code": True} if model.trust_remote_code else {}
         lines += ["", f"tokenizer = {_call('AutoTokenizer.from_pretrained', {'': model.path, **revision, **code}, 0)}"]

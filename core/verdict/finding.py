@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from core.recipe.recipe import Recipe, read
-from core.recipe.schedule import steps_of
+from core.recipe.schedule import steps_of, warms_up
 from core.recipe.tasks import Headline, headline_of
 from core.units import count
 
@@ -165,7 +165,7 @@ class RunPlan:
         found, _ = read(recipe)
         training = found.training
         warmup = 0
-        if training.scheduler != "constant":
+        if warms_up(found):
             warmup = steps_of(training.warmup, steps or 0)
         headline = headline_of(recipe)
         return cls(found, headline, steps, steps // training.log_every if steps else None, warmup)

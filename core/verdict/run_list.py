@@ -28,7 +28,7 @@ from core.runs.saved import from_json as weights_from_json
 from core.verdict.run import RunJudge
 
 _NAME = "runs.json"
-_VERSION = 4
+_VERSION = 5
 _SLICE = 0.05
 
 _Stamp = list[int]

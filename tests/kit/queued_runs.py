@@ -30,7 +30,14 @@ def use_stand_ins(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def wait_in(
-    queue: Queue, how: str, *, name: str = "", devices: str = "cpu", at: float = 0, free_bytes: int = 0
+    queue: Queue,
+    how: str,
+    *,
+    name: str = "",
+    devices: str = "cpu",
+    at: float = 0,
+    free_bytes: int = 0,
+    after: JobFolder | None = None,
 ) -> JobFolder:
     """A queued run of a stand-in worker, in a workspace that the user has agreed to; nobody starts it yet."""
     workspace_ask(queue.workspace).agree()
@@ -40,5 +47,6 @@ def wait_in(
     (folder.path / "how").write_text(how)
     stages, environment = commands_of(folder)
     enqueue(folder, stages, env=environment)
-    queue.add(entry_of(folder, (devices,), free_bytes=free_bytes, not_before=at))
+    before = "" if after is None else after.id
+    queue.add(entry_of(folder, (devices,), free_bytes=free_bytes, not_before=at, after=before))
     return folder

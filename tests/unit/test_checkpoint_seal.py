@@ -134,3 +134,16 @@ def test_weights_that_are_damaged_are_neither_compared_nor_exported(tmp_path: Pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "run"]
     (folder / NAME_OF_WEIGHTS).write_text(json.dumps({"version": 2, **Weights(3, 3).to_json()}))
     refuse_damaged_weights(folder)
+
+
+def test_a_run_is_never_resumed_from_weights_alone(tmp_path: Path) -> None:
+    checkpoint(tmp_path, 20)
+    later = checkpoint(tmp_path, 30)
+    (later / NAME).unlink()
+    seal(later, {**FACTS, "weights_only": True})
+    found, passed = last_good(tmp_path, EVERY)
+    assert found is not None
+    assert found.step == 20
+    assert "save_only_model" in passed[0]
+    assert is_whole(later)
+    assert read(later).weights_only

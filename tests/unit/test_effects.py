@@ -150,3 +150,20 @@ def test_a_changed_argument_of_the_trainer_is_named_with_what_it_is(tmp_path: Pa
     trainer.args.weight_decay = 0.0
     with pytest.raises(BadInput, match=r"0\.1.*weight_decay is 0\.0"):
         check_effects(trainer, recipe)
+
+
+def test_liger_kernels_that_a_model_has_none_of_are_a_stop() -> None:
+    pytest.importorskip("torch", reason="the train extra is not installed")
+    from types import MethodType
+
+    from core.training.effects import check_liger
+
+    def forward(module: Any, hidden: Any) -> Any:
+        return hidden
+
+    model = base()
+    with pytest.raises(BadInput, match="no kernels for llama"):
+        check_liger(model)
+    forward.__module__ = "liger_kernel.transformers.rms_norm"
+    model.model.norm.forward = MethodType(forward, model.model.norm)  # as liger patches a module
+    check_liger(model)

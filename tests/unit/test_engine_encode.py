@@ -438,6 +438,20 @@ def test_a_sample_that_the_template_refuses_is_excluded_with_its_row(tokenizer: 
     assert fields["rows"] == [4]
 
 
+def test_a_cut_at_the_start_keeps_the_end_in_tokens_counts_mask_and_text(tokenizer: Any, template: Template) -> None:
+    whole = encode(CONVERSATION, tokenizer, EncodingSettings(template, 512))
+    length = len(whole.input_ids) - 20
+    settings = EncodingSettings(template, length, keeps_end=True)
+    cut = encode(CONVERSATION, tokenizer, settings, with_text=True)
+    assert (cut.input_ids, cut.labels) == (whole.input_ids[20:], whole.labels[20:])
+    assert (cut.lost_tokens, cut.total) == (20, len(whole.input_ids))
+    assert cut.lost_trained + cut.trained_tokens == whole.trained_tokens
+    pieces = _pieces(_whole(cut), tokenizer, settings)
+    assert lost_text(cut) + "".join(piece.text for piece in pieces) == cut.text
+    assert sum(piece.tokens for piece in pieces) == length
+    assert lost_text(cut)
+
+
 def _plain(prompt: str, completion: str, **of_answer: Any) -> Sample:
     return Sample("messages", (Message("user", prompt), Message("assistant", completion, **of_answer)))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.engine.process import prepare
+from core.engine.process import prepare, settings_before_torch
 from core.gpu.nvml import DriverVersion
 from core.gpu.readings import GpuSample
 from core.gpu.selection import visible_gpus
@@ -265,6 +265,14 @@ def test_a_worker_of_one_process_sees_one_device(
     monkeypatch.setattr("core.engine.process._QUIET", {})
     prepare(put(Recipe(), "training.devices", written))
     assert (os.environ["CUDA_VISIBLE_DEVICES"], os.environ.get("HIP_VISIBLE_DEVICES")) == expected
+
+
+def test_what_the_allocator_and_cuda_read_once_is_set_before_torch_is_imported() -> None:
+    recipe = put(put(Recipe(), "training.expandable_segments", True), "training.deterministic", True)
+    assert settings_before_torch(Recipe(), {}) == {}
+    found = settings_before_torch(recipe, {"PYTORCH_ALLOC_CONF": "max_split_size_mb:64,expandable_segments:False"})
+    assert found["PYTORCH_ALLOC_CONF"] == "max_split_size_mb:64,expandable_segments:True"
+    assert found["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
 
 
 def test_the_doctor_says_what_the_variable_leaves() -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,34 @@ def end(folder: JobFolder) -> None:
 
 def state(folder: JobFolder) -> str:
     return standing(folder).state
+
+
+def test_a_failed_run_of_a_pipeline_holds_the_rest_until_it_is_resumed_released_or_removed(queue: Queue) -> None:
+    bad = wait_in(queue, "says_why", name="bad")
+    second = wait_in(queue, "ends", name="second", after=bad)
+    third = wait_in(queue, "ends", name="third", after=second)
+    other = wait_in(queue, "ends", name="other")
+    ensure_runner(queue.workspace)
+    until(lambda: state(other) == "finished" and "held" in second.read_status().message, "the rest is held")
+    assert bad.id in second.read_status().message
+    assert second.id in third.read_status().message
+    queue.release(second.id)
+    until(lambda: state(third) == "finished", "the rest has run")
+    with pytest.raises(BadInput, match="not queued"):
+        queue.release(second.id)
+
+
+def test_removing_a_run_of_a_pipeline_removes_those_after_it(queue: Queue) -> None:
+    first, alone = wait_in(queue, "ends", name="first"), wait_in(queue, "ends", name="alone")
+    last = wait_in(queue, "ends", name="last")
+    second = wait_in(queue, "ends", name="second", after=first)
+    with queue.locked() as now:  # whatever order the user has given them
+        entries = [replace(entry, after=second.id) if entry.id == last.id else entry for entry in now.entries]
+        queue.write(replace(now, entries=tuple(entries)))
+    assert queue.remove(first.id) == [first.id, second.id, last.id]
+    assert [entry.id for entry in queue.read().entries] == [alone.id]
+    assert [state(each) for each in (first, second, last)] == ["stopped"] * 3
+    assert first.id in second.read_status().message
 
 
 def test_runs_start_in_order_one_at_a_time_and_a_failure_holds_nobody_up(queue: Queue) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -100,3 +101,17 @@ def test_times_are_the_next_of_that_clock_or_a_date() -> None:
     for wrong in ("25:00", "soon", "2026-11-21 10:00", "12:61"):
         with pytest.raises(BadInput):
             parse_time(wrong, NOON)
+
+
+def test_a_run_of_a_pipeline_waits_for_the_one_before_it_and_is_held_where_that_did_not_finish() -> None:
+    def found(before: dict[str, str]) -> list[Turn]:
+        waiting = [replace(entry("dpo", "0"), after="sft"), entry("other", "0")]
+        return decide(waiting, {}, [gpu(0)], now=NOON, before=before)
+
+    for state in ("queued", "starting", "running", "paused", "stopping", "unknown"):
+        assert found({"sft": state})[0].waits == "waiting for sft to finish"
+    for state, word in (("failed", "failed"), ("lost", "lost"), ("stopped", "stopped")):
+        assert all(each in found({"sft": state})[0].waits for each in ("held after sft", word, "resume", "release"))
+    assert "deleted" in found({})[0].waits
+    assert [turn.devices for turn in found({"sft": "failed"})] == [None, ("0",)], "it reserves no device"
+    assert [turn.devices for turn in found({"sft": "finished"})] == [("0",), None]

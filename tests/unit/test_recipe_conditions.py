@@ -71,14 +71,18 @@ def test_conditions_name_fields_that_there_are() -> None:
         (
             {"training.eval_every": 0.0, "training.early_stopping": 3},
             "training.early_stopping",
-            "training.eval_every is 0",
+            "training.eval_strategy is steps and training.eval_every is 0",
         ),
         (
             {"training.early_stopping_threshold": 0.1},
             "training.early_stopping_threshold",
             "training.early_stopping is 0",
         ),
-        ({"training.eval_every": 0.0, "training.keep_best": True}, "training.keep_best", "training.eval_every is 0"),
+        (
+            {"training.eval_every": 0.0, "training.keep_best": True},
+            "training.keep_best",
+            "training.eval_strategy is steps and training.eval_every is 0",
+        ),
         (
             {"training.scheduler": "constant", "training.warmup": 9.0},
             "training.warmup",

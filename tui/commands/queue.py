@@ -6,6 +6,7 @@ Queued runs start one after the other on their devices, without a terminal.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,9 @@ from tui.commands.trust import add_allow_arguments, add_precision_argument, take
 
 if TYPE_CHECKING:
     from core.jobs.folder import JobFolder
+    from core.recipe.recipe import Recipe
 
-DOINGS = ("list", "add", "remove", "move", "start", "pause")
+DOINGS = ("list", "add", "remove", "release", "move", "start", "pause")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,10 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="list",
         choices=DOINGS,
         metavar="ACTION",
-        help="list (default), add, remove, move, start or pause.",
+        help="list (default), add, remove, release, move, start or pause.",
     )
-    parser.add_argument("what", nargs="?", metavar="RECIPE|RUN", help="A recipe to add, or a run to remove or move.")
-    parser.add_argument("place", nargs="?", type=int, metavar="PLACE", help="New position of a moved run; 1 is first.")
+    parser.add_argument(
+        "what",
+        nargs="*",
+        metavar="RECIPE|RUN",
+        help="Recipes to add (several are a pipeline: each starts from the one before it); a run to remove, or to "
+        "release from waiting for the one before it; a run and its new position to move.",
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -75,15 +82,19 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.do not in ("list", "add"):
         refuse_unknown(workspace)
     if arguments.do == "add":
-        folder = add(arguments, workspace)
+        folders = add(arguments, workspace)
         if not arguments.json:
-            say(f"Queued {folder.id}. It starts without this terminal.")
+            say(f"Queued {', then '.join(folder.id for folder in folders)}. It starts without this terminal.")
     elif arguments.do == "remove":
-        queue.remove(_run_of(arguments, workspace).id)
+        removed = queue.remove(_run_of(arguments, workspace).id)
+        if len(removed) > 1 and not arguments.json:
+            say(f"Removed {removed[0]}, and after it in its pipeline: {', '.join(removed[1:])}.")
+    elif arguments.do == "release":
+        from core.runs.pipeline_queue import release
+
+        release(workspace, _run_of(arguments, workspace))
     elif arguments.do == "move":
-        if arguments.place is None:
-            raise BadInput("The new position is missing", do="`tunedeck queue move RUN 1` makes it the first")
-        queue.move(_run_of(arguments, workspace).id, arguments.place)
+        queue.move(_run_of(arguments, workspace, more=1).id, _place(arguments.what))
     elif arguments.do in ("start", "pause"):
         queue.pause(arguments.do == "pause")
     try:
@@ -97,32 +108,69 @@ def run(arguments: argparse.Namespace) -> int:
     return _show(workspace, said, as_json=arguments.json)
 
 
-def add(arguments: argparse.Namespace, workspace: Path) -> JobFolder:
-    """Queue a recipe; the arguments are those of `add`, or of `train --queue`."""
+def add(arguments: argparse.Namespace, workspace: Path) -> list[JobFolder]:
+    """Queue recipes, several as a pipeline; the arguments are those of `add`, or of `train`."""
+    from core.runs.pipeline_queue import queue_pipeline
+    from core.runs.queueing import Wish, parse_time, queue_run
+    from core.runs.start import resolve
+
+    files = getattr(arguments, "recipe", None) or arguments.what
+    if not files:
+        raise BadInput("The recipe is missing", do="Use `tunedeck queue add RECIPE.yaml`")
+    wish = Wish(arguments.free_gib, parse_time(arguments.at) if arguments.at else 0.0)
+    stages = stages_given(arguments, files)
+    for stage in stages:
+        take_allowed(arguments, resolve(stage, workspace))
+    if len(stages) == 1:
+        return [queue_run(stages[0], workspace, wish, pure_bf16=arguments.pure_bf16)]
+    return queue_pipeline(stages, workspace, wish, pure_bf16=arguments.pure_bf16)
+
+
+def stages_given(arguments: argparse.Namespace, files: Sequence[str | Path]) -> list[Recipe]:
+    """The recipes of the command line, with what `--set` and `--name` say; those of `then` follow the first file's.
+
+    Args:
+        arguments: `--set` counts for all, `--name` for the first.
+        files: at least one.
+    """
     from dataclasses import replace
 
     from core.recipe.command_line import apply_settings
     from core.recipe.yamlfile import load
-    from core.runs.queueing import Wish, parse_time, queue_run
-    from core.runs.start import resolve
+    from core.runs.pipeline import stages_of
 
-    file = getattr(arguments, "recipe", None) or arguments.what
-    if not file:
-        raise BadInput("The recipe is missing", do="Use `tunedeck queue add RECIPE.yaml`")
-    wish = Wish(arguments.free_gib, parse_time(arguments.at) if arguments.at else 0.0)
-    recipe = apply_settings(load(Path(file)), arguments.set, Path.cwd())
+    found: list[Recipe] = []
+    for file in files:
+        recipe = apply_settings(load(Path(file)), arguments.set, Path.cwd())
+        if found and recipe.then:
+            raise BadInput(f"{file} has a `then` of its own", do="List all recipes here, or in the first one")
+        first, *rest = stages_of(recipe)
+        if len(files) > 1 and rest:
+            raise BadInput(f"{file} names the recipes after it (`then`)", do="List them there or here, not in both")
+        found += [replace(first, then=()), *(apply_settings(each, arguments.set, Path.cwd()) for each in rest)]
     if arguments.name:
-        recipe = replace(recipe, name=arguments.name)
-    take_allowed(arguments, resolve(recipe, workspace))
-    return queue_run(recipe, workspace, wish, pure_bf16=arguments.pure_bf16)
+        found[0] = replace(found[0], name=arguments.name)
+    return found
 
 
-def _run_of(arguments: argparse.Namespace, workspace: Path) -> JobFolder:
+def _run_of(arguments: argparse.Namespace, workspace: Path, more: int = 0) -> JobFolder:
     from core.jobs.runs import find_run
 
-    if not arguments.what:
-        raise BadInput("The run is missing", do=f"Use `tunedeck queue {arguments.do} RUN`")
-    return find_run(workspace, arguments.what)
+    what: list[str] = arguments.what
+    usage = f"Use `tunedeck queue {arguments.do} RUN{' PLACE' * more}`"
+    if not what:
+        raise BadInput("The run is missing", do=usage)
+    if len(what) > 1 + more:
+        raise BadInput("One run at a time", where=" ".join(what[1 + more :]), do=usage)
+    return find_run(workspace, what[0])
+
+
+def _place(what: Sequence[str]) -> int:
+    if len(what) < 2:
+        raise BadInput("The new position is missing", do="`tunedeck queue move RUN 1` makes it the first")
+    if not what[1].isdecimal():
+        raise BadInput("The new position must be a whole number", where=what[1], do="1 is the first")
+    return int(what[1])
 
 
 def _show(workspace: Path, said: list[str], *, as_json: bool) -> int:

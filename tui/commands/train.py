@@ -6,6 +6,7 @@ The run keeps running when this command, its terminal or the connection ends.
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +28,14 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("recipe", type=Path, metavar="RECIPE.yaml", help="Recipe to train; `tunedeck init` writes one.")
+    parser.add_argument(
+        "recipe",
+        type=Path,
+        nargs="+",
+        metavar="RECIPE.yaml",
+        help="Recipe to train; `tunedeck init` writes one. Several are queued as a pipeline: each starts from the "
+        "weights of the one before it.",
+    )
     add_set_argument(parser)
     add_eval_arguments(parser)
     parser.add_argument("--name", metavar="NAME", help="Name of the run (default: the recipe's).")
@@ -49,27 +57,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Start the run and, unless detached, show its progress until it ends."""
-    from core.recipe.command_line import apply_settings
-    from core.recipe.yamlfile import load
     from core.runs.start import resolve, start_run
 
     arguments.set = [*arguments.set, *eval_settings(arguments)]
-    if arguments.queue and not arguments.dry_run:
-        folder = queue.add(arguments, arguments.workspace.resolve())
-        if arguments.json:
-            print_json({"id": folder.path.name, "state": "queued", "folder": str(folder.path)})
-        else:
-            say(f"Queued {folder.path.name}. {folder.read_status().message}")
-        return 0
     if (arguments.at or arguments.free_gib) and not arguments.queue:
         raise BadInput("--at and --free-gib work only with --queue", do="Add --queue")
-    recipe = apply_settings(load(arguments.recipe), arguments.set, Path.cwd())
-    if arguments.name:
-        recipe = replace(recipe, name=arguments.name)
+    recipe, *rest = queue.stages_given(arguments, arguments.recipe)
     if arguments.dry_run:
+        from core.recipe.yamlfile import load
         from tui.commands.dry_run import dry_run
 
-        return dry_run(recipe, arguments.workspace.resolve(), as_json=arguments.json)
+        after = tuple(map(os.path.abspath, arguments.recipe[1:])) or load(arguments.recipe[0]).then
+        return dry_run(replace(recipe, then=after), arguments.workspace.resolve(), as_json=arguments.json)
+    if rest and arguments.print_slurm:
+        raise BadInput("A pipeline has no Slurm script", do="Print one for each recipe, with its own `starts_from`")
+    if arguments.queue or rest:
+        return _say_queued(queue.add(arguments, arguments.workspace.resolve()), as_json=arguments.json)
     take_allowed(arguments, resolve(recipe, arguments.workspace.resolve()))
     if arguments.print_slurm:
         from core.runs.slurm import NAME, slurm_run
@@ -85,6 +88,20 @@ def run(arguments: argparse.Namespace) -> int:
             say(f"Started {folder.path.name}. `tunedeck attach` shows it live, `tunedeck tail` prints it.")
         return 0
     return watch_run(folder, quiet=arguments.json)
+
+
+def _say_queued(folders: list[JobFolder], *, as_json: bool) -> int:
+    """Print what was queued; in JSON the first run, with all of a pipeline."""
+    first = folders[0]
+    if as_json:
+        found = {"id": first.id, "state": "queued", "folder": str(first.path)}
+        print_json({**found, **({"pipeline": [folder.id for folder in folders]} if len(folders) > 1 else {})})
+    elif len(folders) == 1:
+        say(f"Queued {first.id}. {first.read_status().message}")
+    else:
+        say(f"Queued a pipeline of {len(folders)} runs: {', then '.join(folder.id for folder in folders)}.")
+        say("It runs without this terminal. `tunedeck queue` lists it; one that fails holds those after it.")
+    return 0
 
 
 def watch_run(folder: JobFolder, *, quiet: bool = False, begun: tuple[Follower, RunPrinter] | None = None) -> int:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from core.errors import BadInput
-from core.jobs.trust import CODE, COMMAND, workspace_ask
+from core.jobs.trust import CODE, COMMAND, FILE, workspace_ask
 from core.recipe.recipe import Recipe
 from tui.commands.output import say
 
@@ -17,12 +17,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_allow_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare `--allow-command` and `--allow-code`."""
+    """Declare `--allow-command`, `--allow-code` and `--allow-file`."""
     parser.add_argument(
         f"--allow-{COMMAND}", action="store_true", help="Allow the recipe's own command (reporting.at_end) from now on."
     )
     parser.add_argument(
         f"--allow-{CODE}", action="store_true", help="Allow the Python code of the recipe's model from now on."
+    )
+    parser.add_argument(
+        f"--allow-{FILE}",
+        action="store_true",
+        help="Allow the recipe's Python reward files, as they are now, from now on.",
     )
 
 
@@ -67,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise BadInput("No such file or folder", where=str(path), do="Give a workspace or a recipe")
     for ask in asks:
         ask.agree()
-        say(f"Allowed: {ask.text}")
+        say(f"Allowed: {f'{ask.name}, SHA-256 ' if ask.name else ''}{ask.text}")
     if not asks:
-        say("This recipe runs no command and no model code: nothing to allow.")
+        say("This recipe runs no command, no model code and no reward file: nothing to allow.")
     return 0

@@ -191,7 +191,9 @@ def _lines(answer: dict[str, Any]) -> Iterator[TextLine]:
         yield plain(
             f"▲ special tokens in the text act as control tokens: {clean_line(', '.join(tokens), 200)}", "warning"
         )
-    if not answer["trained"]:
+    if answer.get("generated"):
+        yield plain("The model answers this prompt while it trains; the rewards score what it writes.", "muted")
+    elif not answer["trained"]:
         yield plain("▲ no token of this row is trained: it teaches the model nothing", "warning")
     if answer.get("can_chunk"):
         used = f"uses the first {count(answer['tokens'])} of {count(answer['total'])} tokens"
@@ -200,8 +202,15 @@ def _lines(answer: dict[str, Any]) -> Iterator[TextLine]:
     for part in answer["parts"]:
         if heading := part.get("heading") or (part["name"] if part["name"].startswith("chunk ") else ""):
             yield plain(f"── {heading} ──", "muted")
+        if part.get("lost") and part.get("lost_first"):
+            yield from _lost_lines(part, " at the start")
         yield from span_lines((text, _TRAINED if trained else _MASKED) for text, trained in part["pieces"])
-        if part.get("lost"):
-            lost = f"{count(part['lost'])} tokens cut off, {count(part['lost_trained'])} of them trained"
-            yield plain(f"── max length {count(part['kept'])} reached: {lost} ──", "warning")
-            yield from span_lines([(part["lost_text"], _LOST)])
+        if part.get("lost") and not part.get("lost_first"):
+            yield from _lost_lines(part, "")
+
+
+def _lost_lines(part: dict[str, Any], where: str) -> Iterator[TextLine]:
+    """What the max length takes away, where it was."""
+    lost = f"{count(part['lost'])} tokens cut off{where}, {count(part['lost_trained'])} of them trained"
+    yield plain(f"── max length {count(part['kept'])} reached: {lost} ──", "warning")
+    yield from span_lines([(part["lost_text"], _LOST)])

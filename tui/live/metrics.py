@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import math
 from collections.abc import Callable
 
@@ -26,8 +27,10 @@ _TITLES = {
     "tokens_per_second": "tokens/s",
     "num_tokens": "tokens seen",
     "weights_changed": "weights changed",
-    **{metric: title for task in TASKS.values() for metric, title in task.metrics.items()},
+    **{metric: title for task in TASKS.values() for metric, title in task.metrics.items() if "*" not in metric},
 }
+_SHAPES = {metric: title for task in TASKS.values() for metric, title in task.metrics.items() if "*" in metric}
+"""Of metrics that the recipe names in part."""
 
 
 def headline_words(value: float) -> str:
@@ -55,7 +58,13 @@ _FROM_ZERO_UNITS = (" %", " GiB", " W")
 
 def title_of(metric: str) -> str:
     """What a metric is called on the screen."""
-    return _TITLES.get(metric, clean_line(metric, 40))
+    if (title := _TITLES.get(metric)) is not None:
+        return title
+    for shape, words in _SHAPES.items():
+        before, _, after = shape.partition("*")
+        if metric.startswith(before) and metric.endswith(after) and len(metric) > len(before) + len(after):
+            return words.format(clean_line(metric[len(before) : len(metric) - len(after)], 40))
+    return clean_line(metric, 40)
 
 
 def writer_of(metric: str) -> Callable[[float], str]:
@@ -77,5 +86,5 @@ def metrics_of(run: LiveRun) -> list[str]:
 def usual_panels(run: LiveRun) -> list[str]:
     """The metrics that have a panel without being asked for; the headline has the large chart."""
     headline = run.headline.metric
-    found = [name for name in (*USUAL, LOSS) if name in run.names and name != headline]
+    found = [name for each in (*USUAL, LOSS) for name in fnmatch.filter(run.names, each) if name != headline]
     return found or list(USUAL[:3])

@@ -175,7 +175,8 @@ def _tokens(facts: Mapping[str, Any]) -> Iterator[Pieces]:
     ]
     if train["parts"]:
         words = ", ".join(f"{name} {count(tokens)}" for name, tokens in train["parts"].items())
-        yield [(f"  {'pairs':<9} {count(train['samples']):>11}", "text"), (f"  medians: {words} tokens", "muted")]
+        what = "prompts" if set(train["parts"]) == {"prompt"} else "pairs"
+        yield [(f"  {what:<9} {count(train['samples']):>11}", "text"), (f"  medians: {words} tokens", "muted")]
     yield from _cost(facts["cost"])
     if train["without"]:
         several = "samples have" if train["without"] > 1 else "sample has"

@@ -48,6 +48,8 @@ def start(
     def begin() -> StartEnded:
         _remember(agreed)
         view_of = _viewer(workspace, on_progress, should_stop)
+        if recipe.then:
+            return _pipeline(recipe, workspace, view_of, pure_bf16)
         folder = start_run(recipe, workspace, view_of=view_of, pure_bf16=pure_bf16)
         return StartEnded(folder=folder.path)
 
@@ -68,10 +70,21 @@ def queue(
     def begin() -> StartEnded:
         _remember(agreed)
         view_of = _viewer(workspace, on_progress, should_stop)
+        if recipe.then:
+            return _pipeline(recipe, workspace, view_of, pure_bf16)
         folder = queue_run(recipe, workspace, view_of=view_of, pure_bf16=pure_bf16)
         return StartEnded(f"Queued as {folder.id}. {folder.read_status().message} Press 6 for the runs.")
 
     return _outcome(begin)
+
+
+def _pipeline(recipe: Recipe, workspace: Path, view_of: Callable[[Recipe], CuratedView], pure_bf16: bool) -> StartEnded:
+    """The recipe and those that run after it, queued; the first starts by itself once its device is free."""
+    from core.runs.pipeline import stages_of
+    from core.runs.pipeline_queue import queue_pipeline
+
+    runs = queue_pipeline(stages_of(recipe), workspace, view_of=view_of, pure_bf16=pure_bf16)
+    return StartEnded(f"Queued a pipeline of {len(runs)} runs. {runs[0].read_status().message} Press 6 for the runs.")
 
 
 def _remember(agreed: Sequence[ConsentRequest]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core.errors import BadInput, TunedeckError
+from core.jobs.folder import JobFolder
 from core.jobs.queue import Queue
 from core.verdict.run_list import RunLine
 
@@ -26,7 +27,18 @@ def queue_paused(workspace: Path) -> bool:
         return False
 
 
-def change_queue(workspace: Path, change: Callable[[Queue], None] | None) -> str:
+def release_run(queue: Queue, run: JobFolder) -> None:
+    """Let a queued run of a pipeline start without waiting for the one before it.
+
+    Raises:
+        BadInput: there is nothing that it could start from.
+    """
+    from core.runs.pipeline_queue import release
+
+    release(queue.workspace, run)
+
+
+def change_queue(workspace: Path, change: Callable[[Queue], object] | None) -> str:
     """Change the queue, make sure that its runner works, and write each run's new place.
 
     Args:

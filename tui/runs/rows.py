@@ -62,7 +62,7 @@ def cells(line: RunLine, letter: str) -> list[TableCell]:
     return [
         (letter or _MARKS.get(run.state, " "), "warning" if letter else style),
         ("removed" if run.removed else run.state if run.place is None else f"{run.state} {run.place}", style),
-        (clean_line(run.name, 60) + (" (read-only)" if run.read_only else ""), style),
+        (_of_pipeline(line) + clean_line(run.name, 60) + (" (read-only)" if run.read_only else ""), style),
         (verdict if line.known or verdict else "…", "text" if line.verdict in _QUIET else "warning"),
         (significant(line.best_eval) if line.best_eval is not None else "", "text"),
         (_took(line), "text"),
@@ -71,6 +71,12 @@ def cells(line: RunLine, letter: str) -> list[TableCell]:
         (moment(began, time.time()) if began else timestamps.UNKNOWN, "muted"),
         (clean_line(line.model, 40), "muted"),
     ]
+
+
+def _of_pipeline(line: RunLine) -> str:
+    """`2/3 ` before the name of the second run of a pipeline."""
+    run = line.info
+    return f"{run.stage}/{run.stages} " if run.pipeline else ""
 
 
 def _step(step: int | None) -> str:
@@ -108,8 +114,10 @@ def _number(value: float | None, *, least_first: bool) -> tuple[bool, float]:
     return (value is None, 0.0 if value is None else value if least_first else -value)
 
 
+NEWEST = "newest first"
+
 SORTS: dict[str, Callable[[RunLine], tuple[bool, float] | tuple[bool, str]]] = {
-    "newest first": lambda line: (False, -line.info.created),
+    NEWEST: lambda line: (False, -line.info.created),
     "best eval first": lambda line: _number(
         None if line.best_eval is None else line.headline.cost(line.best_eval), least_first=True
     ),
@@ -131,7 +139,16 @@ def listed(lines: Sequence[RunLine], words: str, sort: str) -> list[RunLine]:
     """
     wanted = words.lower().split()
     found = [line for line in lines if all(word in _text(line) for word in wanted)] if wanted else list(lines)
-    return sorted(found, key=SORTS[sort])
+    found.sort(key=SORTS[sort])
+    return _together(found) if sort == NEWEST else found
+
+
+def _together(lines: Sequence[RunLine]) -> list[RunLine]:
+    """The runs of each pipeline one below the other, in their order, at the place of the newest of them."""
+    groups: dict[str, list[RunLine]] = {}
+    for line in lines:
+        groups.setdefault(line.info.pipeline or line.info.id, []).append(line)
+    return [line for group in groups.values() for line in sorted(group, key=lambda each: each.info.stage)]
 
 
 def _text(line: RunLine) -> str:

@@ -17,7 +17,8 @@ from core.jobs.queue import Queue
 from core.verdict.run_list import RunLine, RunList
 from tui.actions import Command, declare
 from tui.runs.delete import delete, question
-from tui.runs.queue import PAUSED, RESUMED, any_waits, change_queue, queue_paused
+from tui.runs.extend import extend
+from tui.runs.queue import PAUSED, RESUMED, any_waits, change_queue, queue_paused, release_run
 from tui.runs.rows import COLUMNS, MOST, SORTS, cells, letters, listed, summary
 from tui.screens.base import StepScreen
 from tui.widgets.command_line import CommandLine
@@ -62,6 +63,16 @@ class RunsScreen(StepScreen):
             shared="search",
         ),
         Command("runs.clone", "c", "open_recipe", "clone", "Fill in the form from the run's recipe, as a new run.", 6),
+        Command(
+            "runs.extend",
+            "plus",
+            "extend",
+            "more epochs",
+            "Train a finished run for more epochs, as a new run.",
+            8,
+            "+",
+            opens_line=True,
+        ),
         Command(
             "runs.delete",
             "D",
@@ -109,6 +120,15 @@ class RunsScreen(StepScreen):
             "remove_from_queue",
             "remove from queue",
             "Remove a queued run from the queue.",
+            5,
+            decides=True,
+        ),
+        Command(
+            "runs.release",
+            "L",
+            "release",
+            "release",
+            "Start a queued run of a pipeline without waiting for the run before it.",
             5,
             decides=True,
         ),
@@ -304,6 +324,10 @@ class RunsScreen(StepScreen):
         chosen = self._chosen
         if action == "answer":
             return self._asked is not None
+        if action == "extend":
+            return chosen is not None and chosen.info.state == "finished" and chosen.info.kind == "training"
+        if action == "release":
+            return chosen is not None and chosen.info.state == "queued" and chosen.info.stage > 1
         if action in ("move", "remove_from_queue"):
             return chosen is not None and chosen.info.state == "queued"
         if action in ("open_result", "open_export", "mark") and chosen is not None and chosen.info.state == "queued":
@@ -411,17 +435,48 @@ class RunsScreen(StepScreen):
             self._change(lambda queue: queue.move(chosen.id, place))
 
     def action_remove_from_queue(self) -> None:
-        """Remove the run from the queue."""
+        """Remove the run from the queue, and those of its pipeline that come after it."""
+        chosen = self._chosen
+        if chosen is None:
+            return
+        run = chosen.info
+        after = [line for line in self._all if line.info.pipeline == run.pipeline and line.info.stage > run.stage]
+        waiting = sum(line.info.state == "queued" for line in after) if run.pipeline else 0
+        runs = f"{waiting} run{'s' * (waiting != 1)}"
+        words = f"Removed it and the {runs} of its pipeline after it." if waiting else ""
+        self._change(lambda queue: queue.remove(run.id), words)
+
+    def action_extend(self) -> None:
+        """Ask how much longer."""
         chosen = self._chosen
         if chosen is not None:
-            self._change(lambda queue: queue.remove(chosen.info.id))
+            folder = JobFolder(chosen.info.folder)
+            help = "epochs, or `100 steps`; add `fresh` for a new optimizer and schedule; enter starts, esc cancels"
+            self.query_one(CommandLine).ask("more epochs", help, lambda text: self._extend(folder, text), text="1")
+
+    @work(thread=True, group="extend")
+    def _extend(self, folder: JobFolder, text: str) -> None:
+        made, words = extend(folder, text)
+        if made is None:
+            self.from_thread(self._say, [[(clean_line(words, 400), "warning")]] if words else [])
+        else:
+            self.from_thread(self.notify, clean_line(words, 400), markup=False)
+            self.from_thread(self.deck.show_run, made.path)
+
+    def action_release(self) -> None:
+        """Let a run of a pipeline start now."""
+        chosen = self._chosen
+        if chosen is not None:
+            folder = JobFolder(chosen.info.folder)
+            words = "Released: it starts when its device is free, without waiting for the run before it."
+            self._change(lambda queue: release_run(queue, folder), words)
 
     def action_pause_queue(self, paused: bool) -> None:
         """Pause or resume the queue."""
         self._change(lambda queue: queue.pause(paused), PAUSED if paused else RESUMED)
 
     @work(thread=True, group="queue")
-    def _change(self, change: Callable[[Queue], None] | None, words: str = "") -> None:
+    def _change(self, change: Callable[[Queue], object] | None, words: str = "") -> None:
         """Change the queue, then show `words` in place of the last message."""
         fault = change_queue(self.session.workspace, change)
         if fault:

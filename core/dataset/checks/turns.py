@@ -47,9 +47,10 @@ class MissingTurn(Check):
         roles = [turn.role for turn in item.conversation]
         if "user" not in roles:
             return self.flag("no user turn")
-        if "assistant" not in roles:
+        asked = item.sample.kind == "prompt"
+        if not asked and "assistant" not in roles:
             return self.flag("no assistant turn")
-        if roles[-1] != "assistant":
+        if not asked and roles[-1] != "assistant":
             return self.flag(f"no answer: the last turn is a {roles[-1]} turn")
         for number, turn in enumerate(item.conversation, 1):
             if turn.role == "user" and not (turn.media or turn.content.strip()):

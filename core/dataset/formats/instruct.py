@@ -269,6 +269,31 @@ def turns_or_text(row: Mapping[str, Any], columns: Mapping[str, str], name: str,
     return (Message("assistant", answer_of_row(row, columns, name)),)
 
 
+class Prompts(Format):
+    """`prompt` alone, as text or as a list of turns: a task writes the answers while it trains."""
+
+    name = "prompts"
+    title = "prompts without answers"
+    kind = "prompt"
+    fields = (FormatField("prompt", ("prompt",)), SYSTEM)
+    options = TURN_OPTIONS
+
+    def matches(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
+        """Whether the prompt is text, or turns of which the last one waits for an answer."""
+        names = TurnNames.of(columns)
+        value = row.get(columns["prompt"])
+        if not is_turns(value, keys=names.keys):
+            return is_text(row, columns, "prompt")
+        return read_turns(value, names)[-1].role != "assistant"
+
+    def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
+        """The prompt's turns."""
+        asked = turns_or_text(row, columns, "prompt", "user")
+        if asked[-1].role == "assistant":
+            raise Unreadable("the prompt ends with an assistant turn")
+        return Sample("prompt", messages=with_system(asked, row, columns))
+
+
 class Instances(Format):
     """Self-Instruct's seed tasks: an instruction with a list of instances."""
 

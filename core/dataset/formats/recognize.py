@@ -8,7 +8,7 @@ from typing import Any
 
 from core.dataset.formats.base import UNKNOWN, Format, Recognition
 from core.dataset.formats.chat import Gemini, Messages, ShareGpt
-from core.dataset.formats.instruct import Alpaca, Instances, PromptCompletion, QuestionAnswer, UserTurns
+from core.dataset.formats.instruct import Alpaca, Instances, PromptCompletion, Prompts, QuestionAnswer, UserTurns
 from core.dataset.formats.parts import MEDIA_KEYS, media_in
 from core.dataset.formats.preference import HostedPreference, Kto, Preference
 from core.dataset.formats.text import PlainText, PlainTextFiles, PlainTextLines
@@ -28,6 +28,7 @@ FORMATS: tuple[Format, ...] = (
     QuestionAnswer(),
     PromptCompletion(),
     UserTurns(),
+    Prompts(),
     PlainText(),
     PlainTextLines(),
     PlainTextFiles(),

@@ -27,7 +27,7 @@ from core.dataset.view.facts import ViewFactsWriter
 from core.dataset.view.mixture import Contribution, drawn, wanted
 from core.dataset.view.near_split import NearSplit, Sides, near_drops, numbers_apart
 from core.dataset.view.row_counts import RowCounts
-from core.dataset.view.selection import Selection
+from core.dataset.view.selection import Selection, with_columns
 from core.dataset.view.strata import Strata
 from core.dataset.view.view import sync, view_line
 from core.errors import BadInput
@@ -60,6 +60,8 @@ def _not_evaluable(scanned: ScannedRow) -> str:
         return scanned.item.error or "not a sample"
     if sample.kind == "text":
         return "" if sample.text.strip() else "the text is empty"
+    if sample.kind == "prompt":
+        return ""
     answers = (turn for turn in scanned.item.turns if turn.role == "assistant")
     return "" if any(turn.content.strip() or turn.tool_calls or turn.media for turn in answers) else "no answer"
 
@@ -73,6 +75,7 @@ class Curator:
         drop_flags: names of checks whose rows are dropped.
         decisions: the user's.
         control: finds special tokens in samples, whose rows are dropped; None where nothing is looked for.
+        columns: names of further columns that samples keep.
     """
 
     def __init__(
@@ -82,8 +85,10 @@ class Curator:
         drop_flags: frozenset[str],
         decisions: Ledger,
         control: ControlText | None = None,
+        columns: Sequence[str] = (),
     ) -> None:
         self._folder = folder
+        self._columns = columns
         self._near_split = near_split
         self._drop_flags = drop_flags
         self._decisions = decisions
@@ -179,7 +184,8 @@ class Curator:
                     self._kept.dropped[UNREADABLE_IN_EVAL] += 1
                     continue
                 source = first_source + scanned.row.source
-                held.write(view_line(scanned.key, scanned.number, source, scanned.sample))
+                sample = with_columns(scanned.sample, scanned, self._columns)
+                held.write(view_line(scanned.key, scanned.number, source, sample))
                 self._eval_kinds[scanned.sample.kind] += 1
                 self._eval += 1
             sync(held)
@@ -224,6 +230,7 @@ class Curator:
             excluded=self._excluded,
             families=self._families,
             leaks=leaks,
+            columns=self._columns,
         )
 
     def _note_first_rows(self, kept: Selection, dataset: Dataset) -> None:

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Required, TypedDict, Unpack
 
+from core.clean import clean_line
 from core.dataset.audit.decisions import DecisionState, Ledger
 from core.dataset.control_text import ControlText
 from core.dataset.dataset import Dataset
@@ -56,6 +57,7 @@ class ViewRequest(TypedDict, total=False):
         train_without: parts that samples are trained without: tokens in those do not count.
         drop_flags: names of checks whose rows are dropped unless decided otherwise, by default `DROP_FLAGS`. Of equal
             samples the first that is kept stays, and of near-duplicates those that are not removable.
+        keep_columns: names of further columns that samples keep, for a task that reads them.
         decisions: the user's; None reads the workspace's.
     """
 
@@ -74,6 +76,7 @@ class ViewRequest(TypedDict, total=False):
     special_tokens: tuple[Sequence[str], str, str]
     train_without: Sequence[str]
     drop_flags: Sequence[str]
+    keep_columns: Sequence[str]
     decisions: Ledger | None
 
 
@@ -127,6 +130,10 @@ class ViewPlan:
         }
         if how := [each.read_how for each in (dataset, held, *(each for _, each in self._mixed)) if each is not None]:
             self._inputs.update({"read": how} if any(how) else {})
+        kept = self._keep_columns = tuple(dict.fromkeys(wanted.get("keep_columns", ())))
+        if kept:
+            self._inputs["keep_columns"] = list(kept)
+            _check_columns(dataset, kept)
         if dropped:
             self._inputs["control_tokens"] = [*sorted(tokens), begin, end, *parts]
         if apart := sorted(decisions.apart()):
@@ -171,7 +178,14 @@ class ViewPlan:
         try:
             with ExitStack() as stack:
                 curator = stack.enter_context(
-                    Curator(building, self._near_split, self._drop_flags, self._decisions, self._control)
+                    Curator(
+                        building,
+                        self._near_split,
+                        self._drop_flags,
+                        self._decisions,
+                        self._control,
+                        self._keep_columns,
+                    )
                 )
                 curator.gather(self._dataset, self._eval_files, on_progress, should_stop)
                 for share, each in self._mixed:
@@ -220,6 +234,21 @@ def _known(dataset: Dataset) -> Dataset:
     if not dataset.recognition.known:
         raise BadInput(dataset.recognition.why, where=str(dataset.paths[0]))
     return dataset
+
+
+def _check_columns(dataset: Dataset, columns: Sequence[str]) -> None:
+    """Refuses a column that no row at the beginning has.
+
+    Raises:
+        BadInput: naming the columns there are.
+    """
+    present = dataset.recognition.all_columns
+    if missing := next((name for name in columns if name not in present), None):
+        raise BadInput(
+            f"no column {clean_line(missing, 60)!r}, which a reward reads",
+            where=str(dataset.paths[0]),
+            do=f"Columns: {clean_line(', '.join(present), 400)}",
+        )
 
 
 def _form(dataset: Dataset) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ class Selection:
         excluded: takes the rows that do not.
         families: takes the samples, where near-duplicates matter.
         leaks: takes the prompts of all rows, also of those that do not stay, where near leaks to eval files matter.
+        columns: names of further columns that samples keep.
     """
 
     def __init__(
@@ -61,8 +63,10 @@ class Selection:
         excluded: ExcludedRows,
         families: Families | None,
         leaks: LeakSearch | None,
+        columns: Sequence[str] = (),
     ) -> None:
         self._path = path
+        self._columns = columns
         self._first_source = first_source
         self._drop_flags = drop_flags
         self._decisions = decisions
@@ -128,6 +132,7 @@ class Selection:
                 if sample is not None:
                     source = self._first_source + scanned.row.source
                     wanted = self._decisions.standing(scanned.key).verdict == "keep"
+                    sample = with_columns(sample, scanned, self._columns)
                     kept.write(view_line(scanned.key, scanned.number, source, sample, kept=wanted))
             for number, flag in scanner.finish():
                 if facts is not None:
@@ -236,6 +241,14 @@ class Selection:
                 "same sample as an earlier row",
             )
         return "", ""
+
+
+def with_columns(sample: Sample, scanned: ScannedRow, columns: Sequence[str]) -> Sample:
+    """The sample with further columns of its row; one that the row lacks is None."""
+    if not columns:
+        return sample
+    value = scanned.row.value or {}
+    return replace(sample, columns={name: value.get(name) for name in columns})
 
 
 def _edited(edit: Mapping[str, Any], scanned: ScannedRow) -> Sample:

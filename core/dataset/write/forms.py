@@ -12,11 +12,14 @@ from core.dataset.sample import Message, Sample
 def as_row(sample: Sample) -> dict[str, Any]:
     """The sample as a row of JSONL, which reads back as the same sample.
 
-    It has `messages`; `text`; `prompt`, `chosen` and `rejected`; or `prompt`, `completion` and `label`; and `tools`.
+    It has `messages`; `text`; `prompt` alone, or with `chosen` and `rejected`, or with `completion` and `label`; and
+    `tools`.
     """
     if sample.kind == "text":
         return {"text": sample.text}
     tools = {"tools": list(sample.tools)} if sample.tools else {}
+    if sample.kind == "prompt":
+        return {"prompt": _turns(sample.messages), **tools}
     if sample.kind == "messages":
         return {"messages": _turns(sample.messages), **tools}
     if sample.kind == "preference":

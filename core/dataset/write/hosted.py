@@ -39,6 +39,8 @@ def as_hosted(sample: Sample) -> dict[str, Any]:
     """
     if sample.kind == "text":
         raise NotHosted("plain text; hosted services train on conversations")
+    if sample.kind == "prompt":
+        raise NotHosted("a prompt without an answer; hosted services train on answers")
     if sample.kind == "kto":
         raise NotHosted("one labeled answer (KTO); hosted services accept conversations or pairs of answers")
     for turn in (*sample.messages, *sample.chosen, *sample.rejected):

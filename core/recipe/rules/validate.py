@@ -20,13 +20,17 @@ from core.recipe.quantized import can_be_trained_on
 from core.recipe.recipe import KNOBS, Recipe, get, why_without_effect
 from core.recipe.rules import devices as device_rules
 from core.recipe.rules import families as family_rules
+from core.recipe.rules import kernels as kernel_rules
 from core.recipe.rules import loop as loop_rules
-from core.recipe.schedule import Schedule, schedule_of
+from core.recipe.rules import online as online_rules
+from core.recipe.schedule import Schedule, schedule_of, steps_of
+from core.recipe.schedulers import SCHEDULERS
 from core.recipe.tasks import TASKS
 from core.recipe.values import number_text
 
 _LEAST_NEAR = 0.5
 _MUCH_MIXED = 0.5
+_MANY_EPOCHS = 5
 _SMALL = 50_000_000
 """Parameters: a smaller model learns at any rate."""
 
@@ -40,6 +44,7 @@ class _Seen:
     recipe: Recipe
     shape: ModelShape | None
     schedule: Schedule | None
+    samples: int | None = None
 
 
 _Rule = Callable[[_Seen], Iterator[Problem]]
@@ -57,7 +62,7 @@ def validate(recipe: Recipe, shape: ModelShape | None = None, samples: int | Non
     if not problems:  # the rules may count on every value being in its range
         # Chunks of a text are samples that only its tokens tell.
         schedule = schedule_of(recipe, samples) if samples and not recipe.data.chunk_text else None
-        seen = _Seen(recipe, shape, schedule)
+        seen = _Seen(recipe, shape, schedule, samples)
         refused = list(_task(seen))  # also about fields that the task does not show
         problems = [
             problem for rule in _RULES for problem in rule(seen) if not why_without_effect(recipe, problem.path)
@@ -307,14 +312,17 @@ def _quoted(names: Sequence[str]) -> str:
 
 def _steps(seen: _Seen) -> Iterator[Problem]:
     training, schedule = seen.recipe.training, seen.schedule
-    if training.epochs > 10 and not training.max_steps:
-        sentence = f"{number_text(training.epochs)} epochs: the model will memorize the samples."
-        yield Problem("training.epochs", sentence, "warn", "many epochs")
+    if training.epochs > _MANY_EPOCHS and not training.max_steps:
+        sentence = (
+            f"{number_text(training.epochs)} epochs: more than {_MANY_EPOCHS} almost always overfits. Use 1 to 3, or "
+            "turn on early stopping."
+        )
+        yield Problem("training.epochs", sentence, "warn", "overfits")
     if schedule is None and not training.max_steps:
         return
     steps = schedule.steps if schedule else training.max_steps
     for path, every in (("training.eval_every", training.eval_every), ("training.save_every", training.save_every)):
-        if every > steps:
+        if every > steps and not why_without_effect(seen.recipe, path):
             yield Problem(
                 path, f"The run has only {units.count(steps)} steps, so this only happens at the end.", "note"
             )
@@ -326,6 +334,14 @@ def _steps(seen: _Seen) -> Iterator[Problem]:
             "error" if training.warmup > steps else "warn",
             "exceeds the steps",
         )
+    if "training.lr_decay" in SCHEDULERS[training.scheduler].fields:
+        phases = steps_of(training.warmup, steps) + steps_of(training.lr_decay, steps)
+        if phases > steps:
+            sentence = (
+                f"Warmup and decay take {units.count(phases)} steps, but the run has {units.count(steps)}. Make them "
+                "shorter."
+            )
+            yield Problem("training.lr_decay", sentence, brief="exceeds the steps")
     if steps < 10:
         yield Problem(
             "training.epochs" if not training.max_steps else "training.max_steps",
@@ -348,12 +364,13 @@ def _hardware(seen: _Seen) -> Iterator[Problem]:
     if devices.cpu:
         if recipe.model.dtype in ("float16", "mixed_float16"):
             yield Problem("model.dtype", "float16 cannot train on a CPU. Use float32 or auto.")
-        if recipe.model.attention == "flash_attention_2":
-            yield Problem("model.attention", "flash_attention_2 needs a GPU. Use auto.")
-        if recipe.training.optimizer == "paged_adamw_8bit":
-            yield Problem("training.optimizer", "Paged optimizers need a GPU. Use adamw_torch_fused.")
-    if recipe.model.dtype == "float32" and recipe.model.attention == "flash_attention_2":
-        yield Problem("model.attention", "flash_attention_2 only computes in 16 bits. Use auto.")
+        yield from kernel_rules.on_a_cpu(recipe)
+    yield from kernel_rules.check(recipe)
+
+
+def _online(seen: _Seen) -> Iterator[Problem]:
+    if TASKS[seen.recipe.task].generates:
+        yield from online_rules.check(seen.recipe, seen.samples)
 
 
 def _precision(seen: _Seen) -> Iterator[Problem]:
@@ -384,4 +401,5 @@ _RULES: tuple[_Rule, ...] = (
     _loop,
     _hardware,
     _precision,
+    _online,
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from core.dataset.flag_names import RENAMED
 from core.recipe.conditions import empty, filled, none_of, one_of, positive
 from core.recipe.declare import knob
+from core.recipe.tasks import tasks_supporting
 
 HELD_OUT = filled("data.eval") | positive("data.eval_fraction")
 """There is an eval set."""
@@ -22,6 +23,7 @@ _FORMATS = {
     "alpaca": "instruction, input, output",
     "question-answer": "a question and its answer",
     "prompt-completion": "a prompt and its completion",
+    "prompts": "a prompt without an answer; for tasks that write the answers themselves",
     "instances": "an instruction with a list of inputs and outputs",
     "turns": "user turns with reference answers",
     "preference": "a prompt with a chosen and a rejected answer",
@@ -186,11 +188,21 @@ class Data:
     max_length: int = knob(
         2048,
         title="Max length",
-        help="Longer samples are truncated at the end, which cuts off the end of the answer.",
+        help="Longer samples are truncated, by default at the end, which cuts off the end of the answer.",
         consequence="Activation memory grows in proportion to it.",
         unit="tokens",
         ge=8,
         le=1_048_576,
+    )
+    truncation: str = knob(
+        "keep_start",
+        title="Truncation",
+        help="Which part of a sample longer than the max length is kept.",
+        consequence="keep_end keeps the end of the last answer and loses the beginning, system prompt included.",
+        choices={"keep_start": "the end is cut off", "keep_end": "the beginning is cut off"},
+        source="TRL's truncation_mode",
+        advanced=True,
+        when=tasks_supporting("data.truncation") & one_of("data.packing", "none"),
     )
     packing: str = knob(
         "none",

@@ -93,13 +93,16 @@ class Model:
     attention: str = knob(
         "auto",
         title="Attention",
-        help="The attention kernel. flash_attention_2 has to be installed; packing is safe with all of them.",
+        help="The attention kernel. flash_attention_2 and 3 are packages of their own; packing is safe with all of "
+        "them.",
         consequence="eager stores a length x length matrix per head, so long samples need far more memory.",
         choices={
             "auto": "what transformers picks for the model, usually sdpa",
             "sdpa": "PyTorch's fused attention",
             "eager": "plain matrix products; slowest, for comparison",
             "flash_attention_2": "the flash-attn package; Ampere GPUs and newer",
+            "flash_attention_3": "the flash_attn_3 package; Hopper GPUs; not exercised on a GPU yet",
+            "flex_attention": "PyTorch's compiled attention; needs a GPU and a C compiler; not exercised on a GPU yet",
         },
         advanced=True,
         witness=reading("attention_kernels"),

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.recipe.conditions import Field, none_of, one_of, positive
+from core.recipe.conditions import Field, on, one_of, positive
 from core.recipe.declare import knob
 from core.recipe.devices import ranks_in
+from core.recipe.optimizers import OPTIMIZERS, optimizers_with
+from core.recipe.schedulers import SCHEDULERS, highest_rate, least_rate, schedulers_with
 from core.recipe.sections.data import HELD_OUT
+from core.recipe.tasks import tasks_supporting
 from core.recipe.witness import argument, reading, run_loop
 
-_EVALUATED = HELD_OUT & positive("training.eval_every")
+_EVALUATED = HELD_OUT & (one_of("training.eval_strategy", "epoch") | positive("training.eval_every"))
+_STRATEGIES = {"steps": "every so many steps, or at a share of all steps", "epoch": "at the end of each epoch"}
 _SEVERAL_DEVICES = Field(
     "training.devices", "names several devices", "does not name several devices", lambda devices: ranks_in(devices) > 1
 )
@@ -34,7 +38,7 @@ class Training:
     epochs: float = knob(
         2.0,
         title="Epochs",
-        help="How many times each sample is seen. 1 to 3 suits most datasets; more tends to memorize.",
+        help="How many times each sample is seen. 1 to 3 suits most datasets; more than 5 almost always overfits.",
         consequence="Doubling the epochs doubles the time and overfits sooner.",
         gt=0,
         le=1000,
@@ -72,14 +76,7 @@ class Training:
         title="LR scheduler",
         help="How the learning rate changes after the warmup.",
         consequence="Decaying to zero ends at a lower loss than a constant learning rate.",
-        choices={
-            "linear": "linear decay to zero",
-            "cosine": "cosine decay to zero",
-            "constant": "no decay; warmup is ignored",
-            "constant_with_warmup": "no decay after the warmup",
-            "inverse_sqrt": "decays with the square root of the step",
-            "polynomial": "linear decay to 1e-7",
-        },
+        choices={each.name: each.meaning for each in SCHEDULERS.values()},
         source="transformers' default; Bergsma et al., arXiv 2502.15938",
         witness=argument("lr_scheduler_type"),
     )
@@ -91,8 +88,129 @@ class Training:
         unit="steps, or a share if below 1",
         ge=0,
         source="QLoRA's published script (0.03)",
-        when=none_of("training.scheduler", "constant"),
+        when=schedulers_with("training.warmup"),
         witness=argument("warmup_steps"),
+    )
+    min_lr: float = knob(
+        0.1,
+        title="Minimum LR",
+        help="The lowest learning rate, as a share of the peak: 0.1 for a tenth.",
+        consequence="Above 0, the model keeps learning until the last step. A tenth of the peak is common.",
+        unit="of the peak",
+        ge=0,
+        lt=1,
+        source="Llama, arXiv 2302.13971 (10%)",
+        advanced=True,
+        when=schedulers_with("training.min_lr"),
+        witness=reading("scheduler_arguments", least_rate),
+    )
+    lr_cycles: int = knob(
+        2,
+        title="LR cycles",
+        help="How many times the cosine starts over at the peak learning rate.",
+        consequence="The loss rises after each restart. With 1 cycle it is plain cosine.",
+        unit="cycles",
+        ge=1,
+        le=1000,
+        source="SGDR, arXiv 1608.03983",
+        advanced=True,
+        when=schedulers_with("training.lr_cycles"),
+        witness=reading("scheduler_arguments"),
+    )
+    lr_decay: float = knob(
+        0.2,
+        title="LR decay phase",
+        help="The learning rate falls over this many steps at the end; a value below 1 is a share of all steps.",
+        consequence="Most of the improvement of WSD happens in this phase. 10 to 20% of the steps is common.",
+        unit="steps, or a share if below 1",
+        gt=0,
+        source="Hagele et al., arXiv 2405.18392 (20%)",
+        advanced=True,
+        when=schedulers_with("training.lr_decay"),
+        witness=reading("scheduler_arguments"),
+    )
+    lr_decay_shape: str = knob(
+        "1-sqrt",
+        title="LR decay shape",
+        help="How the learning rate falls in the decay phase.",
+        consequence="1-sqrt falls fast at first and ended at a slightly lower loss than linear in the paper.",
+        choices={"1-sqrt": "one minus the square root", "linear": "a straight line", "cosine": "half a cosine"},
+        source="Hagele et al., arXiv 2405.18392",
+        advanced=True,
+        when=schedulers_with("training.lr_decay_shape"),
+        witness=reading("scheduler_arguments"),
+    )
+    lr_power: float = knob(
+        1.0,
+        title="Polynomial power",
+        help="The exponent of the decay: 1 is a straight line, 2 falls fast at first.",
+        consequence="A higher power spends more steps at a low learning rate.",
+        gt=0,
+        le=10,
+        advanced=True,
+        when=schedulers_with("training.lr_power"),
+        witness=reading("scheduler_arguments"),
+    )
+    lr_end: float = knob(
+        1e-7,
+        title="Final LR",
+        help="The learning rate at the last step. It has to be below the peak.",
+        consequence="The default is practically zero.",
+        ge=0,
+        lt=1,
+        source="transformers' default",
+        advanced=True,
+        when=schedulers_with("training.lr_end"),
+        witness=reading("scheduler_arguments"),
+    )
+    lr_timescale: int = knob(
+        0,
+        title="LR timescale",
+        help="The learning rate falls to 1/sqrt(2) of the peak this many steps after the warmup. Set 0 for the number "
+        "of warmup steps (10,000 without a warmup).",
+        consequence="A short timescale decays early; with a short warmup, 0 decays within a few steps.",
+        unit="steps",
+        ge=0,
+        advanced=True,
+        when=schedulers_with("training.lr_timescale"),
+        witness=reading("scheduler_arguments"),
+    )
+    lr_factor: float = knob(
+        0.5,
+        title="LR factor",
+        help="The learning rate is multiplied by this when the eval metric stops improving. greedy also divides by it "
+        "when the metric improves.",
+        consequence="0.5 halves it; PyTorch's default of 0.1 is harsher.",
+        gt=0,
+        lt=1,
+        advanced=True,
+        when=schedulers_with("training.lr_factor"),
+        witness=reading("scheduler_arguments"),
+    )
+    lr_patience: int = knob(
+        1,
+        title="LR patience",
+        help="How many evaluations in a row without improvement (for greedy: or with it) are waited for before the "
+        "learning rate changes.",
+        consequence="If it is too low, one bump in the curve lowers the learning rate for good.",
+        unit="evaluations",
+        ge=0,
+        advanced=True,
+        when=schedulers_with("training.lr_patience"),
+        witness=reading("scheduler_arguments"),
+    )
+    max_lr: float = knob(
+        2.0,
+        title="Maximum LR",
+        help="The highest learning rate that greedy may reach, as a multiple of the learning rate above.",
+        consequence="If it is too high, the loss can spike or diverge.",
+        unit="times the learning rate",
+        ge=1,
+        le=1000,
+        source="GreedyLR, arXiv 2512.14527",
+        advanced=True,
+        when=schedulers_with("training.max_lr"),
+        witness=reading("scheduler_arguments", highest_rate),
     )
     weight_decay: float = knob(
         0.0,
@@ -120,18 +238,82 @@ class Training:
         title="Optimizer",
         help="The algorithm that updates the weights.",
         consequence="8-bit states need a quarter of the optimizer memory; with LoRA that is little to begin with.",
-        choices={
-            "adamw_torch_fused": "AdamW, fused into one kernel",
-            "adamw_torch": "AdamW in many small kernels; slower on GPUs",
-            "adamw_8bit": "AdamW with 8-bit states (bitsandbytes)",
-            "paged_adamw_8bit": "8-bit states that move to RAM when GPU memory runs short (bitsandbytes)",
-            "adafactor": "factored second moments; hardly any state",
-            "lion_8bit": "one 8-bit state instead of two; needs a lower learning rate (bitsandbytes)",
-            "sgd": "no state; rarely good enough for language models",
-        },
+        choices={each.name: each.meaning for each in OPTIMIZERS.values()},
         source="TRL's default; 8-bit optimizers, arXiv 2110.02861",
         advanced=True,
         witness=argument("optim"),
+    )
+    adam_beta1: float = knob(
+        0.9,
+        title="Beta 1",
+        help="How much of the running mean of the gradients is kept at each step.",
+        consequence="Higher is smoother and slower to react.",
+        ge=0,
+        lt=1,
+        source="transformers' default",
+        advanced=True,
+        when=optimizers_with("training.adam_beta1"),
+        witness=argument("adam_beta1"),
+    )
+    adam_beta2: float = knob(
+        0.999,
+        title="Beta 2",
+        help="How much of the running mean of the squared gradients is kept at each step (lion: of its momentum).",
+        consequence="0.95 to 0.99 follows changes faster and is common for short runs and large batches; lion's paper "
+        "uses 0.99.",
+        ge=0,
+        lt=1,
+        source="transformers' default; Lion, arXiv 2302.06675",
+        advanced=True,
+        when=optimizers_with("training.adam_beta2"),
+        witness=argument("adam_beta2"),
+    )
+    adam_epsilon: float = knob(
+        1e-8,
+        title="Epsilon",
+        help="Added to the denominator of each update, so that it cannot explode where gradients are tiny.",
+        consequence="A larger value damps updates of rarely trained weights.",
+        ge=0,
+        lt=1,
+        source="transformers' default",
+        advanced=True,
+        when=optimizers_with("training.adam_epsilon"),
+        witness=argument("adam_epsilon"),
+    )
+    momentum: float = knob(
+        0.0,
+        title="Momentum",
+        help="How much of the last update is added to the next one. 0 for none, 0.9 is common.",
+        consequence="With momentum, the optimizer keeps one state per parameter.",
+        ge=0,
+        lt=1,
+        advanced=True,
+        when=optimizers_with("training.momentum"),
+        witness=reading("optimizer_arguments"),
+    )
+    ademamix_alpha: float = knob(
+        5.0,
+        title="AdEMAMix alpha",
+        help="The weight of the slow running mean of the gradients beside the fast one.",
+        consequence="0 makes it AdamW. The slow mean needs thousands of steps to help.",
+        ge=0,
+        le=100,
+        source="AdEMAMix, arXiv 2409.03137",
+        advanced=True,
+        when=optimizers_with("training.ademamix_alpha"),
+        witness=reading("optimizer_arguments"),
+    )
+    ademamix_beta3: float = knob(
+        0.9999,
+        title="AdEMAMix beta 3",
+        help="How much of the slow running mean is kept at each step.",
+        consequence="0.9999 remembers about 10,000 steps; use less for shorter runs.",
+        ge=0,
+        lt=1,
+        source="AdEMAMix, arXiv 2409.03137",
+        advanced=True,
+        when=optimizers_with("training.ademamix_beta3"),
+        witness=reading("optimizer_arguments"),
     )
     activation_checkpointing: bool = knob(
         True,
@@ -140,6 +322,73 @@ class Training:
         consequence="Needs a fraction of the activation memory and makes steps 20 to 30% slower.",
         source="TRL's default; Chen et al., arXiv 1604.06174",
         witness=argument("activation_checkpointing"),
+    )
+    activation_offloading: bool = knob(
+        False,
+        title="Activation offloading",
+        help="Moves what the backward pass needs to RAM and back. Needs a GPU.",
+        consequence="Saves more GPU memory on top of gradient checkpointing; steps take longer, depending on the PCIe "
+        "bandwidth. Not exercised on a GPU yet.",
+        source="TRL's activation_offloading",
+        advanced=True,
+        when=tasks_supporting("training.activation_offloading"),
+        witness=argument("activation_offloading"),
+    )
+    liger: bool = knob(
+        False,
+        title="Liger kernels",
+        help="Replaces norms, rotary embeddings and activations by fused Triton kernels (liger-kernel). Needs a GPU. "
+        "The loss stays TRL's own, which is fused already.",
+        consequence="Saves some activation memory and time; losses differ in the last digits. Not exercised on a GPU "
+        "yet.",
+        source="Liger Kernel, arXiv 2410.10989",
+        advanced=True,
+        witness=argument("use_liger_kernel"),
+    )
+    compile: str = knob(
+        "none",
+        title="torch.compile",
+        help="Compiles the model into fused kernels. Needs a GPU and a C compiler.",
+        consequence="The first steps take minutes; later ones are faster. Each new sequence length can compile again. "
+        "Not exercised on a GPU yet.",
+        choices={
+            "none": "no compilation",
+            "default": "a balance of compile time and speed",
+            "reduce-overhead": "also records CUDA graphs; needs more memory",
+            "max-autotune": "searches for the fastest kernels; compiles longest",
+        },
+        source="PyTorch, torch.compile",
+        advanced=True,
+        witness=argument("torch_compile_mode"),
+    )
+    tf32: bool = knob(
+        False,
+        title="TF32",
+        help="Computes float32 matrix products with 10-bit mantissas on Ampere GPUs and newer.",
+        consequence="Several times faster than float32 and slightly less exact. Not exercised on a GPU yet.",
+        source="NVIDIA A100 whitepaper; PyTorch's default is no",
+        advanced=True,
+        when=one_of("model.dtype", "float32"),
+        witness=argument("tf32"),
+    )
+    expandable_segments: bool = knob(
+        False,
+        title="Expandable segments",
+        help="Lets PyTorch's GPU memory allocator grow its blocks (PYTORCH_ALLOC_CONF=expandable_segments:True).",
+        consequence="Loses less memory to fragmentation when sequence lengths vary. Not exercised on a GPU yet.",
+        source="PyTorch, CUDA semantics: memory management",
+        advanced=True,
+        witness=reading("growing_segments"),
+    )
+    deterministic: bool = knob(
+        False,
+        title="Deterministic",
+        help="Uses only algorithms that give the same result each time, on GPUs too, and refuses those that do not.",
+        consequence="Makes GPU runs repeatable bit for bit, and slower. A model with an operation that has no "
+        "deterministic form ends with an error that names it.",
+        source="transformers' full_determinism",
+        advanced=True,
+        witness=reading("deterministic_algorithms"),
     )
     group_by_length: bool = knob(
         False,
@@ -179,6 +428,16 @@ class Training:
         advanced=True,
         witness=argument("logging_steps"),
     )
+    eval_strategy: str = knob(
+        "steps",
+        title="Evaluate",
+        help="When the eval set is evaluated.",
+        consequence="Once per epoch is enough for short epochs; long ones need evaluations in between.",
+        choices=_STRATEGIES,
+        advanced=True,
+        when=HELD_OUT,
+        witness=argument("eval_strategy", given="eval_dataset"),
+    )
     eval_every: float = knob(
         0.1,
         title="Evaluate every",
@@ -187,7 +446,7 @@ class Training:
         consequence="More evaluations show overfitting sooner and make the run longer.",
         unit="steps, or a share if below 1",
         ge=0,
-        when=HELD_OUT,
+        when=HELD_OUT & one_of("training.eval_strategy", "steps"),
         witness=reading("eval_intervals", given="eval_dataset"),
     )
     eval_batch_size: int = knob(
@@ -200,6 +459,15 @@ class Training:
         advanced=True,
         witness=argument("per_device_eval_batch_size"),
     )
+    save_strategy: str = knob(
+        "steps",
+        title="Checkpoint",
+        help="When checkpoints are saved. The end of the run always saves one.",
+        consequence="A checkpoint per epoch lets you compare epochs; a crash loses up to a whole epoch.",
+        choices=_STRATEGIES,
+        advanced=True,
+        witness=argument("save_strategy"),
+    )
     save_every: float = knob(
         0.25,
         title="Checkpoint every",
@@ -207,7 +475,17 @@ class Training:
         consequence="A crash loses at most the steps since the last checkpoint.",
         unit="steps, or a share if below 1",
         ge=0,
+        when=one_of("training.save_strategy", "steps"),
         witness=reading("save_intervals"),
+    )
+    save_only_model: bool = knob(
+        False,
+        title="Save weights only",
+        help="Leaves the optimizer, the scheduler and the random states out of checkpoints.",
+        consequence="Checkpoints shrink by up to two thirds, but the run cannot be resumed from them: after a stop, a "
+        "crash or an out-of-memory retry it starts over.",
+        advanced=True,
+        witness=argument("save_only_model"),
     )
     keep_checkpoints: int = knob(
         2,
@@ -251,6 +529,21 @@ class Training:
         source="transformers' load_best_model_at_end",
         when=_EVALUATED,
         witness=run_loop("core.training.durable"),
+    )
+    best_metric: str = knob(
+        "",
+        title="Best by",
+        help="The eval metric that decides which weights are best, and whether early stopping and schedulers that "
+        "follow the eval set see an improvement: loss, mean_token_accuracy, rewards/margins, ... Leave it empty for "
+        "the task's own.",
+        consequence="Token accuracy can still rise while the eval loss already does, so it picks later weights.",
+        source="transformers' metric_for_best_model",
+        advanced=True,
+        when=_EVALUATED
+        & (on("training.keep_best") | positive("training.early_stopping") | schedulers_with("training.best_metric")),
+        witness=argument(
+            "metric_for_best_model", lambda recipe: f"eval_{recipe.training.best_metric.removeprefix('eval_')}"
+        ),
     )
     devices: str = knob(
         "",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.recipe.conditions import Condition, none_of, one_of
+from core.recipe.tasks.online import GRPO, RLOO
 from core.recipe.tasks.preference import DPO
 from core.recipe.tasks.rated import KTO
 from core.recipe.tasks.reference_free import CPO, ORPO
@@ -29,11 +30,13 @@ __all__ = [
     "CPO",
     "DPO",
     "EVAL_LOSS",
+    "GRPO",
     "KTO",
     "LOSS",
     "LOSS_TITLES",
     "ORPO",
     "REWARD",
+    "RLOO",
     "SFT",
     "TASKS",
     "TOKEN_METRICS",
@@ -51,7 +54,7 @@ __all__ = [
     "tasks_with_dropout",
 ]
 
-TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, DPO, KTO, ORPO, CPO, REWARD)}
+TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, DPO, KTO, ORPO, CPO, REWARD, GRPO, RLOO)}
 """Every task by its name, in the order of the form."""
 
 

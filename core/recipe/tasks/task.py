@@ -130,7 +130,8 @@ class Task:
         encoder: the module of `core.engine` that turns a sample into those columns.
         measure: the module of `core.evaluation` that measures base and tuned model on held-out samples.
         columns: what the trainer's dataset holds of each sample: its columns in order, and what is in them.
-        metrics: what it logs besides loss, rate, gradients and speed: each with its title on a chart.
+        metrics: what it logs besides loss, rate, gradients and speed: each with its title on a chart. A `*` stands for
+            a name that the recipe gives, and `{}` for it in the title.
         headline: the metric that says how it goes.
         headlines: the same where a field has a certain value: its dotted path, the value, the metric.
         rates: the usual learning rates with each `method`, from and to.
@@ -141,6 +142,7 @@ class Task:
         plain: whether it also reads one prompt with one completion as plain text, without a chat template.
         marks: whether its loss mask comes from the generation markers of the chat template.
         reference: whether full fine-tuning also needs the base model in memory.
+        generates: whether the model writes the answers while it trains, so that no token of a sample carries loss.
         dropout: whether its trainer leaves dropout on; one that compares two passes of a model turns it off.
         memory: what else it adds to the memory forecast, from the recipe.
         refuses: fields of which it only supports some values.
@@ -172,6 +174,7 @@ class Task:
     plain: bool = False
     marks: bool = False
     reference: bool = False
+    generates: bool = False
     dropout: bool = True
     memory: Callable[[Recipe], TaskMemory] = plain_memory
     refuses: tuple[Limit, ...] = ()

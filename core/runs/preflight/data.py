@@ -6,13 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.clean import clean_line
-from core.errors import BadInput
+from core.errors import BadInput, TunedeckError
+from core.recipe.rating_balance import RatingBalance
 from core.recipe.recipe import KNOBS
 from core.recipe.rules.validate import validate
 from core.recipe.tasks import TASKS
+from core.runs.known_rows import row_keys
 from core.runs.preflight.line import PreflightFinding, ok, stop, warn
 from core.runs.preflight.seen import BeforeStart
 from core.runs.row_words import left_out, source_words, unreadable
+
+_COUNTED = 2_000
+"""Rows of which labels are counted before the start; the run counts all."""
 
 
 def fields(seen: BeforeStart) -> Iterator[PreflightFinding]:
@@ -79,6 +84,31 @@ def tokens(seen: BeforeStart) -> Iterator[PreflightFinding]:
         yield PreflightFinding(line.verdict, line.sentence, line.path, line.brief)
 
 
+def labels(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """Whether the weights of good and bad answers make up for their numbers, by the rows that are read at once."""
+    train = seen.data.train
+    if train is None or "label" not in TASKS[seen.recipe.task].columns or train.recognition.kind != "kto":
+        return
+    from core.dataset.records import Unreadable
+
+    found = {True: 0, False: 0}
+    count = min(train.count, _COUNTED)
+    for entry in range(count):
+        try:
+            label = train.sample(entry).label
+        except Unreadable:
+            continue
+        if label is not None:
+            found[label] += 1
+    balance = RatingBalance(found[True], found[False])
+    lead = "" if train.count == count and train.reader.complete else f"Of the first {count:,} rows: "
+    if problem := balance.problem(seen.recipe):
+        path = "kto.undesirable_weight" if "undesirable" in problem else "kto.desirable_weight"
+        yield warn(f"{lead}{problem}", path, "unbalanced")
+    else:
+        yield ok(f"{lead}{balance.words(seen.recipe)}")
+
+
 def mix(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """The sources that are mixed in."""
     if seen.data.train is None or not seen.recipe.data.mix:
@@ -87,6 +117,46 @@ def mix(seen: BeforeStart) -> Iterator[PreflightFinding]:
 
     for readable, sentence in mix_words(seen.recipe, seen.data.train, seen.workspace):
         yield ok(sentence) if readable else stop(sentence, "data.mix")
+
+
+def audit(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """Whether anybody has looked at the rows."""
+    from core.dataset.audit.store import decided_keys
+
+    if seen.data.train is None or not seen.data.train.count:
+        return
+    try:
+        decided = decided_keys(seen.workspace)
+    except TunedeckError:
+        return  # whoever decides says so
+    keys = row_keys(seen.data.train)
+    reviewed = len(decided) if keys is None else len(decided.intersection(keys))
+    if not reviewed:
+        yield warn(f"Nobody has reviewed a row of this data yet. {_REVIEW}", "data.train")
+    elif keys is None:
+        yield ok(f"{reviewed:,} rows have been reviewed in this workspace.")
+    else:
+        yield ok(f"{reviewed:,} of {len(keys):,} rows have been reviewed.")
+
+
+_REVIEW = "Press A on Data for an audit: 50 rows take a few minutes and show what no check finds."
+
+
+def leaks(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """Whether prompts of the eval set are trained on, as far as somebody has searched."""
+    facts, data = seen.overview, seen.recipe.data
+    if facts is None or not (data.eval or data.eval_fraction):
+        return
+    near, exact = len(facts.get("near_leaks", ())), int((facts.get("split", {}).get("leaks") or {}).get("exact", 0))
+    left = exact if "leak_exact" not in data.drop_flags else 0
+    if left or near:
+        what = " and ".join(filter(None, (f"{left:,} identical" if left else "", f"{near:,} similar" if near else "")))
+        flags = " and ".join(name for name, found in (("leak_exact", left), ("leak_near", near)) if found)
+        words = f"{what} eval prompts are also trained on, so the eval loss will reward memorizing. Drop {flags}."
+        yield warn(words, "data.drop_flags", "leaks")
+    else:
+        dropped = f" {exact:,} identical ones were dropped." if exact else ""
+        yield ok(f"No eval prompt is trained on.{dropped}")
 
 
 def eval_set(seen: BeforeStart) -> Iterator[PreflightFinding]:

@@ -7,8 +7,8 @@ from typing import Any
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 
 from core.recipe.recipe import Recipe
-from core.training.answer_pairs import AnswerPairsTrainer
 from core.training.tasks import TaskTraining
+from core.training.tasks.answer_pairs import SCRIPT, AnswerPairsTrainer
 
 
 class ContrastiveTrainer(AnswerPairsTrainer, CPOTrainer):
@@ -29,4 +29,4 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-TRAINING = TaskTraining(ContrastiveTrainer, CPOConfig, settings)
+TRAINING = TaskTraining(ContrastiveTrainer, CPOConfig, settings, script=SCRIPT)

@@ -7,8 +7,8 @@ from typing import Any
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
 from core.recipe.recipe import Recipe
-from core.training.answer_pairs import AnswerPairsTrainer
 from core.training.tasks import TaskTraining
+from core.training.tasks.answer_pairs import SCRIPT, AnswerPairsTrainer
 
 
 class OddsRatioTrainer(AnswerPairsTrainer, ORPOTrainer):
@@ -20,4 +20,4 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     return {"beta": recipe.orpo.beta, "remove_unused_columns": False}
 
 
-TRAINING = TaskTraining(OddsRatioTrainer, ORPOConfig, settings)
+TRAINING = TaskTraining(OddsRatioTrainer, ORPOConfig, settings, script=SCRIPT)

@@ -10,7 +10,7 @@ from core.engine.load import Hardware, load_base
 from core.recipe.adapters import adapter_of
 from core.recipe.recipe import Recipe
 from core.training.durable import DurableTrainer
-from core.training.tasks import TaskScript, TaskTraining
+from core.training.tasks import TaskScript, TaskTraining, pair_row
 
 
 class PreferenceTrainer(DurableTrainer, DPOTrainer):
@@ -36,17 +36,10 @@ def reference(recipe: Recipe, on: Hardware, adapter: Any) -> dict[str, Any]:
     return {"ref_model": load_base(recipe.model, on)}
 
 
-def _plain_row(recipe: Recipe, kinds: frozenset[str]) -> str:
-    return (
-        '{"prompt": turns(sample["messages"]), "chosen": turns(sample["chosen"]), '
-        '"rejected": turns(sample["rejected"])}'
-    )
-
-
 def _plain_models(recipe: Recipe) -> dict[str, str]:
     return {"ref_model": "load_model()"} if adapter_of(recipe).whole else {}
 
 
 TRAINING = TaskTraining(
-    PreferenceTrainer, DPOConfig, settings, reference, script=TaskScript(_plain_row, models=_plain_models)
+    PreferenceTrainer, DPOConfig, settings, reference, script=TaskScript(pair_row, models=_plain_models)
 )

@@ -7,10 +7,12 @@ from typing import Any
 from torch.utils.data import Dataset
 from trl import KTOConfig, KTOTrainer
 
+from core.recipe.adapters import adapter_of
+from core.recipe.rating_balance import RatingBalance
 from core.recipe.recipe import Recipe
 from core.training.durable import DurableTrainer
 from core.training.reference import reference
-from core.training.tasks import TaskTraining
+from core.training.tasks import TaskScript, TaskTraining, pair_row
 
 
 class MismatchedAnswers(Dataset[dict[str, Any]]):
@@ -70,4 +72,33 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-TRAINING = TaskTraining(RatedTrainer, KTOConfig, settings, reference)
+def _plain_row(recipe: Recipe, kinds: frozenset[str]) -> str:
+    if "preference" in kinds:
+        return pair_row(recipe, kinds)
+    return '{"prompt": turns(sample["messages"]), "completion": turns(sample["chosen"]), "label": sample["label"]}'
+
+
+def _not_expressed(recipe: Recipe, kinds: frozenset[str]) -> list[str]:
+    if kinds <= {"kto"}:
+        return []
+    more = " Rated answers among them fail there." if "kto" in kinds else ""
+    return [f"Pairs: TRL lists the chosen answers of 1,000 pairs before their rejected ones; we shuffle them.{more}"]
+
+
+SCRIPT = TaskScript(
+    _plain_row,
+    order=lambda recipe: f".shuffle(seed={recipe.training.seed})",
+    models=lambda recipe: {"ref_model": "load_model()"} if adapter_of(recipe).whole else {},
+    not_expressed=_not_expressed,
+)
+
+
+def notes(recipe: Recipe, rows: Any) -> list[str]:
+    """Whether the weights make up for unequal numbers of good and bad answers."""
+    labels = rows["label"]
+    good = sum(labels)
+    problem = RatingBalance(good, len(labels) - good).problem(recipe)
+    return [problem] if problem else []
+
+
+TRAINING = TaskTraining(RatedTrainer, KTOConfig, settings, reference, notes=notes, script=SCRIPT)

@@ -8,7 +8,7 @@ from trl import RewardConfig, RewardTrainer
 
 from core.recipe.recipe import Recipe
 from core.training.durable import DurableTrainer
-from core.training.tasks import TaskTraining
+from core.training.tasks import TaskScript, TaskTraining, pair_row
 
 
 class ScoredTrainer(DurableTrainer, RewardTrainer):
@@ -24,4 +24,4 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     return {"center_rewards_coefficient": recipe.reward.center or None}
 
 
-TRAINING = TaskTraining(ScoredTrainer, RewardConfig, settings)
+TRAINING = TaskTraining(ScoredTrainer, RewardConfig, settings, script=TaskScript(pair_row))

@@ -96,6 +96,7 @@ class Case:
         soak: whether it only runs in `make soak`.
         ranks: whether `make soak` also trains it on two gloo ranks, with a stop and a resume.
         script: whether `make test` also runs the script of `tunedeck script`; `make soak` always does.
+        expressed: whether that script can train the same.
         finished: called with the warm process, the finished short run and what the plain script logged.
     """
 
@@ -115,6 +116,7 @@ class Case:
     soak: bool = False
     ranks: bool = False
     script: bool = False
+    expressed: bool = True
     finished: Callable[[WarmPython, JobFolder, Sequence[Mapping[str, Any]]], None] | None = None
 
 

@@ -119,6 +119,7 @@ CASES = (
         tokens=False,
         falls=False,
         soak=True,
+        expressed=False,
     ),
     Case(
         "kto-full",  # with a reference model beside it

@@ -51,7 +51,7 @@ def plain(given: Given) -> Any:
     )
 
 
-def _long(number: int) -> dict[str, Any]:
+def long(number: int) -> dict[str, Any]:
     """A sample that is cut, the first of them so early that no token of its answer is left."""
     sample = talk(number)
     sample["messages"][0]["content"] *= 6 if number == 0 else 2
@@ -72,7 +72,7 @@ _SFT = Case(
     "sft",
     plain,
     {"task": "sft", "lora__dropout": 0.05, "training__learning_rate": 1e-2},
-    [talk(number) for number in range(48)] + [_long(number) for number in range(4)],
+    [talk(number) for number in range(48)] + [long(number) for number in range(4)],
     [talk(number) for number in range(48, 54)],
     logged=("grad_norm", "learning_rate", "entropy", "mean_token_accuracy", "num_tokens"),
     eval_logged=("eval_entropy", "eval_mean_token_accuracy"),

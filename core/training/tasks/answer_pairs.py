@@ -9,6 +9,7 @@ from typing import Any
 from core.engine.answer_pairs import collate
 from core.recipe.tasks import EVAL_LOSS, LOSS
 from core.training.durable import DurableTrainer
+from core.training.tasks import DEFAULT, TaskScript, pair_row
 
 
 class AnswerPairsTrainer(DurableTrainer):
@@ -71,3 +72,7 @@ class _Tokenized:
     def map(self, *_: Any, **__: Any) -> _Tokenized:
         """Itself."""
         return self
+
+
+SCRIPT = TaskScript(pair_row, lambda recipe, kinds: {"remove_unused_columns": DEFAULT}, renders_tools=False)
+"""In a plain script these trainers find out by themselves which columns they need."""

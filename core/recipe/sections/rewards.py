@@ -1,0 +1,47 @@
+"""One reward of a recipe: what scores the answers that the model writes while it trains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.recipe.declare import knob
+from core.recipe.rewards import KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class RewardEntry:
+    """One reward and its settings; each kind reads some of them."""
+
+    kind: str = knob(
+        "exact_match",
+        title="Kind",
+        help="What is scored.",
+        choices={kind.name: kind.meaning for kind in KINDS.values()},
+    )
+    weight: float = knob(
+        1.0,
+        title="Weight",
+        help="What its score is multiplied by before the rewards are added; 0 only logs it.",
+    )
+    name: str = knob("", title="Name", help="What its chart is called; by default its kind, or its function.")
+    column: str = knob(
+        "",
+        title="Column",
+        help="The dataset column with the reference; by default the answer in the data.",
+    )
+    pattern: str = knob(
+        "",
+        title="Pattern",
+        help="A regular expression. For exact_match it picks what is compared: its first group, else its match.",
+    )
+    file: str = knob("", title="File", path=True, help="A JSON schema, or a Python file with the reward function.")
+    model: str = knob(
+        "", title="Model", path=True, help="A run of the task reward, its folder, or a sequence classifier on the Hub."
+    )
+    function: str = knob("reward", title="Function", help="The function in the Python file.")
+    min_tokens: int = knob(0, title="Min tokens", help="The shortest answer that scores 1.", ge=0)
+    max_tokens: int = knob(0, title="Max tokens", help="The longest answer that scores 1; 0 for no limit.", ge=0)
+    ngram: int = knob(3, title="N-gram", help="How many tokens in a row count as repeated.", ge=1)
+    margin: int = knob(64, title="Margin", help="Over how many tokens before the max length the penalty grows.", ge=1)
+    timeout: float = knob(30.0, title="Timeout", help="Seconds that one call of the function may take.", gt=0, le=3600)
+    memory: float = knob(2.0, title="Memory", help="GiB that the process of the function may use.", gt=0.1, le=1024)

@@ -1,0 +1,58 @@
+"""RLOO: each completion against the mean of the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.recipe.declare import knob
+from core.recipe.witness import argument
+
+
+@dataclass(frozen=True, slots=True)
+class Rloo:
+    """Settings of RLOO (REINFORCE leave-one-out); only used by the task rloo."""
+
+    beta: float = knob(
+        0.05,
+        title="KL beta",
+        help="How strongly the model is held to the base model: the KL is taken off the reward. 0 needs no reference.",
+        consequence="Above 0, full fine-tuning also holds the base model in memory.",
+        ge=0,
+        le=10,
+        source="TRL's RLOOConfig; Back to Basics, arXiv 2402.14740",
+        witness=argument("beta"),
+    )
+    epsilon: float = knob(
+        0.2,
+        title="Epsilon",
+        help="How far the probability of a completion may move before its gradient is cut.",
+        consequence="Only matters once completions are trained on more than once or over several steps.",
+        gt=0,
+        le=10,
+        advanced=True,
+        witness=argument("epsilon"),
+    )
+    epsilon_high: float = knob(
+        0.0,
+        title="Epsilon high",
+        help="The same upward. 0 for the same as epsilon.",
+        ge=0,
+        le=100,
+        advanced=True,
+        witness=argument("epsilon_high"),
+    )
+    normalize_advantages: bool = knob(
+        False,
+        title="Normalize advantages",
+        help="Divide advantages by their standard deviation in the batch.",
+        advanced=True,
+        witness=argument("normalize_advantages"),
+    )
+    reward_clip: float = knob(
+        0.0,
+        title="Clip rewards at",
+        help="Rewards are cut to this size in both directions. 0 for no limit.",
+        ge=0,
+        advanced=True,
+        witness=argument("reward_clip_range", lambda recipe: (-recipe.rloo.reward_clip, recipe.rloo.reward_clip)),
+    )

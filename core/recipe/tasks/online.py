@@ -1,0 +1,116 @@
+"""Online training: the model writes the answers, rewards score them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.recipe.tasks.task import Headline, Limit, Task
+
+_LENGTHS = {
+    "completions/mean_length": "completion tokens",
+    "completions/clipped_ratio": "cut off",
+    "completions/min_length": "shortest completion",
+    "completions/max_length": "longest completion",
+    "completions/mean_terminated_length": "finished: tokens",
+    "completions/min_terminated_length": "finished: shortest",
+    "completions/max_terminated_length": "finished: longest",
+}
+_REWARDS = {
+    "rewards/*/mean": "{} reward",
+    "reward_std": "reward std",
+    "frac_reward_zero_std": "prompts without a difference",
+}
+_COMMON: Mapping[str, Any] = {
+    "samples": ("messages", "prompt", "text"),
+    "unused": {
+        "messages": "The answers in the data are not trained on; rewards can compare with them (column answer).",
+    },
+    "encoder": "asked",
+    "measure": "rewards",
+    "columns": {"prompt_ids": "tokens", "row": "json"},
+    "headline": Headline("reward", "eval_reward", "higher", "reward", "", per_token=False),
+    "rates": {"lora": (1e-6, 5e-5), "full": (1e-7, 2e-6)},
+    "generates": True,
+}
+
+
+def _limits(title: str) -> tuple[Limit, ...]:
+    return (
+        Limit(
+            "data.packing", f"{title} generates its answers; prompts are not packed. Set packing to none.", ("none",)
+        ),
+        Limit(
+            "data.loss_on",
+            f"{title} trains on the answers that the model writes. Set this to answers.",
+            accepts=("answers",),
+        ),
+        Limit(
+            "data.chunk_text",
+            f"{title} needs whole prompts. Set this to no; longer prompts are dropped.",
+            accepts=(False,),
+        ),
+        Limit(
+            "training.group_by_length",
+            f"{title} groups the completions of a prompt. Set this to no.",
+            accepts=(False,),
+        ),
+        Limit(
+            "training.parallel",
+            f"{title} generates with the whole model on each GPU, which fsdp cannot do here. Use ddp.",
+            accepts=("ddp",),
+        ),
+    )
+
+
+GRPO = Task(
+    name="grpo",
+    meaning="reinforcement learning: the model writes several answers to each prompt and learns from those that "
+    "rewards score above the others",
+    title="GRPO",
+    module="grpo",
+    wants="prompts, with or without answers",
+    sections=("rollouts", "grpo"),
+    metrics={
+        **_REWARDS,
+        **_LENGTHS,
+        "kl": "KL to the base model",
+        "entropy": "entropy",
+        "clip_ratio/region_mean": "clipped tokens",
+        "clip_ratio/low_mean": "clipped below",
+        "clip_ratio/high_mean": "clipped above",
+        "clip_ratio/low_min": "clipped below, least",
+        "clip_ratio/high_max": "clipped above, most",
+        "cispo_clip_ratio": "clipped weights",
+        "vespo/phi_seq_mean": "sequence weight",
+        "policy_loss": "loss without the bonus",
+        "entropy_coef": "entropy bonus",
+        "step_time": "seconds per step",
+    },
+    refuses=_limits("GRPO"),
+    **_COMMON,
+)
+
+RLOO = Task(
+    name="rloo",
+    meaning="reinforcement learning: each answer is compared with the mean of the other answers to its prompt; the "
+    "substitute for PPO",
+    title="RLOO",
+    module="rloo",
+    wants="prompts, with or without answers",
+    sections=("rollouts", "rloo"),
+    metrics={
+        **_REWARDS,
+        **_LENGTHS,
+        "kl": "KL to the base model",
+        "entropy": "entropy",
+        "clip_ratio/region_mean": "clipped completions",
+        "clip_ratio/low_mean": "clipped below",
+        "clip_ratio/high_mean": "clipped above",
+        "clip_ratio/low_min": "clipped below, least",
+        "clip_ratio/high_max": "clipped above, most",
+        "step_time": "seconds per step",
+    },
+    refuses=_limits("RLOO"),
+    **_COMMON,
+)
