@@ -358,7 +358,7 @@ class _Attention:
 
 
 def _bias(mask: Any, query: Any, key: Any) -> Any:
-    """A mask as the memory-efficient kernel takes it: as wide as the query, and each row a multiple of 16 bytes."""
+    """A mask for the memory-efficient kernel: as wide as the query, and each row a multiple of 16 bytes."""
     if mask.dtype is torch.bool:
         mask = query.new_zeros(mask.shape)
     length = mask.shape[-1]
