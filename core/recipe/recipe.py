@@ -18,12 +18,14 @@ from core.recipe.adapters import ADAPTERS, with_adapter, with_section
 from core.recipe.conditions import filled
 from core.recipe.declare import Knob, Problem, fields_of, knob
 from core.recipe.field_names import nearest_field
+from core.recipe.sections.adapter import LayerAdapter
 from core.recipe.sections.cpo import Cpo
 from core.recipe.sections.data import Data
 from core.recipe.sections.dpo import Dpo
 from core.recipe.sections.evaluation import Evaluation
 from core.recipe.sections.grpo import Grpo
 from core.recipe.sections.kto import KtoSettings
+from core.recipe.sections.last_layers import LastLayers
 from core.recipe.sections.lora import Lora
 from core.recipe.sections.model import Model
 from core.recipe.sections.orpo import Orpo
@@ -34,6 +36,7 @@ from core.recipe.sections.rloo import Rloo
 from core.recipe.sections.rollouts import Rollouts
 from core.recipe.sections.samples import Samples
 from core.recipe.sections.sft import Sft
+from core.recipe.sections.soft_prompt import SoftPrompt
 from core.recipe.sections.training import Training
 from core.recipe.tasks import TASKS, tasks_that_write, tasks_with
 from core.recipe.values import Value
@@ -125,6 +128,9 @@ class Recipe:
     model: Model = field(default_factory=Model)
     data: Data = field(default_factory=Data)
     lora: Lora = field(default_factory=Lora, metadata={"when": with_section("lora")})
+    adapter: LayerAdapter = field(default_factory=LayerAdapter, metadata={"when": with_section("adapter")})
+    soft_prompt: SoftPrompt = field(default_factory=SoftPrompt, metadata={"when": with_section("soft_prompt")})
+    last_layers: LastLayers = field(default_factory=LastLayers, metadata={"when": with_section("last_layers")})
     sft: Sft = field(default_factory=Sft, metadata={"when": tasks_with("sft")})
     dpo: Dpo = field(default_factory=Dpo, metadata={"when": tasks_with("dpo")})
     rollouts: Rollouts = field(default_factory=Rollouts, metadata={"when": tasks_with("rollouts")})

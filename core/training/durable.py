@@ -22,6 +22,7 @@ from core.engine.worker import Worker, WorkerStopped
 from core.errors import BadInput
 from core.jobs import folder as folders
 from core.jobs.files import tree_size
+from core.recipe.adapters import adapter_of
 from core.recipe.best_metric import best_metric
 from core.recipe.recipe import Recipe, to_json
 from core.recipe.schedule import steps_of
@@ -34,7 +35,7 @@ from core.training.finite import Guard, NotFinite
 from core.training.in_step import InStep
 from core.training.loading import named
 from core.training.rank_saving import RankSaving
-from core.training.saving import drop_old, saved_bytes, write_whole
+from core.training.saving import drop_old, load_trained, save_trained, saved_bytes, write_whole
 from core.training.sharded import keep_dropout, let_go
 
 
@@ -107,6 +108,9 @@ class DurableTrainer(Trainer):
 
     def _load_from_checkpoint(self, *arguments: Any, **names: Any) -> None:
         """PEFT makes 16-bit adapters 32-bit when it loads them; they become again what they were."""
+        if not adapter_of(self._recipe).exact:
+            load_trained(self.model, Path(arguments[0]))
+            return
         types = {name: weight.dtype for name, weight in self.model.named_parameters()}
         with nullcontext() if self._ranks.sharded or self._resumed is None else named(str(self._resumed.path)):
             super()._load_from_checkpoint(*arguments, **names)
@@ -340,6 +344,8 @@ class DurableTrainer(Trainer):
                         written.mkdir(parents=True)
                         self._ranks.write_parts(self, written)
                     super(DurableTrainer, self)._save_checkpoint(model, trial)
+                if not adapter_of(self._recipe).exact:
+                    save_trained(self.model, written)
                 for entry in written.iterdir():
                     entry.rename(folder / entry.name)
                 written.rmdir()

@@ -20,7 +20,14 @@ from tui.recipe.facts import RecipeFacts
 from tui.widgets.filter_menu import FilterItem
 from tui.widgets.form_field import CHANGED, Fault, FieldState, FormField, Section, fault_words
 
-_TITLES = {"": "general", "lora": "LoRA", "dpo": "DPO", "samples": "sample outputs"}
+_TITLES = {
+    "": "general",
+    "lora": "LoRA",
+    "soft_prompt": "virtual tokens",
+    "last_layers": "last layers",
+    "dpo": "DPO",
+    "samples": "sample outputs",
+}
 """Headings that differ from the section's name."""
 
 _LONG = 24

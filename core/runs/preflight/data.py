@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from core.clean import clean_line
+from core.dataset.row_tasks import counts_words, remarks
 from core.errors import BadInput, TunedeckError
 from core.recipe.rating_balance import RatingBalance
 from core.recipe.recipe import KNOBS
@@ -16,6 +19,8 @@ from core.runs.preflight.line import PreflightFinding, ok, stop, warn
 from core.runs.preflight.seen import BeforeStart
 from core.runs.row_words import left_out, source_words, unreadable
 
+_COUNTING = 0.2
+"""Seconds that counting the tasks of the rows may take before the start; the run counts all."""
 _COUNTED = 2_000
 """Rows of which labels are counted before the start; the run counts all."""
 
@@ -107,6 +112,32 @@ def labels(seen: BeforeStart) -> Iterator[PreflightFinding]:
         yield warn(f"{lead}{problem}", path, "unbalanced")
     else:
         yield ok(f"{lead}{balance.words(seen.recipe)}")
+
+
+def tasks(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """The tasks of the rows, where a column names them."""
+    wanted, dataset = seen.recipe.data.row_tasks, seen.data.train
+    if wanted is None or dataset is None:
+        return
+    whole = dataset.reader.extend(_COUNTING)
+    deadline = time.monotonic() + _COUNTING
+    found: Counter[str] = Counter()
+    looked = 0
+    for entry in range(dataset.count):
+        found[wanted.of(dataset.row(entry).value)] += 1
+        looked += 1
+        if time.monotonic() > deadline:
+            whole = whole and looked == dataset.count
+            break
+    if not any(found):
+        columns = clean_line(", ".join(dataset.recognition.all_columns), 300)
+        words = f"No row names a task in the column {clean_line(wanted.column, 60)}. The columns: {columns}."
+        yield stop(words, "data.task_column")
+        return
+    of = "" if whole else f"In the first {looked:,} rows: "
+    for sentence in remarks(wanted, found) if whole else ():
+        yield warn(sentence, "data.tasks")
+    yield ok(f"Tasks: {of}{counts_words(wanted, found)}.")
 
 
 def mix(seen: BeforeStart) -> Iterator[PreflightFinding]:

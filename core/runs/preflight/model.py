@@ -56,7 +56,8 @@ def _of_parts(recipe: Recipe, shape: ModelShape) -> str:
             "are frozen."
         )
     if shape.expert_parameters and not adapter_of(recipe).whole:
-        adapted = shape.targeted_experts(recipe.lora.targets)
+        reach = adapter_of(recipe).reach(recipe)
+        adapted = reach is not None and shape.reached_experts(reach)
         experts = f" The experts ({units.short_count(shape.expert_parameters)})"
         ends = " have adapters, the routers do not." if adapted else " and the routers have no adapters."
         found += f"{experts}{ends}"

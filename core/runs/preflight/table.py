@@ -11,6 +11,7 @@ LINES: tuple[PreflightLine, ...] = (
     PreflightLine("rows", "data", "Rows that cannot be read, and rows that flags drop.", data.rows),
     PreflightLine("tokens", "data", "Rows that the chat template does not fully render.", data.tokens),
     PreflightLine("labels", "data", "Whether good and bad answers are balanced by their weights.", data.labels),
+    PreflightLine("tasks", "data", "How many rows each task has, where the dataset holds several.", data.tasks),
     PreflightLine("mix", "data", "The sources that are mixed in.", data.mix),
     PreflightLine("eval data", "data", "What is held out to measure on.", data.eval_set),
     PreflightLine("leaks", "data", "Whether eval prompts are trained on, where that was searched.", data.leaks),
