@@ -49,6 +49,13 @@ class Hardware:
     name: str
 
     @property
+    def kind(self) -> DeviceType:
+        """The device as forecasts of memory tell them apart."""
+        if self.device.type == "cpu":
+            return "cpu"
+        return "cuda" if torch.cuda.get_device_capability(self.device)[0] >= 8 else "cuda_fp16"
+
+    @property
     def compute(self) -> torch.dtype:
         """The type that matrix products are computed in."""
         return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.mixed, self.dtype)

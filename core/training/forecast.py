@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -25,14 +25,17 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from core.engine.load import Hardware, load_base, load_tokenizer
 from core.engine.unloaded import without_weights
 from core.engine.worker import Worker
+from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.recipe.adapters import adapter_of
+from core.recipe.devices import is_sharded
 from core.recipe.precision import DeviceType, precision_of
 from core.recipe.recipe import Recipe, put, to_json
 from core.recipe.tasks import TASKS
 from core.recipe.tasks.task import ColumnKind
 from core.training.build import build, widen
 from core.training.stand_ins import FakeStep, as_on, pack_linear, replaced
+from core.training.tasks import training_of
 
 _STEPS = 2
 """Optimizer steps: the second has the optimizer's states from its beginning."""
@@ -75,6 +78,7 @@ def measure_step(
         BadInput: model and recipe do not fit together.
     """
     began = time.monotonic()
+    _refuse(recipe)
     small = two_steps(recipe)
     held = precision_of(recipe.model.dtype, device, whole=adapter_of(recipe).whole)
     # Float16 has the sizes of bfloat16, and accelerate refuses it without a GPU.
@@ -104,6 +108,19 @@ def measure_step(
         found = StepMemory(step.peak, step.live, time.monotonic() - began)
         del trainer, model
     return found
+
+
+def _refuse(recipe: Recipe) -> None:
+    """Makes sure that two steps of one process say what the run takes.
+
+    Raises:
+        BadInput: they do not.
+    """
+    title, use = TASKS[recipe.task].title, "Use the estimate from tensor shapes"
+    if is_sharded(recipe):
+        raise BadInput("No exact forecast with fsdp, which shards the weights across GPUs", do=use)
+    if not training_of(recipe).steps:
+        raise BadInput(f"No exact forecast for {title}: its steps depend on the text that the model writes", do=use)
 
 
 def two_steps(recipe: Recipe) -> Recipe:
@@ -162,8 +179,17 @@ def _row(columns: Mapping[str, ColumnKind], tokens: int, trained: int) -> dict[s
 
 
 def _packed(model: Any, recipe: Recipe, on: Hardware) -> None:
-    if recipe.model.quantization != "none":
-        pack_linear(model, recipe.model, on.compute, TASKS[recipe.task].head)
+    """Packs the layers of a base that the recipe quantizes, or that is stored quantized."""
+    settings, stored = recipe.model, getattr(model.config, "quantization_config", None)
+    if stored:
+        said = stored if isinstance(stored, dict) else stored.to_dict()
+        kind = "nf4" if said.get("load_in_4bit") else "int8" if said.get("load_in_8bit") else ""
+        if not kind:
+            raise BadInput("No exact forecast for weights that are stored quantized in this way")
+        double = bool(said.get("bnb_4bit_use_double_quant"))
+        settings = replace(settings, quantization=kind, double_quantization=double)
+    if settings.quantization != "none":
+        pack_linear(model, settings, on.compute, TASKS[recipe.task].head)
 
 
 @contextmanager
