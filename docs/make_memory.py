@@ -145,7 +145,7 @@ def recipe_of(row: Configuration, model: str = "") -> Recipe:
         row: the row.
         model: the model's folder.
     """
-    recipe = put(put(Recipe(), "model.path", model), "training.gradient_accumulation", 2)
+    recipe = put(put(Recipe(), "model.path", model), "training.gradient_accumulation", 1)
     for path, value in row.values.items():
         recipe = put(recipe, path, value)
     return recipe
@@ -224,11 +224,11 @@ def main(argv: Sequence[str]) -> int:
     """Writes the page, and with `--exact` the figures first."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--exact", action="store_true", help="compute the exact figures again")
-    parser.add_argument("--only", default="", help="only rows whose name contains this")
+    parser.add_argument("--only", default="", help="only rows whose name contains one of these, separated by commas")
     options = parser.parse_args(argv)
     if options.exact:
         for row in CONFIGURATIONS:
-            if options.only in row.key:
+            if any(part in row.key for part in options.only.split(",")):
                 figures = kept()
                 figures["bytes"][row.key] = exact(row)
                 figures["versions"] = versions()

@@ -43,7 +43,7 @@ _UNRELATED = frozenset(
     )
 )
 _SECTIONS = ("samples", "evaluation", "reporting", "data")
-"""Sections and fields that change nothing about the memory of a step, but for `_OF_DATA`. Any other field is taken to."""
+"""Sections and fields that change nothing about the memory of a step, but for `_OF_DATA`."""
 
 _RUNS = 5
 """How many of the last measured runs correct a forecast."""
