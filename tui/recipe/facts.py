@@ -193,7 +193,7 @@ class Surroundings:
         )
 
     def _dataset(self, recipe: Recipe) -> Dataset | None:
-        """The training data, opened; None where no tokens have been counted in this workspace: only these are asked for."""
+        """The training data, opened; None where nobody has counted tokens in this workspace, which is all it is for."""
         if not recipe.data.train or not (hidden_dir(self._workspace) / "tokens").is_dir():
             return None
         from core.dataset.dataset import Dataset
