@@ -68,7 +68,7 @@ def _evaluated(warm: WarmPython, folder: JobFolder, plain: Sequence[Mapping[str,
         done = work(warm, "tests.kit.exported_code", folder.path)
         assert done.returncode == 0, done.stderr
         score, merged = map(float, done.stdout.split()[-2:])
-        assert merged == pytest.approx(score, abs=1e-5)
+        assert merged == pytest.approx(score, abs=5e-3)  # merged in 16 bits, as the base is stored
 
 
 _REWARD = Case(
