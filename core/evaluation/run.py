@@ -212,6 +212,9 @@ def _attach(worker: Worker, recipe: Recipe, model: Any, folder: Path, on: Hardwa
     else:
         from peft import PeftModel
 
+        from core.engine import bottleneck
+
+        bottleneck.register()
         frozen = {id(weight) for weight in model.parameters()}
         tuned = PeftModel.from_pretrained(model, str(folder))
         fresh = [(name, weight) for name, weight in tuned.named_parameters() if id(weight) not in frozen]

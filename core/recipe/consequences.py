@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from core import units
 from core.recipe import memory
+from core.recipe.adapters import adapter_of
 from core.recipe.asks import FIELD_OF, asks_of
 from core.recipe.model_shape import ModelShape
 from core.recipe.precision import DeviceType
@@ -80,12 +82,18 @@ def _trained(known: _Known) -> str:
 
 
 def _targets(known: _Known) -> str:
-    if known.shape is None:
+    reach = adapter_of(known.recipe).reach(known.recipe)
+    if known.shape is None or reach is None:
         return ""
-    layers = len(known.shape.targeted(known.recipe.lora.targets))
+    adapted = known.shape.reached(reach)
+    leaves = Counter(module.name.rpartition(".")[2] for module in adapted)
+    listed = ", ".join(f"{name} x{count}" for name, count in leaves.items())
+    experts = len(known.shape.reached_experts(reach))
+    also = f" and {units.count(experts)} fused expert weights" if experts else ""
     names = ", ".join(known.shape.target_names[:10])
     return (
-        f"Here: {units.count(layers)} of {units.count(len(known.shape.linear))} linear layers. The model has {names}."
+        f"Here: {units.count(len(adapted))} of {units.count(len(known.shape.linear))} linear layers{also}."
+        f"{f' {listed}.' if listed else ''} The model has {names}."
     )
 
 
@@ -161,6 +169,21 @@ _DESCRIPTIONS: dict[str, Callable[[_Known], str]] = {
     "data.max_length": _length,
     "lora.rank": _trained,
     "lora.targets": _targets,
+    "lora.exclude": _targets,
+    "lora.layers": _targets,
+    "lora.parameters": _targets,
+    "lora.patterns": _trained,
+    "lora.init": _trained,
+    "adapter.targets": _targets,
+    "adapter.exclude": _targets,
+    "adapter.layers": _targets,
+    "adapter.width": _trained,
+    "soft_prompt.tokens": _trained,
+    "soft_prompt.projection": _trained,
+    "soft_prompt.encoder": _trained,
+    "soft_prompt.encoder_size": _trained,
+    "last_layers.count": _trained,
+    "last_layers.head": _trained,
     "lora.variant": _trained,
     "lora.modules_to_save": _trained,
     "lora.alpha": _alpha,
@@ -205,6 +228,11 @@ def _count_steps(steps: int) -> str:
     return f"{units.count(steps)} step{'s' * (steps != 1)}"
 
 
+def _layers(known: _Known) -> str:
+    reach = adapter_of(known.recipe).reach(known.recipe)
+    return f"{len(known.shape.reached(reach))} layers" if known.shape and reach else ""
+
+
 _BRIEF: dict[str, Callable[[_Known], str]] = {
     "data.train": lambda known: f"{units.count(known.samples)} to train on" if known.samples else "",
     "training.warmup": _warmup_steps,
@@ -214,9 +242,8 @@ _BRIEF: dict[str, Callable[[_Known], str]] = {
     "training.early_stopping": lambda known: "" if known.recipe.training.early_stopping else "off",
     "data.eval_fraction": _held_out,
     "lora.alpha": lambda known: f"= {number_text(round(known.recipe.lora.alpha / known.recipe.lora.rank, 2))}r",
-    "lora.targets": lambda known: (
-        f"{len(known.shape.targeted(known.recipe.lora.targets))} layers" if known.shape else ""
-    ),
+    "lora.targets": _layers,
+    "adapter.targets": _layers,
     "training.epochs": lambda known: _count_steps(known.schedule.steps) if known.schedule else "",
     "training.gradient_accumulation": lambda known: (
         f"= {known.recipe.training.batch_size * known.recipe.training.gradient_accumulation} per step"

@@ -130,7 +130,8 @@ def forecast(recipe: Recipe, shape: ModelShape, device: DeviceType, *, longest: 
 
 def _merged_experts(recipe: Recipe, shape: ModelShape, held: Precision) -> float:
     """The fused experts of one layer with their adapters added, which peft makes for each forward pass."""
-    if adapter_of(recipe).whole or not shape.targeted_experts(recipe.lora.targets):
+    reach = adapter_of(recipe).reach(recipe)
+    if reach is None or not shape.reached_experts(reach):
         return 0.0
     return held.width * shape.expert_parameters / max(1, shape.layers)
 

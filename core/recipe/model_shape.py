@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from core.recipe import model_files, quantized
+from core.recipe.adapters.reach import Reach
 from core.recipe.families import Family, family_of, pattern
 from core.recipe.model_files import Tensor
+from core.recipe.target_names import chosen, names_one, number_of
 
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "NF4": 0.5, "FP4": 0.5}
 _DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64", "I8": "int8"}
@@ -140,6 +142,21 @@ class ModelShape:
         """How many tokens the embedding has rows for, or 0 where none was found."""
         return self.matrices[self.embedding][0] if self.embedding else 0
 
+    @cached_property
+    def language_modules(self) -> Mapping[str, int]:
+        """How many numbers each module of the language model holds itself, by its name."""
+        inside = {name: self.family.role(pattern(f"{name}.weight").removesuffix(".weight")) for name in self.modules}
+        return {name: count for name, count in self.modules.items() if inside[name] != "outside"}
+
+    @property
+    def final_norms(self) -> tuple[str, ...]:
+        """Modules after the last layer, before the output layer: the final norm."""
+        return tuple(
+            name
+            for name in self.language_modules
+            if number_of(name) is None and self.family.role(name) not in ("embedding", "head", "other")
+        )
+
     @property
     def marks_answers(self) -> bool:
         """Whether its own chat template marks the answers with `{% generation %}`."""
@@ -170,6 +187,36 @@ class ModelShape:
         }
         return tuple(one for one in self.fused if one.name in taken)
 
+    def reached(self, reach: Reach) -> tuple[LinearModule, ...]:
+        """The linear layers that an adapter is put on."""
+        if not reach.linear:
+            return ()
+        numbers = chosen(reach.layers, self.layers) if reach.layers else None
+        return tuple(
+            module
+            for module in (self.targeted(reach.targets) if reach.experts else self._any_targeted(reach.targets))
+            if not names_one(module.name, reach.exclude)
+            and (numbers is None or number_of(module.name) in numbers)
+            and not any(names_one(start, reach.whole) for start in _beginnings(module.name))
+        )
+
+    def _any_targeted(self, targets: Sequence[str]) -> tuple[LinearModule, ...]:
+        """The same for kinds that peft does not put on experts: a layer beside these may have the name of one."""
+        every = "all-linear" in targets
+        return tuple(module for module in self.linear if every or names_one(module.name, targets))
+
+    def reached_experts(self, reach: Reach) -> tuple[FusedExperts, ...]:
+        """The fused experts that an adapter is put on, by the names of their layers or of their weights."""
+        named = tuple(one for one in self.fused if names_one(f"{one.layer}.{one.name}", reach.parameters))
+        # Where targets are spelled out for peft, nothing is left that it would take for experts.
+        by_layers = self.targeted_experts(reach.targets) if reach.experts and reach.plain else ()
+        return tuple(dict.fromkeys((*by_layers, *named)))
+
+    def missing_parameters(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Names of weights to adapt that no fused experts have."""
+        known = [f"{one.layer}.{one.name}" for one in self.fused]
+        return tuple(name for name in names if not any(names_one(one, (name,)) for one in known))
+
     def passed_over(self, targets: Iterable[str]) -> tuple[LinearModule, ...]:
         """Layers beside the experts that have the name of a target, and which peft does not adapt."""
         names = tuple(targets)
@@ -195,12 +242,18 @@ class ModelShape:
     def _expert_layers(self) -> frozenset[str]:
         return frozenset(layer for layers in self.family.fused.values() for layer in layers)
 
-    def whole_modules(self, names: Iterable[str]) -> int:
-        """Numbers in the modules of these names, which peft trains whole beside an adapter (`modules_to_save`)."""
+    def whole_modules(self, names: Iterable[str], *, tied: bool = False) -> int:
+        """Numbers in the modules of these names, which peft trains whole beside an adapter (`modules_to_save`).
+
+        Args:
+            names: of the modules.
+            tied: whether an output layer that is the embedding stays it (`ensure_weight_tying`).
+        """
         wanted = tuple(names)
         saved = sum(count for name, count in self.modules.items() if _matches(name, wanted))
         # A tied output layer gets weights of its own there.
-        return saved + (self.vocabulary * self.hidden if self._tied_head(wanted) else 0)
+        apart = self._tied_head(wanted) and not (tied and names_one(self.embedding, wanted))
+        return saved + (self.vocabulary * self.hidden if apart else 0)
 
     def missing_modules(self, names: Iterable[str]) -> tuple[str, ...]:
         """Names of `modules_to_save` that no module with weights of its own has."""
@@ -393,7 +446,13 @@ def _fused(family: Family, tensors: Mapping[str, Tensor], roles: Mapping[str, st
 
 
 def _matches(module: str, names: tuple[str, ...]) -> bool:
-    return any(module == name or module.endswith(f".{name}") for name in names)
+    return names_one(module, names)
+
+
+def _beginnings(module: str) -> Iterable[str]:
+    """The names of a module and of those that it is in."""
+    parts = module.split(".")
+    return (".".join(parts[: end + 1]) for end in range(len(parts)))
 
 
 def _size(config: Mapping[str, Any], *names: str) -> int:

@@ -25,7 +25,8 @@ class Witness:
     Attributes:
         place: an `argument` of the trainer's configuration; a `reading` of the modules and tensors of the built
             trainer; or the `run loop`, where it has no effect before the first step.
-        name: the argument's name; the function in `core.training.readings`; or the module of the run loop that reads
+        name: the argument's name; the function in `core.training.readings` or
+            `adapter_readings`; or the module of the run loop that reads
             the field.
         wanted: what should be there; None where it is the field's own value.
         given: an attribute of the trainer that must be there for the field to have an effect at all, such as

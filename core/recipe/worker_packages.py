@@ -85,14 +85,14 @@ def torch_build() -> TorchBuild | None:
 def _installed(python: str, packages: Sequence[str]) -> list[bool]:
     if python == sys.executable:
         return [util.find_spec(name) is not None for name in packages]
-    answer = _ask(python, _INSTALLED, *packages)
+    answer = ask_python(python, _INSTALLED, *packages)
     return [bool(found) for found in answer] if isinstance(answer, list) else [True] * len(packages)
 
 
 @cache
 def _torch_build(python: str) -> TorchBuild | None:
     spec = util.find_spec("torch") if python == sys.executable else None
-    origin = _ask(python, _TORCH) if python != sys.executable else spec and spec.origin
+    origin = ask_python(python, _TORCH) if python != sys.executable else spec and spec.origin
     if not isinstance(origin, str):
         return None
     try:
@@ -115,7 +115,14 @@ def _constants(source: str) -> dict[str, object]:
     return found
 
 
-def _ask(python: str, script: str, *arguments: str) -> object:
+def ask_python(python: str, script: str, *arguments: str) -> object:
+    """What a few lines print as JSON in another interpreter; None where it does not answer.
+
+    Args:
+        python: the interpreter.
+        script: Python source; `sys.argv[1:]` are the arguments.
+        arguments: strings.
+    """
     try:
         asked = subprocess.run(
             [python, "-c", script, *arguments],

@@ -67,6 +67,9 @@ FREE = frozenset(
 )
 """Fields that may change between a checkpoint and a run resumed from it; so may all of `FREE_SECTIONS`."""
 
+_LENGTH = ("training.epochs", "training.max_steps")
+"""Fields that may be raised when a run is resumed."""
+
 FREE_SECTIONS = ("evaluation.", "reporting.", "samples.")
 
 
@@ -292,7 +295,19 @@ def misfits(checkpoint: Checkpoint, recipe: Recipe) -> list[Change]:
     then, now = effective_batch(checkpoint.recipe), effective_batch(recipe)
     several = ranks_of(recipe) > 1 or ranks_of(checkpoint.recipe) > 1
     batch = [Change(_EFFECTIVE + (" times devices" if several else ""), then, now)]
-    return [change for change in (*found, *batch) if change.then != change.now]
+    return [change for change in (*found, *batch) if change.then != change.now and not _longer(change)]
+
+
+def is_longer(checkpoint: Checkpoint, recipe: Recipe) -> bool:
+    """Whether a recipe trains for more steps than the checkpoint's run was to: its schedule is another then."""
+    then, now = checkpoint.recipe.training, recipe.training
+    return now.max_steps > (then.max_steps or checkpoint.of) or (not now.max_steps and now.epochs > then.epochs)
+
+
+def _longer(change: Change) -> bool:
+    """Whether a field only asks for more epochs or steps, with which a run can be resumed."""
+    numbers = isinstance(change.then, int | float) and isinstance(change.now, int | float)
+    return change.path in _LENGTH and numbers and change.now > change.then  # type: ignore[operator]
 
 
 def _applies(path: str, *recipes: Recipe) -> bool:

@@ -66,6 +66,7 @@ def plan_of(recipe: Recipe, workspace: Path, decisions: Ledger | None = None) ->
             "train_without": data.train_without,
             "drop_flags": data.drop_flags,
             "keep_columns": kept_columns(recipe),
+            "tasks": data.row_tasks,
             "decisions": decisions,
         },
     )

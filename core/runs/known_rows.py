@@ -45,6 +45,36 @@ def known_rows(dataset: Dataset, recipe: Recipe, workspace: Path) -> tuple[dict[
     return _scanned(dataset, recipe, workspace)
 
 
+def row_keys(dataset: Dataset) -> frozenset[str] | None:
+    """The keys of all rows of a small dataset, under which decisions are kept; None where that would take long."""
+    stamped = stamps(dataset.reader.files)
+    if sum(size for _, size, _ in stamped) > _SMALL:
+        return None
+    chosen = dataset.chosen
+    paths = tuple(str(path) for path in dataset.paths)
+    return _keys(paths, tuple(stamped), chosen.named, tuple(sorted(chosen.columns.items())))
+
+
+@lru_cache(maxsize=8)
+def _keys(
+    paths: tuple[str, ...],
+    stamped: tuple[tuple[str, int, int], ...],
+    format: str | None,
+    columns: tuple[tuple[str, str], ...],
+) -> frozenset[str]:
+    """Reads all rows; `stamped` tells one state of the files from another."""
+    from core.dataset.scan.keys import Occurrences, key_text, row_digest
+
+    dataset, occurrences = Dataset.open(paths, format, dict(columns)), Occurrences()
+    dataset.reader.extend()
+    found = set()
+    for entry in range(dataset.count):
+        if (value := dataset.row(entry).value) is not None:
+            key = row_digest(value)
+            found.add(key_text(key, occurrences.next(key)))
+    return frozenset(found)
+
+
 @lru_cache(maxsize=8)
 def _counted(
     paths: tuple[str, ...],

@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -121,6 +121,8 @@ class Started:
         merged: whether it was merged into the base model, or is that.
         base: the base model of a merged adapter.
         quantization: how that base was quantized while the adapter was trained.
+        extends: the run that this one continues with its optimizer state, and the step; "" for none. Then the others
+            say what that one was started from.
     """
 
     label: str
@@ -128,9 +130,13 @@ class Started:
     merged: bool
     base: str
     quantization: str
+    extends: str = ""
 
     def words(self) -> str:
         """For the card and the export: `support-sft, step 40 (adapter, trained further)`."""
+        if self.extends:
+            before = f"; that run was started from {replace(self, extends='').words()}" if self.label else ""
+            return f"{self.extends} (with its optimizer state{before})"
         how = "merged into the base model" if self.merged and self.kind == "adapter" else "trained further"
         how = "used as the base model" if self.merged and self.kind == "model" else how
         return f"{self.label} ({self.kind}, {how})"
@@ -598,7 +604,26 @@ def started(run: Path) -> Started | None:
         merged=bool(said.get("merged")),
         base=str(said.get("base") or ""),
         quantization=str(said.get("quantization") or "none"),
+        extends=str(said.get("extends") or ""),
     )
+
+
+def note_extended(run: Path, label: str, begun: Started | None) -> None:
+    """Writes into a run's folder that it continues another one with its optimizer state.
+
+    Args:
+        run: the folder; `start/` of the other run has been put into it, where that had one.
+        label: the other run, and the step.
+        begun: what that was started from.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    said: dict[str, Any] = {"version": 1} if begun is None else {**asdict(begun), "version": 1}
+    (run / START).mkdir(exist_ok=True)
+    file = run / START / "start.json"
+    file.unlink(missing_ok=True)  # it may be the other run's own, by a hard link
+    file.write_bytes(files.encode({**said, "extends": label}))
 
 
 def base_of(run: Path) -> str:

@@ -68,7 +68,9 @@ def plan_resume(folder: JobFolder, recipe: Recipe | None = None) -> ResumePlan:
         raise BadInput(f"This run has not ended; it is {now.state}", where=folder.id)
     if now.state == "finished":
         raise BadInput(
-            "This run is finished; there is nothing to resume", where=folder.id, do="To train longer, start a new run"
+            "This run is finished; there is nothing to resume",
+            where=folder.id,
+            do=f"To train longer: tunedeck extend {folder.id}",
         )
     own = own_recipe(folder)
     checkpoint, passed = last_good(folder.checkpoints, QUICKLY)

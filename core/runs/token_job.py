@@ -44,6 +44,7 @@ def payload_of(dataset: Dataset, recipe: Recipe, workspace: Path, base: Path) ->
             "format": dataset.chosen.named,
             "columns": dict(dataset.chosen.columns),
             "workspace": str(workspace.absolute()),
+            "tasks": None if (tasks := recipe.data.row_tasks) is None else tasks.to_json(),
         },
     }
 

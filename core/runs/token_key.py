@@ -67,6 +67,7 @@ def recipe_key(recipe: Recipe, base: Path) -> str:
         *(template, data["max_length"], data["loss_on"], data["packing"]),
         *(["chunk_text"] if data["chunk_text"] else []),
         *(["keep_end"] if data["truncation"] == "keep_end" else []),
+        *([repr(tasks.to_json())] if (tasks := recipe.data.row_tasks) is not None else []),
         *(["without", *sorted(data["train_without"])] if data["train_without"] else []),
     ]
     return digest(parts)

@@ -56,10 +56,10 @@ def count(model: Any) -> Adapted:
     Args:
         model: as the trainer has it, with its adapter if there is one.
     """
-    from peft.tuners.lora import LoraLayer
+    from peft.tuners.tuners_utils import BaseTunerLayer
 
     trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    adapters = [module for module in model.modules() if isinstance(module, LoraLayer)]
+    adapters = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
     experts = [module for module in adapters if type(module).__name__ == "ParamWrapper"]
     return Adapted(
         trained_parameters=trained,
@@ -69,7 +69,7 @@ def count(model: Any) -> Adapted:
         expert_parameters=sum(
             weight.numel()
             for name, weight in model.named_parameters()
-            if ".experts." in f".{name}" and ".lora_" not in name
+            if ".experts." in f".{name}" and ".lora_" not in name and ".bottleneck_" not in name
         ),
         quantized_parameters=sum(
             module.in_features * module.out_features

@@ -19,11 +19,12 @@ from core.recipe.recipe import Recipe, put
 from core.recipe.trackers import point_to_run
 from core.runs.checkpoint import Checkpoint
 from core.runs.origin import started
+from core.training.adapter_start import start
 from core.training.configuration import adapter_config, trainer_config
 from core.training.durable import DurableTrainer
 from core.training.finite import Guard
 from core.training.starting import continued, with_own_base
-from core.training.targets import freeze_outside
+from core.training.targets import freeze_first_layers, freeze_outside
 from core.training.tasks import training_of
 from core.training.trackers import guard_trackers, usable_trackers
 
@@ -63,6 +64,7 @@ def build(
     adapter = adapter_config(recipe, model)
     if adapter is None:
         freeze_outside(model)
+        freeze_first_layers(model, recipe)
     task, run = training_of(recipe), worker.folder.path
     begun = continued(model, run, adapter)
     trainer = task.trainer(
@@ -87,4 +89,6 @@ def build(
         for weight in trainer.model.parameters():
             if weight.requires_grad:
                 weight.data = weight.data.to(torch.float32)
+    if adapter is not None:
+        start(trainer, recipe, worker, resumed=resumed is not None, continued=begun is not None)
     return trainer

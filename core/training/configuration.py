@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import peft
 
+from core.engine import bottleneck
 from core.engine.load import Hardware
 from core.errors import BadInput
 from core.recipe import schedule as schedules
-from core.recipe.adapters import PeftConfig, adapter_of
+from core.recipe.adapters import PeftConfig, Reach, adapter_of
 from core.recipe.best_metric import best_metric
 from core.recipe.devices import is_sharded
 from core.recipe.optimizers import OPTIMIZERS
@@ -18,6 +20,7 @@ from core.recipe.recipe import Recipe
 from core.recipe.schedulers import SCHEDULERS
 from core.recipe.tasks import TASKS
 from core.runs.checkpoint import Checkpoint
+from core.training.adapter_details import details_of
 from core.training.sharded import fsdp_settings
 from core.training.targets import peft_targets
 from core.training.tasks import training_of
@@ -138,7 +141,7 @@ def adapter_config(recipe: Recipe, model: Any) -> peft.PeftConfig | None:
         BadInput: a target names no layer of the language model, or one that cannot have an adapter.
     """
     found = adapter_arguments(recipe, model)
-    return None if found is None else getattr(peft, found.name)(**found.arguments)
+    return None if found is None else config_class(found.name)(**found.arguments)
 
 
 def adapter_arguments(recipe: Recipe, model: Any) -> PeftConfig | None:
@@ -147,19 +150,31 @@ def adapter_arguments(recipe: Recipe, model: Any) -> PeftConfig | None:
     Raises:
         BadInput: as `adapter_config`.
     """
-    plain = adapter_of(recipe).peft_config(recipe)
+    adapter = adapter_of(recipe)
+    plain = adapter.peft_config(recipe)
     if plain is None:
         return None
-    chosen = peft_targets(plain.arguments, model)
-    head = TASKS[recipe.task].head
-    if head:
+    chosen: dict[str, Any] = {}
+    if head := TASKS[recipe.task].head:
         chosen["task_type"] = "SEQ_CLS"
-    if saved := [*(plain.arguments.get("modules_to_save") or ()), *([head] if head else ())]:
-        chosen["modules_to_save"] = _whole_modules(saved, model)
-    return PeftConfig(plain.name, {**plain.arguments, **chosen})
+    reach = adapter.reach(recipe)
+    if reach is not None:
+        chosen |= peft_targets(reach, model)
+        if whole := (*reach.whole, *([head] if head else ())):
+            chosen["modules_to_save"] = _whole_modules(replace(reach, whole=whole), model)
+    arguments = {**plain.arguments, **chosen}
+    return PeftConfig(plain.name, {**arguments, **details_of(plain.name, arguments, recipe, model)})
 
 
-def _whole_modules(names: list[str], model: Any) -> list[str]:
+def config_class(name: str) -> Any:
+    """PEFT's class of a configuration, or our own where PEFT has none."""
+    if name != bottleneck.BottleneckConfig.__name__:
+        return getattr(peft, name)
+    bottleneck.register()
+    return bottleneck.BottleneckConfig
+
+
+def _whole_modules(reach: Reach, model: Any) -> list[str]:
     """What peft is told to train whole, so that it is what was named.
 
     Peft takes every module whose name ends in the letters of one that is named (`norm` is `input_layernorm` as well),
@@ -171,13 +186,13 @@ def _whole_modules(names: list[str], model: Any) -> list[str]:
     modules = dict(model.named_modules())
     with_weights = [name for name in modules if next(modules[name].parameters(recurse=False), None) is not None]
     found: list[str] = []
-    for wanted in names:
+    for wanted in reach.whole:
         meant = [name for name in with_weights if name == wanted or name.endswith(f".{wanted}")]
         if not meant:
             last = list(dict.fromkeys(name.rpartition(".")[2] for name in with_weights))
             raise BadInput(
                 f"The model has no module named {wanted!r}",
-                where="lora.modules_to_save",
+                where=f"{reach.section}.modules_to_save",
                 do=f"Use some of {', '.join(last[:12])}, or leave it empty",
             )
         taken = [name for name in modules if name.endswith(wanted)]

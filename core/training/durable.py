@@ -22,19 +22,20 @@ from core.engine.worker import Worker, WorkerStopped
 from core.errors import BadInput
 from core.jobs import folder as folders
 from core.jobs.files import tree_size
+from core.recipe.adapters import adapter_of
 from core.recipe.best_metric import best_metric
 from core.recipe.recipe import Recipe, to_json
 from core.recipe.schedule import steps_of
 from core.recipe.schedulers import DECAY_STEPS, SCHEDULERS
 from core.recipe.tasks import EVAL_LOSS, LOSS
-from core.runs.checkpoint import Checkpoint, read, refuse_damaged, seal
+from core.runs.checkpoint import Checkpoint, is_longer, read, refuse_damaged, seal
 from core.runs.origin import Started
 from core.training.effects import check_liger
 from core.training.finite import Guard, NotFinite
 from core.training.in_step import InStep
 from core.training.loading import named
 from core.training.rank_saving import RankSaving
-from core.training.saving import drop_old, saved_bytes, write_whole
+from core.training.saving import drop_old, load_trained, save_trained, saved_bytes, write_whole
 from core.training.sharded import keep_dropout, let_go
 
 
@@ -64,6 +65,7 @@ class DurableTrainer(Trainer):
         self._epoch_random = torch.random.get_rng_state()
         self._resumed: Checkpoint | None = None
         self._over = False
+        self._longer = False
         self._put_off = False
         self._reported = 0
         self._ranks = RankSaving(worker, recipe)
@@ -80,7 +82,8 @@ class DurableTrainer(Trainer):
         """Trains on from a checkpoint; one of the last step is loaded as it is."""
         self._resumed = checkpoint
         self._guard.good_checkpoint = f"checkpoints/{checkpoint.path.name}"
-        self._over = checkpoint.step >= checkpoint.of or self._ended_early(checkpoint)
+        self._longer = is_longer(checkpoint, self._recipe)
+        self._over = not self._longer and (checkpoint.step >= checkpoint.of or self._ended_early(checkpoint))
         if not self._over or self._ranks.sharded:  # a model is shared out where a training begins, and only there
             try:
                 self.train(resume_from_checkpoint=str(checkpoint.path))
@@ -105,6 +108,9 @@ class DurableTrainer(Trainer):
 
     def _load_from_checkpoint(self, *arguments: Any, **names: Any) -> None:
         """PEFT makes 16-bit adapters 32-bit when it loads them; they become again what they were."""
+        if not adapter_of(self._recipe).exact:
+            load_trained(self.model, Path(arguments[0]))
+            return
         types = {name: weight.dtype for name, weight in self.model.named_parameters()}
         with nullcontext() if self._ranks.sharded or self._resumed is None else named(str(self._resumed.path)):
             super()._load_from_checkpoint(*arguments, **names)
@@ -115,6 +121,22 @@ class DurableTrainer(Trainer):
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         with nullcontext() if self._ranks.sharded or checkpoint is None else named(checkpoint):
             super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None and self._longer:
+            self._follow_longer_schedule()
+
+    def _follow_longer_schedule(self) -> None:
+        """The rate of the next step is that of the longer run's schedule: the checkpoint's own may be 0 by now."""
+        scheduler: Any = getattr(self.lr_scheduler, "scheduler", self.lr_scheduler)
+        rates = [
+            base * rate(scheduler.last_epoch)
+            for base, rate in zip(
+                getattr(scheduler, "base_lrs", ()), getattr(scheduler, "lr_lambdas", ()), strict=False
+            )
+        ]
+        for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=False):
+            group["lr"] = rate
+        if rates:
+            scheduler._last_lr = rates
 
     def _started(self) -> None:
         """What a checkpoint of the trainer's own does not hold: what was gathered for the next line of metrics."""
@@ -322,6 +344,8 @@ class DurableTrainer(Trainer):
                         written.mkdir(parents=True)
                         self._ranks.write_parts(self, written)
                     super(DurableTrainer, self)._save_checkpoint(model, trial)
+                if not adapter_of(self._recipe).exact:
+                    save_trained(self.model, written)
                 for entry in written.iterdir():
                     entry.rename(folder / entry.name)
                 written.rmdir()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from core.clean import clean_line
 from core.errors import BadInput
 from core.recipe.declare import Knob
-from core.recipe.recipe import KNOBS, Recipe, get, why_without_effect
+from core.recipe.recipe import KNOBS, Recipe, default_of, get, why_without_effect
 from core.recipe.witness import Witness
-from core.training import readings
+from core.training import adapter_readings, readings
 
 
 def check_effects(trainer: Any, recipe: Recipe) -> None:
@@ -23,7 +24,7 @@ def check_effects(trainer: Any, recipe: Recipe) -> None:
         BadInput: a field was set, and its effect is not where its witness says; it names the field.
     """
     for path, knob in KNOBS.items():
-        if knob.witness is None or get(recipe, path) == knob.default or why_without_effect(recipe, path):
+        if knob.witness is None or get(recipe, path) == default_of(recipe, path) or why_without_effect(recipe, path):
             continue
         if (found := missing(knob.witness, trainer, recipe, get(recipe, path))) is not None:
             raise BadInput(
@@ -46,10 +47,20 @@ def missing(witness: Witness, trainer: Any, recipe: Recipe, value: Any) -> str |
     if witness.place == "argument":
         found = getattr(trainer.args, witness.name, None)
         return None if found == wanted else f"the trainer's {witness.name} is {_text(found)}"
-    values = getattr(readings, witness.name)(trainer, recipe)
+    values = reader(witness.name)(trainer, recipe)
     if wanted in values:
         return None
     return f"the built model has {', '.join(sorted(map(_text, values)))}" if values else "nothing in the model has it"
+
+
+def reader(name: str) -> Callable[[Any, Recipe], set[Any]]:
+    """The function that a witness of the kind `reading` names.
+
+    Raises:
+        AttributeError: there is none.
+    """
+    found: Callable[[Any, Recipe], set[Any]] = getattr(adapter_readings, name, None) or getattr(readings, name)
+    return found
 
 
 def check_liger(model: Any) -> None:

@@ -7,8 +7,7 @@ whether the one that a field was set to is among them.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -16,9 +15,7 @@ import torch
 from core.recipe.adapters import adapter_of
 from core.recipe.precision import precision_of
 from core.recipe.recipe import KNOBS, Recipe
-
-_NAME = "default"
-"""The adapter's name in peft's dictionaries."""
+from core.training.embeddings import embedding_weights
 
 
 def base_path(trainer: Any, recipe: Recipe) -> set[Any]:
@@ -53,46 +50,14 @@ def attention_kernels(trainer: Any, recipe: Recipe) -> set[Any]:
     return {getattr(config, "_attn_implementation", None) for config in configs}
 
 
-def lora_ranks(trainer: Any, recipe: Recipe) -> set[Any]:
-    """The ranks of the adapter's factors."""
-    return {module.r[_NAME] for module in _lora_layers(trainer.model)}
-
-
-def lora_scales(trainer: Any, recipe: Recipe) -> set[Any]:
-    """The factors by which its updates are multiplied."""
-    return {module.scaling[_NAME] for module in _lora_layers(trainer.model)}
-
-
-def lora_dropouts(trainer: Any, recipe: Recipe) -> set[Any]:
-    """The shares of its inputs that are zeroed."""
-    found = [module.lora_dropout[_NAME] for module in _lora_layers(trainer.model) if _NAME in module.lora_dropout]
-    return {getattr(module, "p", 0.0) for module in found}
-
-
-def lora_variants(trainer: Any, recipe: Recipe) -> set[Any]:
-    """How its updates are computed."""
-    layers = list(_lora_layers(trainer.model))
-    ranks = {(module.r[_NAME], module.scaling[_NAME]) for module in layers}
-    found = {"dora" for module in layers if _NAME in getattr(module, "lora_magnitude_vector", {})}
-    # By their scale, a rank of 1 is both.
-    by_root = {rank for rank, scale in ranks if scale == recipe.lora.alpha / rank**0.5}
-    return found | ({"rslora"} if by_root else set()) | ({"plain"} if not found else set())
-
-
-def lora_targets(trainer: Any, recipe: Recipe) -> set[Any]:
-    """The targets of the recipe, where each of them names an adapted layer."""
-    adapted = [*_adapted_names(trainer.model)]
-    wanted = recipe.lora.targets
-    if not adapted or not all(name == "all-linear" or _names_one(name, adapted) for name in wanted):
+def embedding_rates(trainer: Any, recipe: Recipe) -> set[Any]:
+    """The learning rates of the embeddings, where these are trained."""
+    weights = set(embedding_weights(trainer.model))
+    if not weights:
         return set()
-    return {wanted}
-
-
-def saved_modules(trainer: Any, recipe: Recipe) -> set[Any]:
-    """The modules of the recipe that are trained whole, where each of them is."""
-    whole = [name for name, module in trainer.model.named_modules() if type(module).__name__ == "ModulesToSaveWrapper"]
-    wanted = recipe.lora.modules_to_save
-    return {wanted} if all(_names_one(name, whole) for name in wanted) else set()
+    groups = trainer.create_optimizer().param_groups
+    trainer.optimizer = None  # the training makes its own, where the model has been prepared for it
+    return {group["lr"] for group in groups if not weights.isdisjoint(group["params"])}
 
 
 def save_intervals(trainer: Any, recipe: Recipe) -> set[Any]:
@@ -144,29 +109,3 @@ def _layout(module: Any) -> str:
     if not kind.__module__.startswith("bitsandbytes."):
         return ""
     return {"Linear4bit": getattr(module.weight, "quant_type", ""), "Linear8bitLt": "int8"}.get(kind.__name__, "")
-
-
-def _lora_layers(model: Any) -> Iterator[Any]:
-    from peft.tuners.lora import LoraLayer
-
-    yield from (module for module in model.modules() if isinstance(module, LoraLayer) and _NAME in module.r)
-
-
-def _adapted_names(model: Any) -> Iterator[str]:
-    """The names of adapted layers; of fused experts, those of the layers in them."""
-    from peft.tuners.lora import LoraLayer
-    from peft.tuners.lora.layer import ParamWrapper
-
-    from core.recipe.families import family_of
-
-    fused = family_of(model.config.to_dict()).fused
-    for name, module in model.named_modules():
-        if isinstance(module, ParamWrapper):
-            yield from (f"{name}.{layer}" for layer in (module.parameter_name, *fused.get(module.parameter_name, ())))
-        elif isinstance(module, LoraLayer):
-            yield name
-
-
-def _names_one(wanted: str, names: Iterable[str]) -> bool:
-    ending = re.compile(rf"(^|\.){re.escape(wanted)}$")
-    return any(ending.search(name) for name in names)

@@ -83,6 +83,7 @@ def train(worker: Worker, recipe: Recipe) -> None:
     from core.engine.load import check_model, hardware, load_tokenizer
     from core.engine.ranks import join
     from core.engine.template import use_template
+    from core.training.arguments import refuse_arguments
     from core.training.starting import take_origin
 
     check_model(recipe.model.path)
@@ -92,6 +93,7 @@ def train(worker: Worker, recipe: Recipe) -> None:
     checkpoint = _checkpoint_to_resume(worker, recipe)
     recipe = settled(worker.folder.path, recipe, checkpoint)
     on = hardware(recipe.model, recipe.training.devices, all_weights=adapter_of(recipe).whole)
+    refuse_arguments(recipe, on)
     if refused := adapter_of(recipe).over_quantized(recipe, recipe.model.quantization):
         raise BadInput(refused.sentence, where=refused.path)
     if download:

@@ -19,6 +19,8 @@ from core.recipe.tasks import TASKS
 from core.runs.checkpoint import is_whole, newest_first
 from core.runs.origin import Started
 from core.runs.saved import Weights, write_weights
+from core.training.adapter_start import fit_base
+from core.training.loading import named
 from core.units import significant
 
 _FULL_WORDS = ("no space left on device", "os error 28", "quota exceeded", "os error 122", "disk is full")
@@ -213,6 +215,33 @@ def saved_bytes(model: Any, optimizer: Any = None) -> int:
     return int(found)
 
 
+TRAINED = "trained.safetensors"
+"""In a checkpoint: all that is trained, of a kind of which peft's own file only has what is left at the end."""
+
+
+def save_trained(model: Any, checkpoint: Path) -> None:
+    """Writes every trained weight by its own name."""
+    from safetensors.torch import save_file
+
+    trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    save_file({name: weight.detach().cpu().contiguous() for name, weight in trained.items()}, checkpoint / TRAINED)
+
+
+def load_trained(model: Any, checkpoint: Path) -> None:
+    """Puts these weights into a model.
+
+    Raises:
+        TunedeckError: the file is damaged, or of another model.
+    """
+    from safetensors.torch import load_file
+
+    with named(str(checkpoint)):
+        saved = load_file(checkpoint / TRAINED)
+        for name, weight in model.named_parameters():
+            if weight.requires_grad:
+                weight.data.copy_(saved[name])
+
+
 def drop_old(checkpoints: Path, keep: int, best: int | None = None) -> list[str]:
     """Deletes the oldest checkpoints beyond those to keep.
 
@@ -283,6 +312,7 @@ def weights_writer(
         if len(getattr(model, "peft_config", ())) > 1:
             chosen["selected_adapters"] = ["default"]  # not the frozen copy that a preference task compares with
         model.save_pretrained(str(folder), **chosen)
+        fit_base(model, folder)
         tokenizer.save_pretrained(str(folder))
         (folder / "README.md").write_text(_card(recipe, saved, begun, note), encoding="utf-8")
         write_weights(folder, saved)

@@ -46,7 +46,7 @@ def rate(plan: RunPlan, times: float) -> Advice:
 
 def usual_rate(plan: RunPlan) -> Advice:
     """What the method usually takes, or five times as much where the rate is that high already."""
-    low, _ = TASKS[plan.recipe.task].rates[adapter_of(plan.recipe).kind]
+    low, _ = adapter_of(plan.recipe).rates.usual(TASKS[plan.recipe.task].rates)
     return rate(plan, max(2 * low / plan.recipe.training.learning_rate, 5.0))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,9 @@ def test_every_field_of_the_training_declares_where_its_effect_can_be_read(knob:
     assert knob.witness is not None, f"{knob.path} needs witness=... (core/recipe/witness.py)"
     if knob.witness.place == "reading":
         pytest.importorskip("torch", reason="the train extra is not installed")
-        assert hasattr(import_module("core.training.readings"), knob.witness.name)
+        from core.training.effects import reader
+
+        assert reader(knob.witness.name).__doc__
     elif knob.witness.place == "run loop":
         found = find_spec(knob.witness.name)
         assert found is not None

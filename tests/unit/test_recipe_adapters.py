@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,9 @@ from core.paths import ROOT
 from core.recipe.adapters import ADAPTERS, adapter_of
 from core.recipe.consequences import consequence
 from core.recipe.memory import forecast, trained_parameters
-from core.recipe.recipe import KNOBS, SECTIONS, Recipe, put
+from core.recipe.recipe import KNOBS, SECTIONS, Recipe, get, put
+from core.recipe.rules.validate import validate
+from core.recipe.sections.lora import RankPattern
 from core.recipe.values import Value
 from tests.kit.recipe_models import LLAMA_3_1_8B, TINY, shape_from
 
@@ -33,37 +37,101 @@ def test_the_methods_of_the_form_are_the_kinds_there_are() -> None:
         assert adapter.rates.below < 1 < adapter.rates.above
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        {},
-        {"lora__variant": "dora"},
-        {"lora__variant": "rslora", "lora__targets": ("q_proj", "down_proj")},
-        {"lora__modules_to_save": ("lm_head",)},
-        {"lora__modules_to_save": ("norm", "layers.1.mlp.down_proj"), "lora__targets": ("q_proj",)},
-    ],
-    ids=["plain", "dora", "rslora", "head", "norm"],
-)
-def test_what_lora_says_of_itself_is_what_the_real_peft_does(values: dict[str, Value]) -> None:
+_COUNTED: dict[str, dict[str, Value]] = {
+    "plain": {},
+    "dora": {"lora__variant": "dora"},
+    "rslora": {"lora__variant": "rslora", "lora__targets": ("q_proj", "down_proj")},
+    "head": {"lora__modules_to_save": ("lm_head",)},
+    "norm": {"lora__modules_to_save": ("norm", "layers.1.mlp.down_proj"), "lora__targets": ("q_proj",)},
+    "exclude": {"lora__exclude": ("down_proj", "/.*layers\\.1\\.self_attn\\.[qk]_proj/")},
+    "pattern": {"lora__targets": ("/.*self_attn\\.[qv]_proj/", "up_proj")},
+    "layers": {"lora__layers": ("last 1",), "lora__variant": "dora"},
+    "layer": {"lora__layers": ("0",), "lora__targets": ("o_proj",)},
+    "ranks": {"lora__patterns": (RankPattern("down_proj", 2), RankPattern("/.*1.*q_proj/", 7, 3.0))},
+    "tied": {"lora__modules_to_save": ("embed_tokens", "lm_head"), "lora__ensure_weight_tying": True},
+    "pissa": {"lora__init": "pissa"},
+    "olora": {"lora__init": "olora"},
+    "orthogonal": {"lora__init": "orthogonal"},
+    "gaussian": {"lora__init": "gaussian"},
+    "prompt": {"method": "prompt", "soft_prompt__tokens": 5, "soft_prompt__start": "random"},
+    "p_tuning": {"method": "p_tuning", "soft_prompt__tokens": 5, "soft_prompt__encoder_size": 6},
+    "lstm": {
+        "method": "p_tuning",
+        "soft_prompt__encoder": "lstm",
+        "soft_prompt__encoder_size": 6,
+        "soft_prompt__encoder_layers": 3,
+        "soft_prompt__dropout": 0.2,
+    },
+    "prefix": {"method": "prefix", "soft_prompt__tokens": 5},
+    "projection": {"method": "prefix", "soft_prompt__projection": True, "soft_prompt__encoder_size": 6},
+    "ia3": {"method": "ia3"},
+    "ia3 all": {"method": "ia3", "adapter__targets": ("all-linear",), "adapter__layers": ("1",)},
+    "bottleneck": {"method": "bottleneck", "adapter__width": 3, "adapter__activation": "silu"},
+    "bottleneck on": {"method": "bottleneck", "adapter__targets": ("down_proj",), "adapter__exclude": ("/.*1.*/",)},
+    "last layers": {"method": "last_layers", "last_layers__count": 1},
+    "with head": {"method": "last_layers", "last_layers__count": 1, "last_layers__head": True},
+    "full": {"method": "full"},
+}
+"""Settings of each kind, of which the form's count is that of the real peft."""
+
+
+def tiny_llama() -> Any:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    return LlamaForCausalLM(LlamaConfig(**{key: TINY[key] for key in TINY if key != "architectures"}))
+
+
+@pytest.mark.parametrize("values", _COUNTED.values(), ids=_COUNTED)
+def test_what_a_kind_says_of_itself_is_what_the_real_peft_does(values: dict[str, Value]) -> None:
     torch = pytest.importorskip("torch", reason="the train extra is not installed")
     import peft
     from peft.tuners.lora import LoraLayer
-    from transformers import LlamaConfig, LlamaForCausalLM
 
     from core.training.configuration import adapter_config
+    from core.training.effects import missing
+    from core.training.targets import freeze_first_layers
 
     torch.set_num_threads(1)
     recipe = recipe_with(lora__rank=4, lora__alpha=6.0, **values)
-    model = LlamaForCausalLM(LlamaConfig(**{key: TINY[key] for key in TINY if key != "architectures"}))
+    model = tiny_llama()
     config = adapter_config(recipe, model)
-    assert config is not None
-    with pytest.raises(BadInput, match="no module named 'head'"):
-        adapter_config(put(recipe, "lora.modules_to_save", ("head",)), model)
-    made = peft.get_peft_model(model, config)
+    freeze_first_layers(model, recipe)
+    made = model if config is None else peft.get_peft_model(model, config)
     trained = sum(weight.numel() for weight in made.parameters() if weight.requires_grad)
     assert trained == trained_parameters(recipe, shape_from(TINY))
-    (scale,) = {module.scaling["default"] for module in made.modules() if isinstance(module, LoraLayer)}
-    assert scale == recipe.lora.scale
+    built = SimpleNamespace(model=made, initialized=recipe.lora.init if recipe.lora.init in ("pissa", "olora") else "")
+    for name in values:
+        knob = KNOBS[name.replace("__", ".")]
+        if knob.witness is not None:
+            assert missing(knob.witness, built, recipe, get(recipe, knob.path)) is None, knob.path
+    if adapter_of(recipe).section == "lora" and not recipe.lora.patterns:
+        (scale,) = {module.scaling["default"] for module in made.modules() if isinstance(module, LoraLayer)}
+        assert scale == recipe.lora.scale
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "word"),
+    [
+        ({"lora__modules_to_save": ("head",)}, "lora.modules_to_save", "no module named 'head'"),
+        ({"lora__exclude": ("no_proj",)}, "lora.exclude", "no_proj"),
+        ({"lora__layers": ("7",)}, "lora.layers", "No layer is left"),
+        ({"lora__patterns": (RankPattern("no_proj", 2),)}, "lora.patterns", "no_proj"),
+        ({"lora__parameters": ("experts.gate_up_proj",)}, "lora.parameters", "no expert weight"),
+        ({"method": "ia3", "adapter__targets": ("c_attn",)}, "adapter.targets", "no linear layer 'c_attn'"),
+        ({"method": "ia3", "adapter__feedforward": ("up_proj",)}, "adapter.feedforward", "up_proj"),
+        ({"method": "bottleneck", "adapter__targets": ("lm_head",)}, "adapter.targets", "output layer"),
+    ],
+)
+def test_a_name_that_the_model_does_not_have_is_refused_by_the_worker(
+    values: dict[str, Value], field: str, word: str
+) -> None:
+    pytest.importorskip("torch", reason="the train extra is not installed")
+    from core.training.configuration import adapter_config
+
+    with pytest.raises(BadInput, match=word) as refused:
+        adapter_config(recipe_with(**values), tiny_llama())
+    assert refused.value.where == field
+    assert field in {problem.path for problem in validate(recipe_with(**values), shape_from(TINY))}
 
 
 def test_the_scale_of_plain_lora_falls_with_the_rank_and_that_of_rslora_with_its_root() -> None:

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from core.dataset.audit.store import DecisionStore
+from core.dataset.dataset import Dataset
 from core.gpu.readings import GpuSample
+from core.gpu.users import gpu_user
+from core.jobs.folder import JobFolder
 from core.paths import SAMPLE_DATA
 from core.recipe import templates
+from core.recipe.mapped import with_mapping
 from core.recipe.memory import Forecast
 from core.recipe.model_shape import read_shape
-from core.recipe.recipe import Recipe, put
+from core.recipe.recipe import Recipe, put, to_json
 from core.recipe.values import Value
+from core.runs.known_rows import row_keys
 from core.runs.memory_words import less_memory
+from core.runs.overview_job import FACTS, FOLDER, TOKENS, job_of
 from core.runs.preflight import PreflightCheck, preflight, stops
 from tests.kit.recipe_models import write_model
 from tests.kit.training_python import python_with_torch
@@ -54,9 +63,9 @@ def found(recipe: Recipe, workspace: Path, name: str, gpus: tuple[GpuSample, ...
 @pytest.mark.usefixtures("cuda_torch")
 def test_a_sound_recipe_passes_every_check(recipe: Recipe, tmp_path: Path) -> None:
     checks = preflight(recipe, tmp_path, gpus=[_GPU])
-    assert [check for check in checks if check.verdict != "ok" and check.name != "workspace"] == []
-    assert [check.name for check in checks if check.name != "workspace"] == [
-        *("recipe", "data", "eval data", "model", "chat template"),
+    assert [check for check in checks if check.verdict != "ok" and check.name not in ("workspace", "audit")] == []
+    assert [check.name for check in checks if check.name not in ("workspace", "arguments")] == [
+        *("recipe", "data", "eval data", "audit", "model", "targets", "chat template", "trained tokens", "steps"),
         *("packages", "device", "memory", "disk"),
     ]
     assert all(check.sentence.endswith(".") for check in checks)
@@ -207,7 +216,7 @@ def test_dpo_starts_on_pairs_alone(recipe: Recipe, tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.jsonl"
     pairs.write_text(json.dumps({"prompt": "q", "chosen": "good", "rejected": "bad"}) + "\n")
     sound = preflight(put(dpo, "data.train", (str(pairs),)), tmp_path, gpus=[_GPU])
-    assert [each.sentence for each in sound if each.verdict != "ok" and each.name != "workspace"] == []
+    assert [each.sentence for each in sound if each.verdict != "ok" and each.name not in ("workspace", "audit")] == []
     # Pairs need no marks: TRL tells their answers from the prompt by tokens.
     write_model(Path(recipe.model.path), template="{% for m in messages %}{{ m.content }}{% endfor %}")
     assert [check.verdict for check in found(dpo, tmp_path, "chat template")] == ["ok"]
@@ -285,3 +294,113 @@ def test_files_of_a_model_that_would_crash_the_worker_are_stops(
     (found,) = stops(preflight(put(recipe, "model.path", str(model)), tmp_path))
     assert found.path == "model.path"
     assert words in found.sentence
+
+
+def _facts(recipe: Recipe, workspace: Path, tokens: dict[str, Any] | None, **facts: Any) -> None:
+    """Writes what an overview of the recipe has found."""
+    job = job_of(workspace, with_mapping(recipe, workspace))
+    job.keep(lambda made: _written(made.path / FOLDER, {"samples": {"train": 90, "eval": 10}, **facts}, tokens))
+
+
+def _written(folder: Path, facts: dict[str, Any], tokens: dict[str, Any] | None) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FACTS).write_text(json.dumps(facts))
+    if tokens:
+        (folder / TOKENS).write_text(json.dumps({"tokens": {"max_length": 64, "train": tokens, "eval": _NO_LOSS}}))
+
+
+_TOKENS = {"samples": 90, "tokens": 36_000, "trained": 9_000, "cut": 0, "without": 0, "longest": 60}
+_NO_LOSS = {**_TOKENS, "not_rendered": 0, "not_rendered_rows": [], "context_lost": 0, "control": 0}
+
+
+def test_counted_tokens_tell_steps_duration_and_cost(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = put(put(recipe, "training.batch_size", 3), "training.gradient_accumulation", 1)
+    assert "not counted" in found(recipe, tmp_path, "trained tokens")[0].sentence
+    assert found(recipe, tmp_path, "steps")[0].sentence.startswith("About ")
+    assert found(recipe, tmp_path, "duration") == [], "nothing is made up"
+    _facts(recipe, tmp_path, {**_NO_LOSS})
+    assert "9,000 of 36,000 tokens" in found(recipe, tmp_path, "trained tokens")[0].sentence
+    epochs = recipe.training.epochs
+    assert found(recipe, tmp_path, "steps")[0].sentence.startswith(f"{30 * epochs:g} steps: 90 samples")
+    assert found(recipe, tmp_path, "duration") == []
+    run = JobFolder.create(tmp_path / "runs", "before", "training", payload={"recipe": to_json(recipe)})
+    run.append_metric({"step": 1, "tokens_per_second": 10.0 * epochs})
+    assert "1 h" in found(recipe, tmp_path, "duration")[0].sentence.replace("1:00:00", "1 h")
+    (tmp_path / "tunedeck").mkdir()
+    (tmp_path / "tunedeck" / "settings.toml").write_text('price_per_hour = 2.5\ncurrency = "EUR"\n')
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert "About 2.50 EUR" in found(recipe, tmp_path, "duration")[0].sentence
+
+
+def test_no_trained_token_is_a_stop_and_rows_that_are_cut_a_warning(recipe: Recipe, tmp_path: Path) -> None:
+    _facts(recipe, tmp_path, {**_NO_LOSS, "trained": 0, "cut": 90, "without": 90})
+    (line,) = found(recipe, tmp_path, "trained tokens")
+    assert (line.verdict, line.path) == ("stop", "data.max_length")
+    other = put(recipe, "data.max_length", 32)
+    _facts(other, tmp_path, {**_NO_LOSS, "cut": 12, "without": 2})
+    (line,) = found(other, tmp_path, "trained tokens")
+    assert (line.verdict, line.path) == ("warn", "data.max_length")
+    assert "12 of 90 samples" in line.sentence
+    assert "2 have no trained token" in line.sentence
+
+
+def test_leaks_that_an_overview_found_and_an_audit_are_said(recipe: Recipe, tmp_path: Path) -> None:
+    assert found(recipe, tmp_path, "leaks") == []
+    (line,) = found(recipe, tmp_path, "audit")
+    assert (line.verdict, line.path) == ("warn", "data.train")
+    leaks = {"split": {"leaks": {"exact": 2}}, "near_leaks": [{"row": 3}]}
+    _facts(put(recipe, "data.drop_flags", ()), tmp_path, None, **leaks)
+    (line,) = found(put(recipe, "data.drop_flags", ()), tmp_path, "leaks")
+    assert (line.verdict, line.path) == ("warn", "data.drop_flags")
+    assert "2 identical and 1 similar" in line.sentence
+    store = DecisionStore(tmp_path)
+    dataset = Dataset.open([recipe.data.train[0]])
+    store.decide(sorted(row_keys(dataset) or ())[0], "keep").result()
+    store.decide("of another dataset", "keep").result()
+    store.close()
+    (line,) = found(recipe, tmp_path, "audit")
+    assert (line.verdict, line.sentence) == ("ok", "1 of 5 rows have been reviewed.")
+
+
+@pytest.mark.usefixtures("cuda_torch")
+def test_a_busy_gpu_says_by_whom(recipe: Recipe, tmp_path: Path) -> None:
+    free = replace(_GPU, processes=())
+    assert found(recipe, tmp_path, "gpu use", (free,))[0].verdict == "ok"
+    assert found(recipe, tmp_path, "gpu use", (_GPU,)) == [], "the driver does not tell"
+    busy = replace(_GPU, processes=((os.getpid(), 3 * 2**30), (2**22 + 1, None)))
+    (line,) = found(recipe, tmp_path, "gpu use", (busy,))
+    assert (line.verdict, line.path) == ("warn", "training.devices")
+    assert f"pid {os.getpid()} ({gpu_user(os.getpid()).user}, " in line.sentence
+    assert "holds 3.00 GiB" in line.sentence
+    assert f"pid {2**22 + 1}." in line.sentence, "a process of another container has no name here"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("<|im_end|>\n{%- endgeneration %}", "{%- endgeneration %}<|im_end|>\n"), "never stop"),
+        (("<|im_start|>assistant\n' }}", "<|im_start|>assistant\n<think>' }}"), "<think>"),
+    ],
+)
+def test_a_template_is_held_against_what_a_server_will_do(
+    recipe: Recipe, tmp_path: Path, change: tuple[str, str], words: str
+) -> None:
+    template = _OWN
+    assert [line.verdict for line in found(recipe, tmp_path, "chat template")] == ["ok"]
+    changed = template.replace(*change)
+    assert changed != template
+    shutil.copytree(SAMPLE_DATA / "tiny_base", tmp_path / "odd")
+    (tmp_path / "odd" / "chat_template.jinja").write_text(changed)
+    lines = found(put(recipe, "model.path", str(tmp_path / "odd")), tmp_path, "chat template")
+    assert [line.verdict for line in lines] == ["warn", "ok"]
+    assert words in lines[0].sentence
+    assert lines[0].path == "model.chat_template"
+
+
+_OWN = (
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' }}{% if m.role == 'assistant' %}{% generation %}"
+    "{{ m.content }}<|im_end|>\n{%- endgeneration %}{% else %}{{ m.content }}<|im_end|>\n{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)

@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 
 from core.paths import ROOT
+from core.recipe.adapters import ADAPTERS
 from core.recipe.recipe import KNOBS, SECTIONS, Recipe, from_json, to_json
 from core.recipe.tasks import TASKS, Task
 from core.recipe.tasks.task import ColumnKind
@@ -28,7 +29,7 @@ def test_a_row_names_what_is_there(task: Task) -> None:
         assert all(KNOBS[path].coerce(value) == value for path, value in limit.given.items())
         assert limit.sentence.endswith(".")
     assert set(task.unused) <= set(task.samples)
-    assert task.rates.keys() == KNOBS["method"].choices.keys()
+    assert task.rates.keys() == {adapter.rates.like for adapter in ADAPTERS}
     assert task.headline.eval_metric == f"eval_{task.headline.metric}"
 
 

@@ -20,6 +20,7 @@ from tui.commands.scan import add_eval_arguments, eval_settings
 from tui.commands.scratch import reading_workspace
 
 if TYPE_CHECKING:
+    from core.dataset.view.view import CuratedView
     from core.recipe.recipe import Recipe
     from core.runs.preflight import PreflightCheck
 
@@ -92,32 +93,35 @@ def check_recipe(recipe: Recipe, workspace: Path) -> tuple[Recipe, list[Prefligh
     """
     from core.gpu.nvml import read_gpus
     from core.recipe.mapped import with_mapping
-    from core.runs.preflight import preflight
+    from core.runs.curate import curate
+    from core.runs.preflight import PreflightCheck, preflight, stops
+    from core.runs.preflight.table import LINES
+    from core.runs.row_words import row_findings
     from core.runs.start import resolve
 
     resolved = with_mapping(resolve(recipe, workspace), workspace)
     machine = read_gpus()
-    checks = preflight(resolved, workspace, gpus=machine.gpus, gpu_problem=machine.problem, driver=machine.driver)
-    return resolved, [*(check for check in checks if check.name != "rows"), *_rows(resolved, workspace, checks)]
 
+    def look(view: CuratedView | None = None) -> list[PreflightCheck]:
+        return preflight(
+            resolved, workspace, gpus=machine.gpus, gpu_problem=machine.problem, driver=machine.driver, view=view
+        )
 
-def _rows(recipe: Recipe, workspace: Path, checks: Sequence[PreflightCheck]) -> list[PreflightCheck]:
-    """What all rows are, counted from the training set; where it cannot be built, what is known without it."""
-    from core.runs.curate import curate
-    from core.runs.preflight import PreflightCheck, stops
-    from core.runs.row_words import row_findings
-
-    known = [check for check in checks if check.name == "rows"]
+    checks = look()
     if any(check.name in ("data", "mix") or check.path.startswith("data.") for check in stops(checks)):
-        return known
+        return resolved, checks
     try:
-        view = curate(recipe, reading_workspace(workspace))
+        view = curate(resolved, reading_workspace(workspace))
     except TunedeckError as fault:
-        return [*known, PreflightCheck("rows", "stop", str(fault), "data.train")]
-    return [
+        return resolved, [*checks, PreflightCheck("rows", "stop", str(fault), "data.train")]
+    # Of all rows, counted from the training set, rather than what is known without it.
+    counted = [
         PreflightCheck("rows", each.verdict, each.sentence, each.path, each.brief)
-        for each in row_findings(view, recipe)
+        for each in row_findings(view, resolved)
     ]
+    places = [line.name for line in LINES]
+    found = [*(check for check in look(view) if check.name != "rows"), *counted]
+    return resolved, sorted(found, key=lambda check: places.index(check.name))
 
 
 def say_checks(checks: Sequence[PreflightCheck]) -> None:
@@ -125,7 +129,7 @@ def say_checks(checks: Sequence[PreflightCheck]) -> None:
     from core.recipe.recipe import KNOBS
 
     for check in checks:
-        lead = f"{_MARKS[check.verdict]} {check.name.ljust(13)}  "
+        lead = f"{_MARKS[check.verdict]} {check.name.ljust(14)}  "
         title = KNOBS[check.path].title if check.name == "recipe" and check.path in KNOBS else ""
         named = not title or check.sentence.startswith(title)
         text = clean_line(check.sentence if named else f"{title}: {check.sentence}", 1_000)

@@ -128,6 +128,12 @@ COMMANDS: Mapping[str, CommandInfo] = {
         ("resume", "resume support-tone --dry-run"),
         (HUB, TRAINING),
     ),
+    "extend": CommandInfo(
+        RUNS,
+        "train a finished run for more epochs, as a new run",
+        ("extend support-tone --epochs 2", "extend support-tone --fresh", "extend support-tone --dry-run"),
+        (HUB, TRAINING),
+    ),
     "save": CommandInfo(RUNS, "write a checkpoint of a run now", ("save support-tone",)),
     "delete": CommandInfo(
         RUNS,

@@ -25,6 +25,7 @@ from tui.widgets.text_view import TextLine, TextView
 
 if TYPE_CHECKING:
     from core.dataset.audit.decisions import Action
+    from core.dataset.row_tasks import RowTasks
     from tui.data.preview import TemplatePreview
 
 MOST = 74_994
@@ -189,7 +190,8 @@ class RowPane(Pane):
             self.screen.refresh_bindings()
         lines, subtitle = text.rendering(view.view)
         if view.view == "template" and not text.too_long:
-            template = self._template().text(entry, text.sample(), lambda: self.session.recipe, self.session.workspace)
+            shown = text.sample(self._row_tasks())
+            template = self._template().text(entry, shown, lambda: self.session.recipe, self.session.workspace)
             lines, subtitle = template.lines, template.subtitle or subtitle
         view.show(
             sample.subject(rows, entry),
@@ -201,6 +203,13 @@ class RowPane(Pane):
         if self._go_to_hit:
             self.text.go_to_hit(self._go_to_hit, restart=True)
             self._go_to_hit = 0
+
+    def _row_tasks(self) -> RowTasks | None:
+        """What the recipe gives the rows of each task; None where it names no column, or cannot be read."""
+        try:
+            return self.session.recipe.data.row_tasks
+        except TunedeckError:
+            return None
 
     def _template(self) -> TemplatePreview:
         """The preview service's other end, made at the first look at the template."""

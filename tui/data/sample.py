@@ -19,6 +19,7 @@ from tui.widgets.text_view import TextLine, plain
 
 if TYPE_CHECKING:
     from core.dataset.audit.decisions import Decision, DecisionState
+    from core.dataset.row_tasks import RowTasks
 
 _DECIDED = {"": "", "keep": " ✓ kept", "drop": " ✗ dropped"}
 _WITHOUT_LINES = ("Parquet", "Arrow", "Excel")
@@ -179,12 +180,13 @@ class RowText:
         except Unreadable:
             return False
 
-    def sample(self) -> dict[str, Any] | None:
-        """The sample as JSON for the preview service, or None for an unreadable row."""
+    def sample(self, tasks: RowTasks | None = None) -> dict[str, Any] | None:
+        """The sample as JSON for the preview service, with the prompt of its task; None for an unreadable row."""
         try:
-            return self._rows.sample(self.row).to_json()
+            found = self._rows.sample(self.row)
         except Unreadable:
             return None
+        return (found if tasks is None else tasks.apply(found, tasks.of(self.row.value))).to_json()
 
     def raw(self) -> Iterable[TextLine]:
         """The row's own JSON; the bytes as text where they are none."""

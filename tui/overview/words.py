@@ -43,6 +43,7 @@ def overview_lines(facts: Mapping[str, Any], width: int = 80) -> Iterator[Pieces
     """
     yield from _samples(facts)
     yield from _sources(facts)
+    yield from _tasks(facts)
     yield from _tokens(facts)
     yield from _answers(facts, width)
     yield from _kinds(facts, width)
@@ -145,6 +146,19 @@ def _sources(facts: Mapping[str, Any]) -> Iterator[Pieces]:
         share = f"{own['tokens'] / whole:.0%}" if own else UNKNOWN
         line += f"{_tokens_text(own and own['tokens']):>8} {share:>6}"
         yield [(line, "text"), (f"  {clean_line(name, 200)}", "strong"), (f": {each['words']}", "muted")]
+
+
+def _tasks(facts: Mapping[str, Any]) -> Iterator[Pieces]:
+    """The tasks of the rows, where the dataset holds several; overviews of earlier versions do not have them."""
+    tasks = facts.get("tasks")
+    if not tasks:
+        return
+    yield from _head("tasks", "samples of each: trained on in an epoch, held out")
+    whole = sum(each["train"] for each in tasks) or 1
+    for each in tasks:
+        weight = "" if each["weight"] == 1 else f"  weight {each['weight']:g}"
+        line = f"  {count(each['train']):>8} {each['train'] / whole:>6.0%} {count(each['eval']):>8}"
+        yield [(line, "text"), (f"  {clean_line(each['name'], 100) or '(no task)'}", "strong"), (weight, "muted")]
 
 
 def _tokens_text(value: int | None) -> str:

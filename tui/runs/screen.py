@@ -17,6 +17,7 @@ from core.jobs.queue import Queue
 from core.verdict.run_list import RunLine, RunList
 from tui.actions import Command, declare
 from tui.runs.delete import delete, question
+from tui.runs.extend import extend
 from tui.runs.queue import PAUSED, RESUMED, any_waits, change_queue, queue_paused, release_run
 from tui.runs.rows import COLUMNS, MOST, SORTS, cells, letters, listed, summary
 from tui.screens.base import StepScreen
@@ -62,6 +63,16 @@ class RunsScreen(StepScreen):
             shared="search",
         ),
         Command("runs.clone", "c", "open_recipe", "clone", "Fill in the form from the run's recipe, as a new run.", 6),
+        Command(
+            "runs.extend",
+            "plus",
+            "extend",
+            "more epochs",
+            "Train a finished run for more epochs, as a new run.",
+            8,
+            "+",
+            opens_line=True,
+        ),
         Command(
             "runs.delete",
             "D",
@@ -313,6 +324,8 @@ class RunsScreen(StepScreen):
         chosen = self._chosen
         if action == "answer":
             return self._asked is not None
+        if action == "extend":
+            return chosen is not None and chosen.info.state == "finished" and chosen.info.kind == "training"
         if action == "release":
             return chosen is not None and chosen.info.state == "queued" and chosen.info.stage > 1
         if action in ("move", "remove_from_queue"):
@@ -432,6 +445,23 @@ class RunsScreen(StepScreen):
         runs = f"{waiting} run{'s' * (waiting != 1)}"
         words = f"Removed it and the {runs} of its pipeline after it." if waiting else ""
         self._change(lambda queue: queue.remove(run.id), words)
+
+    def action_extend(self) -> None:
+        """Ask how much longer."""
+        chosen = self._chosen
+        if chosen is not None:
+            folder = JobFolder(chosen.info.folder)
+            help = "epochs, or `100 steps`; add `fresh` for a new optimizer and schedule; enter starts, esc cancels"
+            self.query_one(CommandLine).ask("more epochs", help, lambda text: self._extend(folder, text), text="1")
+
+    @work(thread=True, group="extend")
+    def _extend(self, folder: JobFolder, text: str) -> None:
+        made, words = extend(folder, text)
+        if made is None:
+            self.from_thread(self._say, [[(clean_line(words, 400), "warning")]] if words else [])
+        else:
+            self.from_thread(self.notify, clean_line(words, 400), markup=False)
+            self.from_thread(self.deck.show_run, made.path)
 
     def action_release(self) -> None:
         """Let a run of a pipeline start now."""

@@ -507,6 +507,19 @@ def read_ledger(workspace: str | Path) -> Ledger:
     return ledger
 
 
+def decided_keys(workspace: str | Path) -> frozenset[str]:
+    """The keys of all rows on which anything was ever decided or noted in a workspace; empty where nothing was.
+
+    Raises:
+        TunedeckError: the table cannot be read.
+    """
+    path = hidden_dir(Path(workspace)) / FILE
+    if not path.exists():
+        return frozenset()
+    with _explained(path), _connected(path) as connection:
+        return frozenset(key for (key,) in connection.execute("SELECT DISTINCT key FROM decisions"))
+
+
 def read_decisions(workspace: str | Path) -> list[Decision]:
     """Every decision of a workspace, oldest first, those taken back included; empty where there are none.
 

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from core.clean import clean_line
 from core.dataset.audit.decisions import Ledger
 from core.dataset.checks.base import Flag
 from core.dataset.control_text import ControlText
@@ -21,6 +22,7 @@ from core.dataset.near.families import Families
 from core.dataset.near.leaks import LeakSearch
 from core.dataset.near.result import NearOptions, StageProgress, wrong_pairs_words
 from core.dataset.records import BadLine, Unreadable
+from core.dataset.row_tasks import RowTasks, remarks
 from core.dataset.scan.scan import Progress, ScannedRow, Scanner
 from core.dataset.view.excluded import EXCLUDED, ExcludedRows
 from core.dataset.view.facts import ViewFactsWriter
@@ -76,6 +78,7 @@ class Curator:
         decisions: the user's.
         control: finds special tokens in samples, whose rows are dropped; None where nothing is looked for.
         columns: names of further columns that samples keep.
+        tasks: what rows of each task get; None where there is one task.
     """
 
     def __init__(
@@ -86,8 +89,11 @@ class Curator:
         decisions: Ledger,
         control: ControlText | None = None,
         columns: Sequence[str] = (),
+        tasks: RowTasks | None = None,
     ) -> None:
         self._folder = folder
+        self._tasks = tasks
+        self._task_counts: dict[str, Counter[str]] = {"train": Counter(), "eval": Counter()}
         self._columns = columns
         self._near_split = near_split
         self._drop_flags = drop_flags
@@ -133,7 +139,7 @@ class Curator:
             BadInput: no sample is left, or no row has the column to stratify by.
             Stopped: `should_stop` said so.
         """
-        self._kept = self._selection(dataset, "kept.jsonl", eval_files)
+        self._kept = self._selection(dataset, "kept.jsonl", eval_files, self._tasks)
         scanner = Scanner(
             dataset,
             eval_paths=eval_files.paths,
@@ -148,6 +154,7 @@ class Curator:
         self._leaks["exact"] = scanner.counts.get("leak_exact", 0)
         where = self._own_path = ", ".join(map(str, dataset.paths))
         self._strata.check(where)
+        self._check_tasks(dataset, where)
         self._need_samples(where)
 
     def mix_in(
@@ -184,8 +191,12 @@ class Curator:
                     self._kept.dropped[UNREADABLE_IN_EVAL] += 1
                     continue
                 source = first_source + scanned.row.source
-                sample = with_columns(scanned.sample, scanned, self._columns)
-                held.write(view_line(scanned.key, scanned.number, source, sample))
+                sample, task = scanned.sample, "" if self._tasks is None else self._tasks.of(scanned.row.value)
+                if self._tasks is not None:
+                    self._task_counts["eval"][task] += 1
+                    sample = self._tasks.apply(sample, task)
+                sample = with_columns(sample, scanned, self._columns)
+                held.write(view_line(scanned.key, scanned.number, source, sample, task=task))
                 self._eval_kinds[scanned.sample.kind] += 1
                 self._eval += 1
             sync(held)
@@ -211,7 +222,9 @@ class Curator:
     def _selections(self) -> list[Selection]:
         return [self._kept, *(each.kept for each in self._mixed)]
 
-    def _selection(self, dataset: Dataset, name: str, eval_files: EvalFiles) -> Selection:
+    def _selection(
+        self, dataset: Dataset, name: str, eval_files: EvalFiles, tasks: RowTasks | None = None
+    ) -> Selection:
         first_source = len(self._files)
         self._files += dataset.reader.files
         leaks = None
@@ -231,7 +244,23 @@ class Curator:
             families=self._families,
             leaks=leaks,
             columns=self._columns,
+            tasks=tasks,
         )
+
+    def _check_tasks(self, dataset: Dataset, where: str) -> None:
+        """Says which tasks do not fit the rows.
+
+        Raises:
+            BadInput: no row names a task.
+        """
+        if self._tasks is None:
+            return
+        found = Counter(self._kept.tasks)
+        if not any(found):
+            columns = clean_line(", ".join(dataset.recognition.all_columns), 400) or "none"
+            what = f"no row names a task in the column {clean_line(self._tasks.column, 60)!r}"
+            raise BadInput(what, where=where, do=f"Set data.task_column to one of the columns: {columns}")
+        self._notes += remarks(self._tasks, found)
 
     def _note_first_rows(self, kept: Selection, dataset: Dataset) -> None:
         self._first_rows += [kept.first_rows.get(source, 0) for source in range(len(dataset.reader.files))]
@@ -324,14 +353,40 @@ class Curator:
     def _write_own(self, train: BinaryIO, held: BinaryIO | None) -> None:
         assert self._sides is not None
         self._sides.bar(self._kept, 0)
+        out = [held is not None and self._sides.held[place] for place in range(len(self._kept))]
+        times = self._times(out)
         for place, line in self._kept.lines():
-            if held is not None and self._sides.held[place]:
+            often = times.get(place, 1)
+            if self._tasks is not None:
+                part, samples = ("eval", 1) if out[place] else ("train", often)
+                self._task_counts[part][self._kept.tasks[place]] += samples
+            if held is not None and out[place]:
                 self._eval += 1
                 held.write(line)
             else:
-                self._train += 1
-                train.write(line)
+                self._train += often
+                train.write(line * often)
         self._kept.remove()
+        if not self._train:
+            raise BadInput("no samples left to train on: the weights of all tasks are 0", where="data.tasks")
+
+    def _times(self, held: Sequence[bool]) -> dict[int, int]:
+        """How often each sample is trained on, where that is not once; those of a task are drawn with the seed."""
+        found: dict[int, int] = {}
+        for task in () if self._tasks is None else self._tasks.tasks:
+            if task.weight == 1:
+                continue
+            kept = self._kept
+            places = [
+                place
+                for place, name in enumerate(kept.tasks)
+                if name == task.name and not held[place] and place not in kept.gone
+            ]
+            found |= dict.fromkeys(places, 0)
+            wanted_samples = round(len(places) * task.weight)
+            if places and wanted_samples:
+                found |= drawn([kept.keys[place] for place in places], places, wanted_samples, self._near_split.seed)
+        return found
 
     def _mix(self, train: BinaryIO) -> None:
         assert self._sides is not None
@@ -367,6 +422,7 @@ class Curator:
             "synthetic_samples": sum(self._kept.synthetic),
             "leaks": self._leaks,
             "contributions": [each.to_json() for each in self._sources()],
+            **({} if self._tasks is None else {"tasks": self._task_facts()}),
             "files": [str(path.absolute()) for path in self._files],
             "first_rows": self._first_rows,
             "unreadable": {
@@ -381,6 +437,14 @@ class Curator:
             "notes": [*self._notes, *filter(None, [self._kept.review.words])],
             "review": self._kept.review.to_json(),
         }
+
+    def _task_facts(self) -> list[dict[str, Any]]:
+        """What of each task is trained on, repeated samples counted, and held out; the largest first."""
+        assert self._tasks is not None
+        train, held = self._task_counts["train"], self._task_counts["eval"]
+        names = sorted({*train, *held}, key=lambda name: (-train[name], name))
+        weight = self._tasks.weight
+        return [{"name": name, "train": train[name], "eval": held[name], "weight": weight(name)} for name in names]
 
     def _sources(self) -> Iterator[Contribution]:
         """What the dataset and each source that is mixed in contribute."""

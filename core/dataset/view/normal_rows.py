@@ -1,6 +1,6 @@
 """The rows of a dataset in the normal form, for another interpreter: `python -m core.dataset.view.normal_rows`.
 
-Reads one line of JSON on stdin: `{"paths", "format", "columns", "workspace", "start", "again"}`. Writes
+Reads one line of JSON on stdin: `{"paths", "format", "columns", "workspace", "start", "again", "tasks"}`. Writes
 `{"entries": n}`, then `{"row": n, "sample": Sample.to_json()}` for each good row from `start` on, with null for one
 that is unreadable. Rows that were edited are given as edited and say
 `"edited": true`; of the rows before `start` those in `again` come, and those with an edit.
@@ -18,6 +18,7 @@ from core.dataset.audit.decisions import Ledger
 from core.dataset.audit.store import read_ledger
 from core.dataset.dataset import Dataset
 from core.dataset.records import Row, Unreadable
+from core.dataset.row_tasks import from_json
 from core.dataset.sample import Sample
 from core.dataset.scan.keys import Occurrences, key_text, row_digest
 from core.dataset.view.view import encoded
@@ -35,13 +36,15 @@ def write_rows(question: dict[str, Any], out: BinaryIO) -> None:
     dataset.reader.extend()
     out.write(json.dumps({"entries": dataset.count}).encode() + b"\n")
     out.flush()
+    tasks = from_json(question.get("tasks"))
     start, again = int(question.get("start", 0)), set(question.get("again", ()))
     for number, row, edit in _good_rows(dataset, read_ledger(question["workspace"])):
         if number < start and edit is None and number not in again:
             continue
         line: dict[str, Any] = {"row": number, "sample": None}
         try:
-            line["sample"] = (Sample.from_json(edit) if edit is not None else dataset.sample_of(row)).to_json()
+            sample = Sample.from_json(edit) if edit is not None else dataset.sample_of(row)
+            line["sample"] = (sample if tasks is None else tasks.apply(sample, tasks.of(row.value))).to_json()
         except (Unreadable, KeyError, TypeError, AttributeError):
             pass  # unreadable: it has no tokens
         if edit is not None:

@@ -35,7 +35,8 @@ def overview_of(view: CuratedView, on_progress: StageProgress = no_tick) -> dict
             raise to stop.
 
     Returns:
-        `samples`, `split`, `near_leaks` (rows that are trained on, with key and detail), `dropped`, `unreadable` (see
+        `samples`, `tasks` (of the rows: `name`, `train`, `eval`, `weight`; None where there is one), `split`,
+        `near_leaks` (rows that are trained on, with key and detail), `dropped`, `unreadable` (see
         `core.dataset.view.row_counts`), `bad_lines`, `notes`, `contributions`, `answers`, `coverage` (kinds of input
         among the samples that are trained on), `thin` (rows of the dataset's own files from the thinnest kind on).
     """
@@ -58,6 +59,7 @@ def overview_of(view: CuratedView, on_progress: StageProgress = no_tick) -> dict
         "bad_lines": manifest["bad_lines"],
         "notes": list(manifest["notes"]),
         "contributions": list(manifest["contributions"]),
+        "tasks": manifest.get("tasks"),
         "answers": answers.to_json(held),
         **_asked(view, on_progress),
     }

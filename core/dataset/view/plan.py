@@ -19,6 +19,7 @@ from core.dataset.control_text import ControlText
 from core.dataset.dataset import Dataset
 from core.dataset.flag_names import CONTROL_TOKENS, flag_name
 from core.dataset.mapping import AUTO, Chosen
+from core.dataset.row_tasks import RowTasks
 from core.dataset.scan.scan import Progress, ticking
 from core.dataset.synthetic import NAME, by_hand
 from core.dataset.view.build import Curator, EvalFiles
@@ -58,6 +59,7 @@ class ViewRequest(TypedDict, total=False):
         drop_flags: names of checks whose rows are dropped unless decided otherwise, by default `DROP_FLAGS`. Of equal
             samples the first that is kept stays, and of near-duplicates those that are not removable.
         keep_columns: names of further columns that samples keep, for a task that reads them.
+        tasks: of the rows, each with its prompt and weight; None where the dataset has one task.
         decisions: the user's; None reads the workspace's.
     """
 
@@ -77,6 +79,7 @@ class ViewRequest(TypedDict, total=False):
     train_without: Sequence[str]
     drop_flags: Sequence[str]
     keep_columns: Sequence[str]
+    tasks: RowTasks | None
     decisions: Ledger | None
 
 
@@ -134,6 +137,9 @@ class ViewPlan:
         if kept:
             self._inputs["keep_columns"] = list(kept)
             _check_columns(dataset, kept)
+        tasks = self._tasks = wanted.get("tasks")
+        if tasks is not None:
+            self._inputs["row_tasks"] = tasks.to_json()
         if dropped:
             self._inputs["control_tokens"] = [*sorted(tokens), begin, end, *parts]
         if apart := sorted(decisions.apart()):
@@ -185,6 +191,7 @@ class ViewPlan:
                         self._decisions,
                         self._control,
                         self._keep_columns,
+                        self._tasks,
                     )
                 )
                 curator.gather(self._dataset, self._eval_files, on_progress, should_stop)

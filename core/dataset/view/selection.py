@@ -18,6 +18,7 @@ from core.dataset.flag_names import CONTROL_TOKENS, UNREADABLE
 from core.dataset.item import Item, digest
 from core.dataset.near.families import Families
 from core.dataset.near.leaks import LeakSearch
+from core.dataset.row_tasks import RowTasks
 from core.dataset.sample import Sample
 from core.dataset.scan.scan import Progress, ScannedRow, Scanner, watched
 from core.dataset.synthetic import NAME, by_hand
@@ -47,6 +48,7 @@ class Selection:
         families: takes the samples, where near-duplicates matter.
         leaks: takes the prompts of all rows, also of those that do not stay, where near leaks to eval files matter.
         columns: names of further columns that samples keep.
+        tasks: what rows of each task get; None where there is one task.
     """
 
     def __init__(
@@ -64,7 +66,9 @@ class Selection:
         families: Families | None,
         leaks: LeakSearch | None,
         columns: Sequence[str] = (),
+        tasks: RowTasks | None = None,
     ) -> None:
+        self._tasks = tasks
         self._path = path
         self._columns = columns
         self._first_source = first_source
@@ -97,6 +101,8 @@ class Selection:
         self.strata: list[str] = []
         self.synthetic: list[bool] = []
         self.decided: list[bool] = []
+        self.tasks: list[str] = []
+        """The task of each sample, where there are several."""
         self.gone: dict[int, tuple[str, str]] = {}
         """Samples that were found out later, with reason and detail."""
 
@@ -132,8 +138,12 @@ class Selection:
                 if sample is not None:
                     source = self._first_source + scanned.row.source
                     wanted = self._decisions.standing(scanned.key).verdict == "keep"
+                    task = "" if self._tasks is None else self._tasks.of(scanned.row.value)
+                    if self._tasks is not None:
+                        self.tasks.append(task)
+                        sample = self._tasks.apply(sample, task)
                     sample = with_columns(sample, scanned, self._columns)
-                    kept.write(view_line(scanned.key, scanned.number, source, sample, kept=wanted))
+                    kept.write(view_line(scanned.key, scanned.number, source, sample, kept=wanted, task=task))
             for number, flag in scanner.finish():
                 if facts is not None:
                     facts.flag(number, (flag,))

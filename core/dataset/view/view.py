@@ -95,10 +95,10 @@ def link_view(view: CuratedView, run_folder: str | Path) -> Path:
     return data
 
 
-def view_line(key: str, row: int, source: int, sample: Sample, *, kept: bool = False) -> bytes:
-    """A line of a view; `kept` says that the user has kept the row by hand."""
-    line = {"key": key, "row": row, "source": source, "sample": sample.to_json()}
-    return encoded({**line, "kept": True} if kept else line)
+def view_line(key: str, row: int, source: int, sample: Sample, *, kept: bool = False, task: str = "") -> bytes:
+    """A line of a view; `kept` says that the user has kept the row by hand, `task` which of several it is of."""
+    line: dict[str, Any] = {"key": key, "row": row, "source": source, "sample": sample.to_json()}
+    return encoded({**line, **({"kept": True} if kept else {}), **({"task": task} if task else {})})
 
 
 def encoded(value: Mapping[str, Any]) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from core.recipe.adapters.reach import Reach
 from core.recipe.declare import Problem
 
 if TYPE_CHECKING:
@@ -44,17 +45,35 @@ class MemoryTerms:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How far a learning rate may be from the usual ones of its task (`Task.rates`) before the form warns.
+    """Which learning rates are usual, by those of its task (`Task.rates`), and how far from them the form warns.
 
     Attributes:
         name: what sentences call this kind of training.
         above: times the highest usual rate.
         below: times the lowest.
+        like: whose rates of the task it goes by: `lora` or `full`.
+        times: how much higher its own are.
     """
 
     name: str
     above: float
     below: float
+    like: str = "lora"
+    times: float = 1.0
+
+    def usual(self, rates: Mapping[str, tuple[float, float]]) -> tuple[float, float]:
+        """The usual learning rates, from and to, by those of a task."""
+        low, high = rates[self.like]
+        return significant_number(low * self.times), significant_number(high * self.times)
+
+
+def significant_number(value: float) -> float:
+    """A number without the digits that a multiplication of decimals leaves behind."""
+    return float(f"{value:.6g}")
+
+
+def _no_reach(recipe: Recipe) -> Reach | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +84,9 @@ class Adapter:
         kind: the value of `method`.
         meaning: what the form says about it.
         whole: whether the model's own weights are trained, rather than an adapter beside them.
+        shards: whether fsdp can split a model that is trained so.
+        recomputes: whether activations can be recomputed in the backward pass.
+        partial: whether only some of the model's own weights are trained.
         section: the recipe's section with its settings, or "".
         peft_config: peft's configuration; None where nothing is added to the model.
         parameters: how many numbers are trained, exactly.
@@ -77,6 +99,12 @@ class Adapter:
         made: the card's words before the base model's name.
         rates: when a learning rate is too high or too low.
         less_memory: what needs less where the trained part is too much, and the field to change.
+        title: what sentences call it, `IA3`.
+        source: where it comes from, with its number on arXiv.
+        fields: the fields of its section that it reads; empty for all of them.
+        reach: which parts of the model it adapts; None where it adds none to layers.
+        merges: over which base weights it merges into the model: some of `none`, `nf4`, `int8`.
+        exact: whether a checkpoint of peft holds all that is trained; else the worker saves the rest beside it.
     """
 
     kind: str
@@ -94,6 +122,20 @@ class Adapter:
     made: str
     rates: Rates
     less_memory: tuple[str, str]
+    title: str
+    source: str = ""
+    fields: tuple[str, ...] = ()
+    reach: Callable[[Recipe], Reach | None] = _no_reach
+    merges: tuple[str, ...] = ()
+    exact: bool = True
+    partial: bool = False
+    shards: bool = False
+    recomputes: bool = True
+
+    def reads(self, path: str) -> bool:
+        """Whether it reads a field of the recipe that is in its section or that of another kind."""
+        section, _, field = path.rpartition(".")
+        return section == self.section and (not self.fields or field in self.fields)
 
 
 def base_is_quantized(recipe: Recipe, shape: ModelShape) -> bool:

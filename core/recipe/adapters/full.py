@@ -40,6 +40,8 @@ FULL = Adapter(
     library="transformers",
     tags=(),
     made="Fine-tuned from",
-    rates=Rates("full fine-tuning", above=2.0, below=0.0),
+    rates=Rates("full fine-tuning", above=2.0, below=0.0, like="full"),
     less_memory=("Training every weight takes the most memory. Set the method to lora.", "method"),
+    title="Full fine-tuning",
+    shards=True,
 )

@@ -8,6 +8,8 @@ from core import units
 from core.clean import clean_line
 from core.recipe import quantized
 from core.recipe.adapters import adapter_of
+from core.recipe.adapters.lora import LORA
+from core.recipe.adapters.lora import reach as lora_reach
 from core.recipe.declare import Problem
 from core.recipe.families import refusal
 from core.recipe.model_shape import ModelShape
@@ -37,7 +39,8 @@ def check(recipe: Recipe, shape: ModelShape) -> Iterator[Problem]:
     yield from _packing(recipe, shape)
     if not adapter_of(recipe).whole:
         yield from _layers(recipe, shape)
-        yield from _experts(recipe, shape)
+        if adapter_of(recipe).section == LORA.section:
+            yield from _experts(recipe, shape)
     yield from _quantized_experts(recipe, shape)
 
 
@@ -130,26 +133,29 @@ def _packing(recipe: Recipe, shape: ModelShape) -> Iterator[Problem]:
 
 
 def _layers(recipe: Recipe, shape: ModelShape) -> Iterator[Problem]:
-    targets = recipe.lora.targets
+    reach = adapter_of(recipe).reach(recipe)
+    if reach is None:
+        return
+    targets = reach.targets
     routers = {name.rpartition(".")[2] for name in shape.routers}
     if named := [name for name in targets if name.rpartition(".")[2] in routers]:
         words = f"{clean_line(named[0], 60)} is the router, which chooses the experts; it cannot have an adapter."
-        yield Problem("lora.targets", f"{words} Remove it.", brief="the router")
-    refused = {module.name.rpartition(".")[2] for module in shape.targeted(targets)} & set(shape.family.refused)
+        yield Problem(reach.path, f"{words} Remove it.", brief="the router")
+    refused = {module.name.rpartition(".")[2] for module in shape.reached(reach)} & set(shape.family.refused)
     if refused:
         rest = [name for name in shape.target_names if name not in shape.family.refused]
         words = (
             f"peft cannot adapt {', '.join(sorted(refused))} in {clean_line(shape.model_type, 60)} models. "
             f"Use {', '.join(rest)}."
         )
-        yield Problem("lora.targets", words, brief=f"not {', '.join(sorted(refused))}")
+        yield Problem(reach.path, words, brief=f"not {', '.join(sorted(refused))}")
 
 
 def _experts(recipe: Recipe, shape: ModelShape) -> Iterator[Problem]:
     if not shape.expert_parameters:
         return
     lora = recipe.lora
-    adapted = shape.targeted_experts(lora.targets)
+    adapted = shape.reached_experts(lora_reach(recipe))
     attention = [name for name in shape.target_names if name in ("q_proj", "k_proj", "v_proj", "o_proj")]
     others = f"target only other layers, such as {', '.join(attention)}" if attention else "target only other layers"
     if adapted and lora.dropout:

@@ -131,9 +131,9 @@ def _render(template: str, talk: list[dict[str, Any]], **given: Any) -> str | No
         return None
 
 
-def _rendered(template: str, talk: list[dict[str, Any]], **given: Any) -> str:
+def _rendered(template: str, talk: list[dict[str, Any]], *, marks: bool = False, **given: Any) -> str:
     values = {**_SPECIAL, "add_generation_prompt": talk[-1]["role"] == "user" if talk else False, **given}
-    text: str = _compiled(template).render(messages=talk, **values)
+    text: str = _compiled(template, marks).render(messages=talk, **values)
     return text
 
 
@@ -154,8 +154,28 @@ def why_it_refuses(template: str) -> str:
     return ""
 
 
-@lru_cache(maxsize=16)
-def _compiled(template: str) -> Any:
+OPEN, CLOSE = "\ue000", "\ue001"
+"""What stands for the marks around an answer in `marked_text`: characters of no text."""
+
+
+def marked_text(template: str, talk: list[dict[str, Any]], **given: Any) -> str | None:
+    """A talk through a template, with `OPEN` and `CLOSE` around what it marks as answers; None where it refuses it.
+
+    Args:
+        template: its text.
+        talk: turns as the template takes them.
+        given: variables of the template: `bos_token`, `add_generation_prompt`.
+    """
+    from jinja2 import TemplateError
+
+    try:
+        return _rendered(template, talk, marks=True, **given)
+    except (TemplateError, *REFUSALS):
+        return None
+
+
+@lru_cache(maxsize=32)
+def _compiled(template: str, marks: bool) -> Any:
     from jinja2 import TemplateError, nodes
     from jinja2.ext import Extension, loopcontrols
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -168,7 +188,11 @@ def _compiled(template: str) -> Any:
         def parse(self, parser: Any) -> Any:
             """The body of a `generation` block."""
             line = next(parser.stream).lineno
-            return nodes.Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True)).set_lineno(line)
+            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+            if marks:
+                first, last = (nodes.Output([nodes.TemplateData(mark)]) for mark in (OPEN, CLOSE))
+                body = [first, *body, last]
+            return nodes.Scope(body).set_lineno(line)
 
     def refuse(message: str) -> None:
         raise TemplateError(message)

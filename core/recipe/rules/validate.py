@@ -14,10 +14,9 @@ from core.recipe import templates
 from core.recipe.adapters import adapter_of
 from core.recipe.declare import Problem, ProblemLevel
 from core.recipe.devices import is_sharded
-from core.recipe.families import refusal
 from core.recipe.model_shape import ModelShape
-from core.recipe.quantized import can_be_trained_on
-from core.recipe.recipe import KNOBS, Recipe, get, why_without_effect
+from core.recipe.recipe import KNOBS, Recipe, default_of, get, why_without_effect
+from core.recipe.rules import adapters as adapter_rules
 from core.recipe.rules import devices as device_rules
 from core.recipe.rules import families as family_rules
 from core.recipe.rules import kernels as kernel_rules
@@ -77,7 +76,7 @@ def without_effect(recipe: Recipe) -> list[Problem]:
     return [
         Problem(path, f"{knob.title}: no effect because {why}.", "warn", "no effect")
         for path, knob in KNOBS.items()
-        if get(recipe, path) != knob.default and (why := why_without_effect(recipe, path))
+        if get(recipe, path) != default_of(recipe, path) and (why := why_without_effect(recipe, path))
     ]
 
 
@@ -104,7 +103,7 @@ def _method(seen: _Seen) -> Iterator[Problem]:
             f"The model's weights are quantized ({shape.quantized}) and cannot be trained. Set the method to lora.",
         )
     task, rates, rate = TASKS[recipe.task], adapter.rates, number_text(chosen)
-    low, high = task.rates[adapter.kind]
+    low, high = rates.usual(task.rates)
     usual = f"{rates.name} with {task.title} (usually {number_text(low)} to {number_text(high)})"
     if chosen > high * rates.above and (shape is None or shape.parameters > _SMALL):
         yield Problem("training.learning_rate", f"{rate} is high for {usual}. The loss may diverge.", "warn", "high")
@@ -122,55 +121,8 @@ def _task(seen: _Seen) -> Iterator[Problem]:
             yield Problem(limit.path, limit.sentence, limit.severity)
 
 
-def _lora(seen: _Seen) -> Iterator[Problem]:
-    lora = seen.recipe.lora
-    if not lora.targets:
-        yield Problem("lora.targets", "No layer gets an adapter. Use all-linear, or names such as q_proj.")
-    if "lm_head" in lora.targets:
-        yield Problem(
-            "lora.targets",
-            "The output layer lm_head cannot get an adapter here. Put it in Modules to save instead.",
-        )
-    if "all-linear" in lora.targets and len(lora.targets) > 1:
-        yield Problem("lora.targets", "all-linear already includes every layer. Remove the other names.")
-    ratio = lora.alpha / lora.rank
-    if lora.variant != "rslora" and not 0.25 <= ratio <= 8:
-        yield Problem(
-            "lora.alpha",
-            f"Alpha is {number_text(round(ratio, 3))} times the rank; 1 to 2 times is common.",
-            "warn",
-            "unusual ratio",
-        )
-
-
-def _lora_fits(seen: _Seen) -> Iterator[Problem]:
-    shape, lora = seen.shape, seen.recipe.lora
-    if shape is None or not can_be_trained_on(shape.quantized) or refusal(shape.family):
-        return
-    missing = [name for name in shape.missing_targets(lora.targets) if name != "lm_head"]
-    if missing:
-        known = ", ".join(shape.target_names[:12])
-        yield Problem(
-            "lora.targets",
-            f"The model has no layer named {clean_line(', '.join(missing), 80)}; it has {clean_line(known)}.",
-            brief="no such layer",
-        )
-    if unknown := shape.missing_modules(lora.modules_to_save):
-        names = tuple(dict.fromkeys(name.rpartition(".")[2] for name in shape.modules))
-        yield Problem(
-            "lora.modules_to_save",
-            f"The model has no module named {clean_line(', '.join(unknown), 80)}; it has "
-            f"{clean_line(', '.join(names[:12]), 400)}.",
-            brief="no such module",
-        )
-    smallest = min((min(module.inputs, module.outputs) for module in shape.targeted(lora.targets)), default=0)
-    if 0 < smallest < lora.rank:
-        yield Problem(
-            "lora.rank",
-            f"Rank {lora.rank} exceeds the width of the smallest adapted layer ({smallest}) and adds nothing there.",
-            "warn",
-            "exceeds layer width",
-        )
+def _adapters(seen: _Seen) -> Iterator[Problem]:
+    yield from adapter_rules.check(seen.recipe, seen.shape)
 
 
 def _model(seen: _Seen) -> Iterator[Problem]:
@@ -256,6 +208,17 @@ def _data(seen: _Seen) -> Iterator[Problem]:
             "warn",
             "cuts answers",
         )
+
+
+def _row_tasks(seen: _Seen) -> Iterator[Problem]:
+    tasks = seen.recipe.data.tasks
+    names = [task.name for task in tasks]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        yield Problem("data.tasks", f"{clean_line(twice, 60)} is listed twice. List it once.", brief="listed twice")
+    for task in tasks:
+        if task.weight == 1 and not task.system.strip() and not task.prefix.strip():
+            words = f"{clean_line(task.name, 60)} gets nothing of its own: no weight, system prompt or prefix."
+            yield Problem("data.tasks", words, "note")
 
 
 def _split(seen: _Seen) -> Iterator[Problem]:
@@ -388,12 +351,12 @@ def _precision(seen: _Seen) -> Iterator[Problem]:
 _RULES: tuple[_Rule, ...] = (
     _needed,
     _method,
-    _lora,
-    _lora_fits,
+    _adapters,
     _model,
     _family,
     _template,
     _data,
+    _row_tasks,
     _split,
     _flags,
     _train_without,

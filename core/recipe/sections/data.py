@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.dataset.flag_names import RENAMED
+from core.dataset.row_tasks import RowTask, RowTasks
 from core.recipe.conditions import empty, filled, none_of, one_of, positive
 from core.recipe.declare import knob
 from core.recipe.tasks import tasks_supporting
@@ -45,6 +46,22 @@ class MixSource:
 
 
 @dataclass(frozen=True, slots=True)
+class DatasetTask:
+    """One of several tasks in the dataset."""
+
+    name: str = knob("", title="Task", help="The value of the task column in its rows.")
+    weight: float = knob(
+        1.0,
+        title="Weight",
+        help="How often each of its samples is trained on in an epoch: 2 for twice, 0.5 for half of them, 0 for none.",
+        ge=0,
+        le=100,
+    )
+    system: str = knob("", title="System prompt", help="The system prompt of its samples, in place of their own.")
+    prefix: str = knob("", title="Prefix", help="A line before the first question of its samples.")
+
+
+@dataclass(frozen=True, slots=True)
 class Data:
     """The dataset: files, eval set, max length, and which tokens are trained on."""
 
@@ -72,6 +89,23 @@ class Data:
         source="Scialom et al., arXiv 2205.12393",
         advanced=True,
     )
+    task_column: str = knob(
+        "",
+        title="Task column",
+        help="The column that names the task of each row, where the dataset holds several. Leave it empty otherwise.",
+        consequence="Samples and held-out samples are counted for each task before the start.",
+        advanced=True,
+    )
+    tasks: tuple[DatasetTask, ...] = knob(
+        (),
+        title="Tasks",
+        help="What rows of a task get: a weight, a system prompt, a prefix: summarize=2; prefix=Summarize this ticket: "
+        "Rows of tasks that are not listed are trained on as they are. Samples are repeated or drawn with the split "
+        "seed; the eval set gets the prompts, not the weights.",
+        consequence="The model is used with the same prompts later.",
+        advanced=True,
+        when=filled("data.task_column"),
+    )
     eval_fraction: float = knob(
         0.1,
         title="Held-out share",
@@ -89,7 +123,7 @@ class Data:
         "compared.",
         ge=0,
         advanced=True,
-        when=_SPLIT | filled("data.mix"),
+        when=_SPLIT | filled("data.mix") | filled("data.tasks"),
     )
     split_near: float = knob(
         0.8,
@@ -216,7 +250,7 @@ class Data:
             "wrapped": "one stream of text, cut anywhere; for plain text",
         },
         source="Ding et al., arXiv 2404.10830",
-        when=one_of("task", "sft"),
+        when=tasks_supporting("data.packing"),
     )
     chunk_text: bool = knob(
         False,
@@ -226,7 +260,7 @@ class Data:
         consequence="Trains on all of the text. An epoch has more steps.",
         when=one_of("data.format", "auto", "text", "text-lines", "text-files")
         & one_of("data.packing", "none", "bfd")
-        & one_of("task", "sft"),
+        & tasks_supporting("data.chunk_text"),
     )
     loss_on: str = knob(
         "answers",
@@ -237,7 +271,7 @@ class Data:
             "answers": "only the assistant's messages",
             "everything": "every token, prompts included",
         },
-        when=none_of("data.format", "text", "text-lines", "text-files") & one_of("task", "sft"),
+        when=none_of("data.format", "text", "text-lines", "text-files") & tasks_supporting("data.loss_on"),
     )
     view: str = knob(
         "",
@@ -246,6 +280,14 @@ class Data:
         consequence="Runs with the same fingerprint trained on the same samples with the same split.",
         advanced=True,
     )
+
+    @property
+    def row_tasks(self) -> RowTasks | None:
+        """The tasks of the rows; None where the dataset has one task."""
+        if not self.task_column.strip():
+            return None
+        tasks = (RowTask(each.name, each.weight, each.system.strip(), each.prefix.strip()) for each in self.tasks)
+        return RowTasks(self.task_column.strip(), tuple(tasks))
 
     @property
     def shares(self) -> dict[str, float]:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.recipe.conditions import filled
 from core.recipe.declare import knob
 from core.recipe.tasks import tasks_with_dropout
 from core.recipe.witness import reading
+
+
+@dataclass(frozen=True, slots=True)
+class RankPattern:
+    """Layers with a rank or an alpha of their own."""
+
+    modules: str = knob("", title="Modules", help="A layer's name, such as down_proj, or a regular expression: /.../.")
+    rank: int = knob(0, title="Rank", help="Their rank. Set 0 for the rank of the others.", ge=0, le=1024)
+    alpha: float = knob(0.0, title="Alpha", help="Their alpha. Set 0 for the alpha of the others.", ge=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +58,77 @@ class Lora:
     targets: tuple[str, ...] = knob(
         ("all-linear",),
         title="Target modules",
-        help="Which linear layers get an adapter: all-linear, or names such as q_proj, v_proj.",
+        help="Which linear layers get an adapter: all-linear, names such as q_proj, v_proj, or a regular expression "
+        "between slashes, which has to match the whole name: /.*mlp.*/.",
         consequence="Adapting all linear layers learns the most; adapting only the attention layers "
         "saves memory and learns less.",
         source="QLoRA, arXiv 2305.14314, figure 2",
         witness=reading("lora_targets"),
+    )
+    exclude: tuple[str, ...] = knob(
+        (),
+        title="Exclude modules",
+        help="Targets that get no adapter all the same: names such as down_proj, or a regular expression between "
+        "slashes.",
+        consequence="Excluding one kind of layer is shorter than a list of all others.",
+        source="PEFT's exclude_modules",
+        advanced=True,
+        witness=reading("lora_excluded"),
+    )
+    layers: tuple[str, ...] = knob(
+        (),
+        title="Layers",
+        help="Which transformer layers get an adapter, counted from 0: 0-7, 12, last 8. Leave it empty for all.",
+        consequence="Adapting only the last layers saves memory: nothing below them is computed backward.",
+        source="PEFT's layers_to_transform",
+        advanced=True,
+        witness=reading("lora_layers", lambda recipe: True),
+    )
+    parameters: tuple[str, ...] = knob(
+        (),
+        title="Target parameters",
+        help="Fused expert weights that get an adapter, such as mlp.experts.gate_up_proj. all-linear includes them.",
+        consequence="Experts hold most of the parameters of their model, so their adapters are large.",
+        source="PEFT's target_parameters",
+        advanced=True,
+        witness=reading("lora_parameters"),
+    )
+    patterns: tuple[RankPattern, ...] = knob(
+        (),
+        title="Rank patterns",
+        help="Layers with another rank or alpha: down_proj=32, or down_proj=32; alpha=64.",
+        consequence="A higher rank where the model changes most costs less than a higher rank everywhere.",
+        source="PEFT's rank_pattern and alpha_pattern",
+        advanced=True,
+        witness=reading("lora_patterns"),
+    )
+    init: str = knob(
+        "default",
+        title="Initial weights",
+        help="How the adapter starts. Every choice but pissa and olora starts as the base model itself.",
+        consequence="PiSSA and OLoRA learn faster in the first steps; EVA reads some of your data before it starts.",
+        choices={
+            "default": "A random, B zero (Kaiming)",
+            "gaussian": "A from a normal distribution, B zero",
+            "orthogonal": "A and B orthogonal to each other",
+            "pissa": "the principal singular vectors of each weight; the base keeps the rest",
+            "olora": "a QR decomposition of each weight; the base keeps the rest",
+            "eva": "the principal directions of the layers' inputs on your training data",
+        },
+        source="PiSSA, arXiv 2404.02948; OLoRA, arXiv 2406.01775; EVA, arXiv 2410.07170",
+        advanced=True,
+        witness=reading("lora_inits"),
+    )
+    plus_ratio: float = knob(
+        0.0,
+        title="LoRA+ ratio",
+        help="The learning rate of B divided by that of A. The paper uses 16. Set 0 to train both at one rate.",
+        consequence="B learns faster, so use a learning rate about half that of plain LoRA.",
+        ge=0,
+        le=1024,
+        source="LoRA+, arXiv 2402.12354",
+        advanced=True,
+        witness=reading("loraplus_ratios"),
     )
     variant: str = knob(
         "plain",
@@ -76,6 +152,16 @@ class Lora:
         consequence="Adds whole matrices to memory and to the adapter file.",
         advanced=True,
         witness=reading("saved_modules"),
+    )
+    ensure_weight_tying: bool = knob(
+        False,
+        title="Ensure weight tying",
+        help="Keeps the embedding and the output layer one weight when one of them is in Modules to save.",
+        consequence="Without it, a tied output layer gets weights of its own, which merged models cannot keep apart.",
+        source="PEFT's ensure_weight_tying",
+        advanced=True,
+        when=filled("lora.modules_to_save"),
+        witness=reading("tied_outputs"),
     )
 
     @property

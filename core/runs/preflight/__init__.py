@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.gpu.nvml import DriverVersion
 from core.gpu.readings import GpuSample
@@ -17,6 +18,9 @@ from core.runs.placement import placement_of
 from core.runs.preflight.line import CheckResult, PreflightCheck
 from core.runs.preflight.seen import BeforeStart
 from core.runs.preflight.table import LINES
+
+if TYPE_CHECKING:
+    from core.dataset.view.view import CuratedView
 
 __all__ = ["CheckResult", "PreflightCheck", "preflight", "stops"]
 
@@ -30,6 +34,7 @@ def preflight(
     driver: DriverVersion | None = None,
     wait: bool = True,
     later: bool = False,
+    view: CuratedView | None = None,
 ) -> list[PreflightCheck]:
     """Every check of a recipe, in the order a reader needs them. Takes about ten milliseconds and opens the data.
 
@@ -43,10 +48,11 @@ def preflight(
         driver: NVIDIA's, None where it does not say its version.
         wait: whether to wait for answers that take seconds; else a line says that they are on their way.
         later: whether the run will wait in a queue, see `core.runs.precision.choose_precision`.
+        view: the training set, where it is built already.
     """
     recipe = with_mapping(recipe, workspace)
     place = placement_of(recipe, gpus, driver, problem=gpu_problem, wait=wait)
-    seen = BeforeStart(recipe, workspace, place, gpus, gpu_problem, wait=wait, later=later)
+    seen = BeforeStart(recipe, workspace, place, gpus, gpu_problem, wait=wait, later=later, view=view)
     found = [
         PreflightCheck(line.name, each.verdict, each.sentence, each.path, each.brief)
         for line in LINES

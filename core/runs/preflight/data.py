@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from core.clean import clean_line
-from core.errors import BadInput
+from core.dataset.row_tasks import counts_words, remarks
+from core.errors import BadInput, TunedeckError
 from core.recipe.rating_balance import RatingBalance
 from core.recipe.recipe import KNOBS
 from core.recipe.rules.validate import validate
 from core.recipe.tasks import TASKS
+from core.runs.known_rows import row_keys
 from core.runs.preflight.line import PreflightFinding, ok, stop, warn
 from core.runs.preflight.seen import BeforeStart
 from core.runs.row_words import left_out, source_words, unreadable
 
+_COUNTING = 0.2
+"""Seconds that counting the tasks of the rows may take before the start; the run counts all."""
 _COUNTED = 2_000
 """Rows of which labels are counted before the start; the run counts all."""
 
@@ -108,6 +114,32 @@ def labels(seen: BeforeStart) -> Iterator[PreflightFinding]:
         yield ok(f"{lead}{balance.words(seen.recipe)}")
 
 
+def tasks(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """The tasks of the rows, where a column names them."""
+    wanted, dataset = seen.recipe.data.row_tasks, seen.data.train
+    if wanted is None or dataset is None:
+        return
+    whole = dataset.reader.extend(_COUNTING)
+    deadline = time.monotonic() + _COUNTING
+    found: Counter[str] = Counter()
+    looked = 0
+    for entry in range(dataset.count):
+        found[wanted.of(dataset.row(entry).value)] += 1
+        looked += 1
+        if time.monotonic() > deadline:
+            whole = whole and looked == dataset.count
+            break
+    if not any(found):
+        columns = clean_line(", ".join(dataset.recognition.all_columns), 300)
+        words = f"No row names a task in the column {clean_line(wanted.column, 60)}. The columns: {columns}."
+        yield stop(words, "data.task_column")
+        return
+    of = "" if whole else f"In the first {looked:,} rows: "
+    for sentence in remarks(wanted, found) if whole else ():
+        yield warn(sentence, "data.tasks")
+    yield ok(f"Tasks: {of}{counts_words(wanted, found)}.")
+
+
 def mix(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """The sources that are mixed in."""
     if seen.data.train is None or not seen.recipe.data.mix:
@@ -116,6 +148,46 @@ def mix(seen: BeforeStart) -> Iterator[PreflightFinding]:
 
     for readable, sentence in mix_words(seen.recipe, seen.data.train, seen.workspace):
         yield ok(sentence) if readable else stop(sentence, "data.mix")
+
+
+def audit(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """Whether anybody has looked at the rows."""
+    from core.dataset.audit.store import decided_keys
+
+    if seen.data.train is None or not seen.data.train.count:
+        return
+    try:
+        decided = decided_keys(seen.workspace)
+    except TunedeckError:
+        return  # whoever decides says so
+    keys = row_keys(seen.data.train)
+    reviewed = len(decided) if keys is None else len(decided.intersection(keys))
+    if not reviewed:
+        yield warn(f"Nobody has reviewed a row of this data yet. {_REVIEW}", "data.train")
+    elif keys is None:
+        yield ok(f"{reviewed:,} rows have been reviewed in this workspace.")
+    else:
+        yield ok(f"{reviewed:,} of {len(keys):,} rows have been reviewed.")
+
+
+_REVIEW = "Press A on Data for an audit: 50 rows take a few minutes and show what no check finds."
+
+
+def leaks(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """Whether prompts of the eval set are trained on, as far as somebody has searched."""
+    facts, data = seen.overview, seen.recipe.data
+    if facts is None or not (data.eval or data.eval_fraction):
+        return
+    near, exact = len(facts.get("near_leaks", ())), int((facts.get("split", {}).get("leaks") or {}).get("exact", 0))
+    left = exact if "leak_exact" not in data.drop_flags else 0
+    if left or near:
+        what = " and ".join(filter(None, (f"{left:,} identical" if left else "", f"{near:,} similar" if near else "")))
+        flags = " and ".join(name for name, found in (("leak_exact", left), ("leak_near", near)) if found)
+        words = f"{what} eval prompts are also trained on, so the eval loss will reward memorizing. Drop {flags}."
+        yield warn(words, "data.drop_flags", "leaks")
+    else:
+        dropped = f" {exact:,} identical ones were dropped." if exact else ""
+        yield ok(f"No eval prompt is trained on.{dropped}")
 
 
 def eval_set(seen: BeforeStart) -> Iterator[PreflightFinding]:

@@ -11,6 +11,8 @@ from importlib import util
 from core import units
 from core.clean import clean_line
 from core.errors import BadInput
+from core.gpu.selection import label_of
+from core.gpu.users import gpu_user
 from core.jobs.files import free_inodes, no_more_files
 from core.jobs.launch import worker_python
 from core.jobs.short_lived import short_lived
@@ -129,6 +131,29 @@ def _on_gpus(place: Placement, unread: str) -> Iterator[PreflightFinding]:
         yield warn(clean_line(fault, 300), where)
     if place.devices.note:
         yield warn(place.devices.note, where)
+
+
+def busy(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """Who else computes on the GPUs that the run will use."""
+    gpus = [gpu for gpu in seen.place.devices.gpus if gpu.processes]
+    if seen.place.cpu or not seen.place.devices.gpus:
+        return
+    for gpu in gpus:
+        users = [gpu_user(pid, held) for pid, held in gpu.processes or ()]
+        listed = ", ".join(
+            f"{user.words}{f' holds {units.gib(user.held)}' if user.held is not None else ''}"
+            for user in users[:_NAMED]
+        )
+        more = f" and {len(users) - _NAMED} more" if len(users) > _NAMED else ""
+        words = f"{label_of(gpu)} is in use: {listed}{more}. Both will be slower and share its memory."
+        yield warn(f"{words} Choose another device, or add the run to the queue (F7).", "training.devices", "in use")
+    if not gpus and all(gpu.processes is not None for gpu in seen.place.devices.gpus):
+        names = ", ".join(label_of(gpu) for gpu in seen.place.devices.gpus)
+        yield ok(f"Nothing else computes on {names}.")
+
+
+_NAMED = 3
+"""Processes that a sentence names."""
 
 
 def precision(seen: BeforeStart) -> Iterator[PreflightFinding]:

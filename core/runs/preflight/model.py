@@ -11,7 +11,7 @@ from core.dataset.plain import runs_together, why_no_plain_pair
 from core.dataset.records import Unreadable
 from core.dataset.sample import Sample
 from core.errors import BadInput
-from core.recipe import memory
+from core.recipe import memory, templates
 from core.recipe.adapters import adapter_of
 from core.recipe.families import refusal
 from core.recipe.model_files import NotDownloaded
@@ -20,6 +20,8 @@ from core.recipe.quantized import can_be_trained_on
 from core.recipe.recipe import Recipe
 from core.recipe.rules import tokens
 from core.recipe.rules.template import marked_twin, template_text, why_it_refuses
+from core.recipe.rules.template_use import template_use
+from core.recipe.special_tokens import special_tokens
 from core.recipe.tasks import TASKS
 from core.recipe.templates import NO_TEMPLATE
 from core.recipe.tokenizer_files import read_tokenizer
@@ -54,7 +56,8 @@ def _of_parts(recipe: Recipe, shape: ModelShape) -> str:
             "are frozen."
         )
     if shape.expert_parameters and not adapter_of(recipe).whole:
-        adapted = shape.targeted_experts(recipe.lora.targets)
+        reach = adapter_of(recipe).reach(recipe)
+        adapted = reach is not None and shape.reached_experts(reach)
         experts = f" The experts ({units.short_count(shape.expert_parameters)})"
         ends = " have adapters, the routers do not." if adapted else " and the routers have no adapters."
         found += f"{experts}{ends}"
@@ -66,6 +69,23 @@ def origin(seen: BeforeStart) -> Iterator[PreflightFinding]:
     for found in origin_findings(seen.recipe, seen.workspace, seen.shape, later=seen.later):
         give = {"error": stop, "warn": warn, "note": ok}[found.severity]
         yield give(found.sentence, "" if found.severity == "note" else found.path)
+
+
+def targets(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """Which layers get an adapter."""
+    recipe, shape = seen.recipe, seen.shape
+    if shape is None or adapter_of(recipe).section != "lora" or not can_be_trained_on(shape.quantized):
+        return
+    adapted = shape.targeted(recipe.lora.targets)
+    if adapted and not shape.missing_targets(recipe.lora.targets):
+        names = list(dict.fromkeys(module.name.rpartition(".")[2] for module in adapted))
+        more = ", ..." if len(names) > _LEAVES else ""
+        listed = clean_line(", ".join(names[:_LEAVES]), 200) + more
+        yield ok(f"{len(adapted):,} of {len(shape.linear):,} linear layers get an adapter: {listed}.")
+
+
+_LEAVES = 8
+"""Names of layers that a sentence lists."""
 
 
 def then(seen: BeforeStart) -> Iterator[PreflightFinding]:
@@ -113,11 +133,12 @@ def template(seen: BeforeStart) -> Iterator[PreflightFinding]:
         words = f"The chat template cannot render a question and its answer: {refused}. Choose another template."
         yield stop(words, path)
     elif not TASKS[recipe.task].marks:
-        yield ok(f"Prompts and answers are rendered with {own}.")
+        yield from _in_use(seen, shape, text, f"Prompts and answers are rendered with {own}")
     elif recipe.data.loss_on == "everything" or marks_answers(text):
-        yield ok(f"Chat template: {own}; it marks the answers.")
+        yield from _in_use(seen, shape, text, f"Chat template: {own}; it marks the answers")
     elif twin := marked_twin(text):
-        yield ok(f"The answers are marked with the built-in {twin}, which renders the same text.")
+        words = f"The answers are marked with the built-in {twin}, which renders the same text"
+        yield from _in_use(seen, shape, templates.text(twin), words)
     else:
         yield warn(
             "The chat template does not mark the answers, and no built-in one renders the same text. Unless TRL knows "
@@ -174,3 +195,50 @@ def _first_samples(seen: BeforeStart) -> Iterator[Sample]:
         found += 1
         if found == _PLAIN_LOOKED_AT:
             return
+
+
+def _in_use(seen: BeforeStart, shape: ModelShape, text: str, words: str) -> Iterator[PreflightFinding]:
+    """Whether the stop is trained, a text begins once, and a server will prompt with what was trained."""
+    path, recipe = "model.chat_template", seen.recipe
+    special = special_tokens(recipe.model.path, recipe.model.revision)
+    added = read_tokenizer(shape.folder).ids
+    use = template_use(text, shape.folder, begin=special.begin, end=special.end, added=added)
+    if use is None:
+        yield ok(f"{words}.")
+        return
+    good = []
+    if use.stop_trained is False and TASKS[recipe.task].marks and recipe.data.loss_on == "answers":
+        yield warn(
+            f"The template does not train {clean_line(use.stop, 40)}, which ends an answer, so the model may never "
+            "stop. Choose another template, or train on everything.",
+            path,
+            "stop not trained",
+        )
+    elif use.stop:
+        good.append(f"answers end with {clean_line(use.stop, 40)}" + (", trained" if use.stop_trained else ""))
+    if use.begins is not None and use.begins > 1:
+        name = clean_line(special.begin, 40)
+        yield warn(
+            f"The template writes {name} {use.begins} times in one text. Choose another template.", path, "BOS twice"
+        )
+    elif use.begins == 0 and use.adds_begin:
+        words_ = f"The template does not begin with {clean_line(special.begin, 40)}, with which the model was trained."
+        yield warn(f"{words_} Choose the model's own template.", path, "no BOS")
+    if use.system == "yes":
+        good.append("system prompts are rendered")
+    else:
+        does = "rejects system prompts" if use.system == "refused" else "leaves system prompts out"
+        good.append(f"it {does}: put such text into the first question")
+    if not use.prompt_kept:
+        shown = clean_line(use.prompt_end.strip() or use.prompt_end, 60)
+        yield warn(
+            f"A server's prompt will end with {shown!r}, which training does not have there: the model is asked "
+            "otherwise than it was trained. Choose another template, or turn that off when serving.",
+            path,
+            "prompt differs",
+        )
+    else:
+        good.append("a server's prompt is what was trained")
+    if use.think:
+        good.append(f"each answer begins with {clean_line(use.think, 40)}")
+    yield ok(f"{words}; {', '.join(good)}." if good else f"{words}.")

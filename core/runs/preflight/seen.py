@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput
 from core.gpu.readings import GpuSample
@@ -16,6 +17,7 @@ from core.runs.precision import PrecisionChoice, choose_precision, with_precisio
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
+    from core.dataset.view.view import CuratedView
 
 
 class BeforeStart:
@@ -29,6 +31,7 @@ class BeforeStart:
         gpu_fault: why it lists none, or "".
         wait: whether to wait for answers that take seconds.
         later: whether the run will wait in a queue.
+        view: the training set, where it is built; else None.
         model_fault: why the model cannot be read, None where it can.
         shape: of the model; None where there is none to read.
     """
@@ -43,7 +46,9 @@ class BeforeStart:
         *,
         wait: bool = True,
         later: bool = False,
+        view: CuratedView | None = None,
     ) -> None:
+        self.view = view
         self.recipe, self.workspace, self.place = recipe, workspace, place
         self.gpus, self.gpu_fault, self.wait, self.later = tuple(gpus), gpu_fault, wait, later
         self.model_fault: BadInput | None = None
@@ -69,10 +74,60 @@ class BeforeStart:
         """The datasets, opened."""
         return OpenedData(self.recipe)
 
+    @cached_property
+    def overview(self) -> Mapping[str, Any] | None:
+        """What an overview of just this recipe has found (`core.runs.overview_job`); None where there is none."""
+        from core.runs.overview_job import job_of, read_facts
+
+        if not self.recipe.data.train or self.data.train is None:
+            return None
+        found = (read_facts(folder) for folder in job_of(self.workspace, self.recipe).folders())
+        return next((facts for facts in found if facts is not None), None)
+
+    @property
+    def tokens(self) -> Mapping[str, Any] | None:
+        """Counted tokens (`core.runs.overview.tokens_of`); None where nobody has counted them for this recipe."""
+        found = (self.overview or {}).get("tokens") or {}
+        return found if "trained" in found.get("train", {}) else None
+
+    @cached_property
+    def counted(self) -> CountedSamples | None:
+        """The samples: of the training set where it is built, else by what the files hold; None where that is slow."""
+        if self.view is not None:
+            return CountedSamples(self.view.train_count, self.view.eval_count, exact=True)
+        if self.overview is not None and (found := self.overview.get("samples")):
+            return CountedSamples(int(found["train"]), int(found["eval"]), exact=True)
+        from core.runs.known_rows import known_rows
+
+        train, data = self.data.train, self.recipe.data
+        if train is None or data.mix or (known := known_rows(train, self.recipe, self.workspace)) is None:
+            return None
+        rows, dropped = known
+        staying = (
+            rows["rows"] - rows["unreadable"] - rows["malformed"] - sum(dropped.get(n, 0) for n in data.drop_flags)
+        )
+        held = 0 if data.eval else round(staying * data.eval_fraction)
+        return CountedSamples(max(0, staying - held), held, exact=False)
+
     @property
     def kinds(self) -> frozenset[str] | None:
         """The kinds of samples in the data; None where there is none that opens."""
         return self.data.kinds
+
+
+@dataclass(frozen=True, slots=True)
+class CountedSamples:
+    """How many samples there are.
+
+    Attributes:
+        train: to train on.
+        held: held out.
+        exact: whether they were counted in the training set itself, rather than in the files.
+    """
+
+    train: int
+    held: int
+    exact: bool
 
 
 class OpenedData:

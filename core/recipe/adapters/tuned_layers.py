@@ -1,0 +1,91 @@
+"""What the kinds share whose settings are in the section `adapter`: PEFT's smaller methods, and bottleneck layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from core.recipe.adapters.adapter import MemoryTerms, base_is_quantized
+from core.recipe.adapters.reach import Reach
+from core.recipe.declare import Problem
+
+if TYPE_CHECKING:
+    from core.recipe.model_shape import LinearModule, ModelShape
+    from core.recipe.recipe import Recipe
+
+SECTION = "adapter"
+
+LESS_MEMORY = ("The activations take the most memory. Use fewer target modules.", "adapter.targets")
+
+
+def reach_from(*usual: str, linear: bool = True) -> Callable[[Recipe], Reach]:
+    """What a kind adapts: the recipe's targets, or those that are usual for the kind."""
+
+    def reach(recipe: Recipe) -> Reach:
+        own = recipe.adapter
+        return Reach(
+            "adapter.targets",
+            own.targets or usual,
+            exclude=own.exclude,
+            layers=own.layers,
+            whole=own.modules_to_save,
+            linear=linear,
+        )
+
+    return reach
+
+
+def counted(
+    reach: Callable[[Recipe], Reach], each: Callable[[Recipe, LinearModule], int]
+) -> Callable[[Recipe, ModelShape], int]:
+    """The number of trained parameters from that of one adapted layer."""
+
+    def parameters(recipe: Recipe, shape: ModelShape) -> int:
+        reached = reach(recipe)
+        return sum(each(recipe, module) for module in shape.reached(reached)) + shape.whole_modules(reached.whole)
+
+    return parameters
+
+
+def terms_of(
+    reach: Callable[[Recipe], Reach], bytes_of: Callable[[Recipe, LinearModule], float]
+) -> Callable[[Recipe, ModelShape, int], MemoryTerms]:
+    """The memory of a kind from the bytes a token that one adapted layer keeps for its way back."""
+
+    def terms(recipe: Recipe, shape: ModelShape, width: int) -> MemoryTerms:
+        kept = sum(bytes_of(recipe, module) for module in shape.reached(reach(recipe))) / max(1, shape.layers)
+        trained = 2 if base_is_quantized(recipe, shape) else 4
+        head = "lm_head" in reach(recipe).whole
+        return MemoryTerms(width=trained, saved_width=4, layer=int(kept), head=head)
+
+    return terms
+
+
+def arguments_of(reach: Reach, **more: Any) -> dict[str, Any]:
+    """Arguments that peft's configurations have in common."""
+    return {
+        "target_modules": "all-linear" if reach.targets == ("all-linear",) else list(reach.targets),
+        "modules_to_save": list(reach.whole) or None,
+        "task_type": "CAUSAL_LM",
+        **more,
+    }
+
+
+def any_base(recipe: Recipe, quantization: str) -> Problem | None:
+    """It trains over any base model."""
+    return None
+
+
+def unquantized_only(title: str) -> Callable[[Recipe, str], Problem | None]:
+    """It trains over weights in 16 or 32 bits alone: trl casts it to bfloat16 beside quantized ones, where it fails."""
+
+    def refused(recipe: Recipe, quantization: str) -> Problem | None:
+        if quantization == "none":
+            return None
+        words = (
+            f"{title} cannot train on a {quantization} base: its weights become bfloat16 there and do not fit what the "
+            "layers compute. Set quantization to none, or use lora."
+        )
+        return Problem("model.quantization", words, brief="not quantized")
+
+    return refused
