@@ -392,7 +392,7 @@ def _trainer(
     from core.training.effects import check_effects
     from core.training.movement import WeightMovement
     from core.training.report import Reporter
-    from core.training.rollouts import OnlineTrainer
+    from core.training.rollouts import GeneratingTrainer
 
     reporter = Reporter(worker, resumed=checkpoint)
     callbacks = [reporter, EarlyStopping(worker, recipe, checkpoint)]
@@ -405,7 +405,7 @@ def _trainer(
         worker.metric({"step": state.global_step + trainer.model.training, key: value, "epoch": state.epoch})
 
     trainer.on_not_finite = not_finite
-    if isinstance(trainer, OnlineTrainer):
+    if isinstance(trainer, GeneratingTrainer):
         trainer.within = lambda evaluating: reporter.within(trainer.state, evaluating=evaluating)
     trainer.between_steps = lambda save: reporter.between_steps(trainer.state, trainer.control, save)
     reporter.in_step = trainer.in_step
