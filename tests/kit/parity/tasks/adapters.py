@@ -94,7 +94,7 @@ def _case(name: str, config: str, arguments: Mapping[str, Any], *, soak: bool = 
         falls=False,
         soak=soak,
         ranks=True,
-        expressed=name in ("prompt", "pissa", "olora", "prefix", "p-tuning"),
+        expressed=name in ("prompt", "prefix", "p-tuning", "ia3"),
         finished=_answers,
     )
 
