@@ -175,6 +175,7 @@ PARTS: dict[str, str] = {
     "menu": "Menus",
     "pick": "Pick lists",
     "presets": "Presets",
+    "preflight": "Preflight sheet",
     "advice": "Questions before the form",
     "filter_menu": "Menus with a filter",
     "agree": "Permission question",

@@ -391,6 +391,8 @@ class _Script:
                 "    if weight.requires_grad:",
                 "        weight.data = weight.data.to(torch.float32)",
             ]
+        if before := self._form.before_training(self._recipe):
+            lines += ["", before.rstrip("\n")]
         return "\n".join(lines) + "\n"
 
     def _end(self) -> str:

@@ -24,6 +24,7 @@ from core.runs import preflight
 from core.runs.placement import Placement, placement_of
 from core.runs.precision import choose_precision, with_precision
 from core.runs.preflight.slow import asking
+from core.runs.preflight.table import GROUPS
 from core.units import gib
 from tui.widgets.check_list import ChecklistItem
 from tui.widgets.memory_bar import BarSegment
@@ -169,7 +170,7 @@ def _shown(check: preflight.PreflightCheck) -> ChecklistItem:
     about = KNOBS[check.path].title if check.path in KNOBS else check.name
     names = check.name == "recipe" and check.path and about.lower() not in check.sentence.lower()
     words = f"{about}: {check.sentence}" if names else check.sentence
-    return ChecklistItem(check.verdict, clean_line(words, 600), about, check.path)
+    return ChecklistItem(check.verdict, clean_line(words, 600), about, check.path, check.name, GROUPS[check.name])
 
 
 def checks_of(facts: RecipeFacts, wrong: Mapping[str, str]) -> tuple[ChecklistItem, ...]:
@@ -179,7 +180,10 @@ def checks_of(facts: RecipeFacts, wrong: Mapping[str, str]) -> tuple[ChecklistIt
         facts: they judge the value that such a field had before, which is left out.
         wrong: field -> what is wrong with its text, a sentence.
     """
-    now = tuple(ChecklistItem("stop", clean_line(words, 600), KNOBS[path].title, path) for path, words in wrong.items())
+    now = tuple(
+        ChecklistItem("stop", clean_line(words, 600), KNOBS[path].title, path, "recipe", "recipe")
+        for path, words in wrong.items()
+    )
     return now + tuple(check for check in facts.checks if check.key not in wrong)
 
 

@@ -18,7 +18,7 @@ from core.jobs.trust import ConsentRequest
 from core.recipe.declare import Problem
 from core.recipe.model_library import LocalModel, local_models
 from core.recipe.presets import PRESETS, Preset
-from core.recipe.recipe import KNOBS, Recipe
+from core.recipe.recipe import KNOBS, Recipe, default_of
 from core.recipe.yamlfile import dumps
 from core.runs.advice.kept import read_kept
 from tui.actions import Command, declare
@@ -32,6 +32,7 @@ from tui.recipe.models import model_items, models_note, typed_model
 from tui.recipe.panels import RecipePanels, retitle
 from tui.recipe.preset_menu import PresetMenu
 from tui.recipe.prompt import RecipePrompt
+from tui.recipe.sheet import PreflightSheet
 from tui.recipe.start import pilot_of, queue, start
 from tui.screens.base import StepScreen
 from tui.widgets.agree import Agree
@@ -69,6 +70,7 @@ _BEHIND_A_QUESTION = frozenset(
         "default",
         "new",
         "field_help",
+        "preflight",
     )
 )
 """What waits while a file name is asked for."""
@@ -134,6 +136,14 @@ class RecipeScreen(StepScreen):
             "Decide whether to fine-tune at all: six questions and your dataset.",
             12,
         ),
+        Command(
+            "recipe.show_preflight",
+            "p",
+            "preflight",
+            "preflight",
+            "Show every check before the start on one sheet.",
+            5,
+        ),
         Command("recipe.scroll_down", "shift+down,ctrl+down", "scroll_panel(1)", "", "Scroll the panel down one page."),
         Command("recipe.scroll_up", "shift+up,ctrl+up", "scroll_panel(-1)", "", "Scroll the panel up one page."),
         Command("recipe.undo", "ctrl+underscore,u", "undo", "undo", "Undo the last change.", 11, shared="undo"),
@@ -163,6 +173,7 @@ class RecipeScreen(StepScreen):
         self._models: tuple[LocalModel, ...] | None = None
         self._all_models = False
         self._starting = False
+        self._sheet: PreflightSheet | None = None
         self._advised = False
         """Whether the questions before the form were offered in this sitting."""
         self._begun: tuple[Recipe, bool] | None = None
@@ -339,6 +350,8 @@ class RecipeScreen(StepScreen):
             self._begin_at_first_missing()  # what the files say may name another field
         self._begun_at = ""
         self._fill_models()
+        if self._sheet is not None:
+            self._sheet.show(self._checks)
 
     def _show_line(self) -> None:
         """Say what was said last; else, where the panels have no room, what they would show in brief."""
@@ -413,6 +426,19 @@ class RecipeScreen(StepScreen):
         """Show the next panel."""
         self.query_one(RecipePanels).turn()
 
+    def action_preflight(self) -> None:
+        """Show the whole preflight; from there to a field, or to the start."""
+        self.form.action_leave()
+        sheet = self._sheet = PreflightSheet(self._checks)
+        self.app.push_screen(sheet, self._leave_sheet)
+
+    def _leave_sheet(self, chosen: str | None) -> None:
+        self._sheet = None
+        if chosen == PreflightSheet.START:
+            self.action_start()
+        elif chosen:
+            self._go_to(chosen)
+
     def action_scroll_panel(self, pages: int) -> None:
         """Scroll the panels."""
         self.query_one(RecipePanels).scroll(pages)
@@ -438,7 +464,7 @@ class RecipeScreen(StepScreen):
     def action_default(self) -> None:
         """Set the field to its default."""
         knob = KNOBS[self.form.current.key]
-        self.form.retype(knob.format(knob.default))
+        self.form.retype(knob.format(default_of(self._desk.entries.recipe, knob.path)))
 
     def action_undo(self) -> None:
         """Undo the last change."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.recipe.conditions import Condition, none_of, one_of
+from core.recipe.tasks.continued import CPT
 from core.recipe.tasks.online import GRPO, RLOO
 from core.recipe.tasks.preference import DPO
 from core.recipe.tasks.rated import KTO
@@ -28,6 +29,7 @@ from core.recipe.tasks.task import (
 
 __all__ = [
     "CPO",
+    "CPT",
     "DPO",
     "EVAL_LOSS",
     "GRPO",
@@ -54,7 +56,7 @@ __all__ = [
     "tasks_with_dropout",
 ]
 
-TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, DPO, KTO, ORPO, CPO, REWARD, GRPO, RLOO)}
+TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, CPT, DPO, KTO, ORPO, CPO, REWARD, GRPO, RLOO)}
 """Every task by its name, in the order of the form."""
 
 

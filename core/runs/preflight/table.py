@@ -46,3 +46,6 @@ LINES: tuple[PreflightLine, ...] = (
     PreflightLine("disk", "machine", "Whether the checkpoints fit on the disk.", machine.disk),
     PreflightLine("workspace", "machine", "Whether the workspace keeps its files.", machine.workspace),
 )
+
+GROUPS = {line.name: line.group for line in LINES}
+"""The heading of each line by its name."""
