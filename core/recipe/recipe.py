@@ -22,6 +22,7 @@ from core.recipe.sections.adapter import LayerAdapter
 from core.recipe.sections.cpo import Cpo
 from core.recipe.sections.cpt import Cpt
 from core.recipe.sections.data import Data
+from core.recipe.sections.distill import Distill
 from core.recipe.sections.dpo import Dpo
 from core.recipe.sections.evaluation import Evaluation
 from core.recipe.sections.grpo import Grpo
@@ -139,6 +140,7 @@ class Recipe:
     rollouts: Rollouts = field(default_factory=Rollouts, metadata={"when": tasks_with("rollouts")})
     grpo: Grpo = field(default_factory=Grpo, metadata={"when": tasks_with("grpo")})
     rloo: Rloo = field(default_factory=Rloo, metadata={"when": tasks_with("rloo")})
+    distill: Distill = field(default_factory=Distill, metadata={"when": tasks_with("distill")})
     kto: KtoSettings = field(default_factory=KtoSettings, metadata={"when": tasks_with("kto")})
     orpo: Orpo = field(default_factory=Orpo, metadata={"when": tasks_with("orpo")})
     cpo: Cpo = field(default_factory=Cpo, metadata={"when": tasks_with("cpo")})

@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from core.engine.worker import Worker
+from core.jobs.folder import JobFolder
+from core.recipe.recipe import from_json
 from core.training import run
 from tests.kit.waiting import until
 
 
 def main(argv: Sequence[str]) -> int:
     """Trains, until it happens."""
-    step = int(os.environ["DISTURB_AT"])
+    step, os.environ["DISTURB_FOLDER"] = int(os.environ["DISTURB_AT"]), argv[0]
     by, most = os.environ.get("DISTURB_BY", ""), int(os.environ.get("DISTURB_MEMORY", "0"))
     if by == "nan":
         _spoil_a_weight(step)
@@ -62,11 +64,13 @@ def _shut_gate(folder: Path, where: str, step: int) -> None:
 
 
 def _before(method: str, first: Callable[..., None]) -> None:
-    """Has something happen before a method of TRL's trainers."""
-    from trl import DPOTrainer, SFTTrainer
+    """Has something happen before a method of TRL's trainer for the run's task."""
+    from core.training.tasks import training_of
 
-    for trainer in (SFTTrainer, DPOTrainer):
-        setattr(trainer, method, _behind(getattr(trainer, method), first))
+    recipe = from_json(JobFolder(os.environ["DISTURB_FOLDER"]).read_job()["payload"]["recipe"])
+    mine = training_of(recipe).trainer.__mro__
+    trainer = next(each for each in mine if each.__module__.startswith("trl."))
+    setattr(trainer, method, _behind(getattr(trainer, method), first))
 
 
 def _behind(function: Callable[..., Any], first: Callable[..., None]) -> Callable[..., Any]:
@@ -105,7 +109,7 @@ def _limit_memory(step: int, most: int) -> None:
     import torch
 
     def first(trainer: Any, model: Any, inputs: Any, *_: Any) -> None:
-        if trainer.state.global_step >= step and len(inputs["input_ids"]) > most:
+        if trainer.state.global_step >= step and len(next(iter(inputs.values()))) > most:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore words.")
 
     _before("compute_loss", first)

@@ -11,11 +11,20 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from core.clean import clean_line
+from core.clean import clean, clean_line
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.runs import run_info
-from core.runs.artifacts import SavedAdapter, copy_adapter, limits_of, loading_code, read_adapter, title_of
+from core.runs.artifacts import (
+    SCORES_ONLY,
+    SavedAdapter,
+    copy_adapter,
+    limits_of,
+    loading_code,
+    read_adapter,
+    title_of,
+    whole_model_words,
+)
 from core.units import size
 from tui.actions import Command, declare
 from tui.screens.base import StepScreen
@@ -85,7 +94,10 @@ class ExportScreen(StepScreen):
         if run is not None:
             try:
                 adapter, step = read_adapter(run), run_info(JobFolder(run)).step
-                words = f"{clean_line(run.name)} has no adapter yet. It is saved when training finishes or is stopped."
+                missing = (
+                    f"{clean_line(run.name)} has no adapter yet. It is saved when training finishes or is stopped."
+                )
+                words = clean(whole_model_words(run)) or missing
             except BadInput as error:
                 words = str(error)
         self.from_thread(self._take, adapter, step, words)
@@ -187,6 +199,8 @@ def _describe(adapter: SavedAdapter, run_step: int | None, width: int) -> Conten
         *([("from", clean_line(adapter.started))] if adapter.started else []),
         ("files", f"{size(adapter.size)} in {len(adapter.files)} files: {files}"),
     )
+    if adapter.scores:
+        facts = (*facts, ("not for", SCORES_ONLY))
     lines = []
     for label, value in facts:
         rows = [value[start:end] for start, end in wrap(value, max(20, width - _LABEL))]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from core.recipe.conditions import Condition, none_of, one_of
 from core.recipe.tasks.continued import CPT
+from core.recipe.tasks.distilled import DISTILL
 from core.recipe.tasks.online import GRPO, RLOO
 from core.recipe.tasks.preference import DPO
 from core.recipe.tasks.rated import KTO
@@ -30,6 +31,7 @@ from core.recipe.tasks.task import (
 __all__ = [
     "CPO",
     "CPT",
+    "DISTILL",
     "DPO",
     "EVAL_LOSS",
     "GRPO",
@@ -56,7 +58,7 @@ __all__ = [
     "tasks_with_dropout",
 ]
 
-TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, CPT, DPO, KTO, ORPO, CPO, REWARD, GRPO, RLOO)}
+TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, CPT, DPO, KTO, ORPO, CPO, REWARD, GRPO, RLOO, DISTILL)}
 """Every task by its name, in the order of the form."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.recipe.tasks.task import Headline, Limit, Task
 
-_LENGTHS = {
+LENGTHS = {
     "completions/mean_length": "completion tokens",
     "completions/clipped_ratio": "cut off",
     "completions/min_length": "shortest completion",
@@ -16,6 +16,8 @@ _LENGTHS = {
     "completions/min_terminated_length": "finished: shortest",
     "completions/max_terminated_length": "finished: longest",
 }
+"""What is logged of completions, whatever judges them."""
+
 _REWARDS = {
     "rewards/*/mean": "{} reward",
     "reward_std": "reward std",
@@ -73,7 +75,7 @@ GRPO = Task(
     sections=("rollouts", "grpo"),
     metrics={
         **_REWARDS,
-        **_LENGTHS,
+        **LENGTHS,
         "kl": "KL to the base model",
         "entropy": "entropy",
         "clip_ratio/region_mean": "clipped tokens",
@@ -101,7 +103,7 @@ RLOO = Task(
     sections=("rollouts", "rloo"),
     metrics={
         **_REWARDS,
-        **_LENGTHS,
+        **LENGTHS,
         "kl": "KL to the base model",
         "entropy": "entropy",
         "clip_ratio/region_mean": "clipped completions",

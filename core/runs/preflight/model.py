@@ -12,12 +12,13 @@ from core.dataset.records import Unreadable
 from core.dataset.sample import Sample
 from core.errors import BadInput
 from core.recipe import memory, templates
+from core.recipe import teacher as teachers
 from core.recipe.adapters import adapter_of
 from core.recipe.families import refusal
 from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, marks_answers
 from core.recipe.quantized import can_be_trained_on
-from core.recipe.recipe import Recipe
+from core.recipe.recipe import Recipe, why_without_effect
 from core.recipe.rules import tokens
 from core.recipe.rules.template import marked_twin, template_text, why_it_refuses
 from core.recipe.rules.template_use import template_use
@@ -86,6 +87,15 @@ def targets(seen: BeforeStart) -> Iterator[PreflightFinding]:
 
 _LEAVES = 8
 """Names of layers that a sentence lists."""
+
+
+def teacher(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """The teacher of a distillation."""
+    if why_without_effect(seen.recipe, teachers.FIELD):
+        return
+    for found in teachers.problems(seen.recipe, seen.shape):
+        give = {"error": stop, "warn": warn, "note": ok}[found.severity]
+        yield give(found.sentence, "" if found.severity == "note" else found.path, found.brief)
 
 
 def then(seen: BeforeStart) -> Iterator[PreflightFinding]:

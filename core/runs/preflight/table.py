@@ -20,6 +20,7 @@ LINES: tuple[PreflightLine, ...] = (
     PreflightLine("hub", "model", "Whether the Hub lets you download the model, and it fits the disk.", hub.access),
     PreflightLine("starts from", "model", "Whether the weights that it starts from are there and fit.", model.origin),
     PreflightLine("targets", "model", "Which layers get an adapter.", model.targets),
+    PreflightLine("teacher", "model", "Whether the teacher is there and has the same vocabulary.", model.teacher),
     PreflightLine("tokenizer", "model", "Whether the tokenizer fits the model and the template.", model.tokenizer),
     PreflightLine(
         "chat template",

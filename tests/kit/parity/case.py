@@ -94,6 +94,7 @@ class Case:
         varies: logged keys that are measured in time, or that only we log.
         falls: whether the loss of the last step is under that of the first.
         soak: whether it only runs in `make soak`.
+        each_rank: of two ranks, changes of our recipe beyond half the batch.
         ranks: whether `make soak` also trains it on two gloo ranks, with a stop and a resume.
         script: whether `make test` also runs the script of `tunedeck script`; `make soak` always does.
         expressed: whether that script can train the same.
@@ -115,6 +116,7 @@ class Case:
     falls: bool = True
     soak: bool = False
     ranks: bool = False
+    each_rank: Mapping[str, Any] = field(default_factory=dict)
     script: bool = False
     expressed: bool = True
     finished: Callable[[WarmPython, JobFolder, Sequence[Mapping[str, Any]]], None] | None = None
