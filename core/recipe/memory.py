@@ -128,8 +128,8 @@ def forecast(recipe: Recipe, shape: ModelShape, device: DeviceType, *, longest: 
     if training.activation_offloading and device != "cpu":
         saved = mask + tokens * shape.hidden * 6.3  # the rest waits in RAM
     head = _head_bytes(shape, held, device, needs, tokens, trained=terms.head)
-    # The backward pass holds 1.42 layers where they were forgotten, 0.42 where they are among what was saved.
-    back = (1.42 if checkpointed else 0.42) * layer + _unpacked(recipe, shape)
+    # The backward pass holds 1.25 layers where they were forgotten, 0.25 where they are among what was saved.
+    back = (1.25 if checkpointed else 0.25) * layer + _unpacked(recipe, shape)
     back += (2 if checkpointed else 1) * experts  # those of one layer, and their gradient
     forward_copies, back_copies = _copies(recipe, shape, held, parts)
     moments = (
@@ -302,8 +302,8 @@ def _layer_bytes(recipe: Recipe, shape: ModelShape, more: int, held: Precision) 
     """What one layer saves for its backward pass, in bytes a token; `more` is what the trained kind adds."""
     inner = 0 if shape.experts else shape.intermediate
     wide = 1.23 if held.masters else 1.55 if held.width == 4 else 1.0
-    # Beside quantized weights the adapter has 16 bits, whatever the rest has.
-    narrow = 0.78 if wide > 1 and base_is_quantized(recipe, shape) else wide
+    # Beside quantized weights the adapter has 16 bits, whatever the rest has: its inputs are kept as they are.
+    narrow = wide if not base_is_quantized(recipe, shape) else 0.78 if wide > 1 else 0.2
     return (18 * shape.hidden + 6 * inner) * wide + more * narrow
 
 
