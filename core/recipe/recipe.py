@@ -22,6 +22,7 @@ from core.recipe.sections.adapter import LayerAdapter
 from core.recipe.sections.cpo import Cpo
 from core.recipe.sections.cpt import Cpt
 from core.recipe.sections.data import Data
+from core.recipe.sections.distill import Distill
 from core.recipe.sections.dpo import Dpo
 from core.recipe.sections.evaluation import Evaluation
 from core.recipe.sections.grpo import Grpo
@@ -39,7 +40,7 @@ from core.recipe.sections.samples import Samples
 from core.recipe.sections.sft import Sft
 from core.recipe.sections.soft_prompt import SoftPrompt
 from core.recipe.sections.training import Training
-from core.recipe.tasks import TASKS, tasks_that_write, tasks_with
+from core.recipe.tasks import GONE, TASKS, tasks_that_write, tasks_with
 from core.recipe.values import Value
 
 __all__ = [
@@ -77,8 +78,9 @@ class Recipe:
     task: str = knob(
         "sft",
         title="Task",
-        help="The kind of training.",
+        help="The kind of training. PPO has left TRL: use rloo or grpo with a reward model.",
         choices={task.name: task.meaning for task in TASKS.values()},
+        gone=GONE,
     )
     method: str = knob(
         "lora",
@@ -139,6 +141,7 @@ class Recipe:
     rollouts: Rollouts = field(default_factory=Rollouts, metadata={"when": tasks_with("rollouts")})
     grpo: Grpo = field(default_factory=Grpo, metadata={"when": tasks_with("grpo")})
     rloo: Rloo = field(default_factory=Rloo, metadata={"when": tasks_with("rloo")})
+    distill: Distill = field(default_factory=Distill, metadata={"when": tasks_with("distill")})
     kto: KtoSettings = field(default_factory=KtoSettings, metadata={"when": tasks_with("kto")})
     orpo: Orpo = field(default_factory=Orpo, metadata={"when": tasks_with("orpo")})
     cpo: Cpo = field(default_factory=Cpo, metadata={"when": tasks_with("cpo")})

@@ -334,7 +334,7 @@ def _hardware(seen: _Seen) -> Iterator[Problem]:
 
 
 def _online(seen: _Seen) -> Iterator[Problem]:
-    if TASKS[seen.recipe.task].generates:
+    if "rollouts" in TASKS[seen.recipe.task].sections:
         yield from online_rules.check(seen.recipe, seen.samples)
 
 
