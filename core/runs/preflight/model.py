@@ -25,6 +25,7 @@ from core.recipe.rules.template_use import template_use
 from core.recipe.special_tokens import special_tokens
 from core.recipe.tasks import TASKS
 from core.recipe.templates import NO_TEMPLATE
+from core.recipe.templates.marks import marked
 from core.recipe.tokenizer_files import read_tokenizer
 from core.runs.origin import origin_findings
 from core.runs.preflight.line import CheckResult, PreflightFinding, ok, stop, warn
@@ -146,6 +147,9 @@ def template(seen: BeforeStart) -> Iterator[PreflightFinding]:
         yield from _in_use(seen, shape, text, f"Prompts and answers are rendered with {own}")
     elif recipe.data.loss_on == "everything" or marks_answers(text):
         yield from _in_use(seen, shape, text, f"Chat template: {own}; it marks the answers")
+    elif known := marked(text):
+        words = f"Chat template: {own} ({known.family}); the run puts marks around its answers"
+        yield from _in_use(seen, shape, known.text, words)
     elif twin := marked_twin(text):
         words = f"The answers are marked with the built-in {twin}, which renders the same text"
         yield from _in_use(seen, shape, templates.text(twin), words)
