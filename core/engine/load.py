@@ -17,6 +17,7 @@ from core.engine.gpus import check_reach
 from core.engine.hub import explain
 from core.engine.loss_check import name_experts
 from core.engine.quantized import compute_in, in_four_bits, is_quantized, only_pack_what_fits
+from core.engine.unloaded import only_shapes, unloaded
 from core.errors import BadInput
 from core.jobs.trust import refuse_without_yes
 from core.recipe.asks import code_ask
@@ -46,6 +47,13 @@ class Hardware:
     dtype: torch.dtype
     mixed: str
     name: str
+
+    @property
+    def kind(self) -> DeviceType:
+        """The device as forecasts of memory tell them apart."""
+        if self.device.type == "cpu":
+            return "cpu"
+        return "cuda" if torch.cuda.get_device_capability(self.device)[0] >= 8 else "cuda_fp16"
 
     @property
     def compute(self) -> torch.dtype:
@@ -239,10 +247,13 @@ def load_base(
     """
     refuse_code(model)
     source = path or model.path
-    check_model(source)
+    if not only_shapes():
+        check_model(source)
     chosen = quantization(model, on)
     with explain(source, "model"):
         auto = auto_class(model, source, path=path, head=head)
+        if only_shapes():
+            return unloaded(auto, model, source, on, path=path, head=head)
     with explain(source, "model"), _quiet_report(), _reporting(on_progress):
         loaded, report = auto.from_pretrained(
             source,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from core.recipe.declare import Knob
 from core.recipe.presets import PRESETS
 from core.recipe.recipe import KNOBS, SECTIONS
+from core.recipe.tasks import TASKS
 from core.recipe.templates import names
 
 _HEAD = """\
@@ -55,6 +56,9 @@ def _field(knob: Knob) -> Iterator[str]:
         yield f"{knob.consequence}\n"
     shown = knob.format(knob.default)
     facts = [f"default `{shown}`" if shown else "empty by default"]
+    for task in TASKS.values():
+        if knob.path in task.defaults:
+            facts.append(f"`{knob.format(task.defaults[knob.path])}` with task `{task.name}`")
     facts += [knob.range] if knob.range else []
     facts += [f"in {knob.unit}"] if knob.unit else []
     facts += [f"source: {knob.source}"] if knob.source else []

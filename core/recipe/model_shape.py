@@ -79,6 +79,8 @@ class ModelShape:
         stored_bytes: size of the weights on disk.
         quantized: how the stored weights are already quantized (`bitsandbytes`, `gptq`), or "".
         experts: experts a layer, 0 for a dense model.
+        experts_per_token: how many of them compute each token.
+        expert_inner: the inner width of one expert.
         linear: layers of the language model that LoRA can adapt, without the output layer and routers.
         matrices: shape of every weight matrix by its module's name.
         modules: how many numbers each module holds itself, by its name; without the modules inside it.
@@ -118,6 +120,8 @@ class ModelShape:
     stored_bytes: int
     quantized: str
     experts: int
+    experts_per_token: int
+    expert_inner: int
     linear: tuple[LinearModule, ...]
     matrices: Mapping[str, tuple[int, ...]]
     modules: Mapping[str, int]
@@ -359,6 +363,8 @@ def shape_of(
         stored_bytes=int(sum(math.prod(t.shape) * _BYTES.get(t.dtype, 1) for t in on_disk.values())),
         quantized=quantized.method_of(config),
         experts=_size(sizes, "num_local_experts", "num_experts", "n_routed_experts"),
+        experts_per_token=_size(sizes, "num_experts_per_tok", "num_experts_per_token", "moe_topk", "top_k") or 1,
+        expert_inner=_size(sizes, "moe_intermediate_size", "intermediate_size", "ffn_dim"),
         linear=tuple(linear),
         matrices=matrices,
         modules=_by_module(family, tensors),

@@ -15,6 +15,7 @@ import torch
 from core.recipe.adapters import adapter_of
 from core.recipe.precision import precision_of
 from core.recipe.recipe import KNOBS, Recipe
+from core.training.embeddings import embedding_weights
 
 
 def base_path(trainer: Any, recipe: Recipe) -> set[Any]:
@@ -47,6 +48,16 @@ def attention_kernels(trainer: Any, recipe: Recipe) -> set[Any]:
     attending = [module for module in trainer.model.modules() if "Attention" in type(module).__name__]
     configs = [getattr(module, "config", trainer.model.config) for module in attending]
     return {getattr(config, "_attn_implementation", None) for config in configs}
+
+
+def embedding_rates(trainer: Any, recipe: Recipe) -> set[Any]:
+    """The learning rates of the embeddings, where these are trained."""
+    weights = set(embedding_weights(trainer.model))
+    if not weights:
+        return set()
+    groups = trainer.create_optimizer().param_groups
+    trainer.optimizer = None  # the training makes its own, where the model has been prepared for it
+    return {group["lr"] for group in groups if not weights.isdisjoint(group["params"])}
 
 
 def save_intervals(trainer: Any, recipe: Recipe) -> set[Any]:

@@ -1,4 +1,4 @@
-"""What every online task adds to a durable trainer: prompts as TRL takes them, rewards, requests inside generation."""
+"""What every task that generates adds to a durable trainer: prompts as TRL takes them, requests inside generation."""
 
 from __future__ import annotations
 
@@ -20,16 +20,13 @@ _BUFFER = "rollouts-{}.safetensors"
 """In a checkpoint: the completions of a rank that are still to be trained on."""
 
 
-class OnlineTrainer(DurableTrainer):
+class GeneratingTrainer(DurableTrainer):
     """A durable trainer before one of TRL's that generates: `class GroupTrainer(OnlineTrainer, GRPOTrainer)`.
 
     Completions are generated for several batches at once and kept until they are trained on. A checkpoint in the middle
     of that holds them, so that a resumed run trains on the same ones.
 
     Args:
-        rewards: what scores the completions.
-        setting: where the rewards are computed; learns whom to call while they take long.
-        completions: keeps some of the completions.
         **arguments: those of `DurableTrainer` and of TRL's trainer.
 
     Attributes:
@@ -37,10 +34,7 @@ class OnlineTrainer(DurableTrainer):
             hold, save, or raise `StepAbandoned`.
     """
 
-    def __init__(
-        self, *, rewards: list[NamedReward], setting: RewardSetting, completions: CompletionLog, **arguments: Any
-    ) -> None:
-        self._completions = completions
+    def __init__(self, **arguments: Any) -> None:
         self._buffers: list[bytes] = []
         self._random_after: RandomStates | None = None
         self._evaluating = self._stepping = False
@@ -48,8 +42,7 @@ class OnlineTrainer(DurableTrainer):
         for name in ("train_dataset", "eval_dataset"):
             if arguments.get(name) is not None:
                 arguments[name] = arguments[name].with_transform(_as_trl)
-        super().__init__(reward_funcs=list(rewards), **arguments)
-        setting.tick = self.tick
+        super().__init__(**arguments)
         self.in_step.keep_always()
         model = self.accelerator.unwrap_model(self.model)
         inner = model.get_base_model() if hasattr(model, "get_base_model") else model
@@ -88,20 +81,6 @@ class OnlineTrainer(DurableTrainer):
         with self._worker.during("generating"):
             return super()._generate_and_score_completions(*arguments, **names)
 
-    def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> Any:
-        scores = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
-        start = self.accelerator.process_index * len(prompts)
-        self._completions.add(
-            step=self.state.global_step + self.model.training,
-            held_out=not self.model.training,
-            prompts=prompts,
-            completions=completions,
-            lengths=[len(ids) for ids in completion_ids_list],
-            answers=[row.get("answer") for row in inputs],
-            scores=scores[start : start + len(prompts)].tolist(),
-        )
-        return scores
-
     # --- what a checkpoint holds besides
 
     def beside(self) -> tuple[int, Any, int]:
@@ -115,7 +94,12 @@ class OnlineTrainer(DurableTrainer):
     @property
     def _in_buffer(self) -> bool:
         """Whether completions are left that were generated and not yet trained on."""
-        return bool(self._step % (self.args.steps_per_generation * self.num_iterations))
+        return bool(self._step % self._batches_generated)
+
+    @property
+    def _batches_generated(self) -> int:
+        """How many batches are trained on with one generation."""
+        return int(self.args.steps_per_generation * self.num_iterations)
 
     @property
     def tokens_seen(self) -> int:
@@ -174,6 +158,38 @@ class OnlineTrainer(DurableTrainer):
             self._random_after.put()
         else:
             super()._load_rng_state(checkpoint)
+
+
+class OnlineTrainer(GeneratingTrainer):
+    """One whose completions are scored by rewards.
+
+    Args:
+        rewards: what scores the completions.
+        setting: where the rewards are computed; learns whom to call while they take long.
+        completions: keeps some of the completions.
+        **arguments: those of `GeneratingTrainer`.
+    """
+
+    def __init__(
+        self, *, rewards: list[NamedReward], setting: RewardSetting, completions: CompletionLog, **arguments: Any
+    ) -> None:
+        self._completions = completions
+        super().__init__(reward_funcs=list(rewards), **arguments)
+        setting.tick = self.tick
+
+    def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> Any:
+        scores = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        start = self.accelerator.process_index * len(prompts)
+        self._completions.add(
+            step=self.state.global_step + self.model.training,
+            held_out=not self.model.training,
+            prompts=prompts,
+            completions=completions,
+            lengths=[len(ids) for ids in completion_ids_list],
+            answers=[row.get("answer") for row in inputs],
+            scores=scores[start : start + len(prompts)].tolist(),
+        )
+        return scores
 
 
 def _as_trl(batch: Mapping[str, list[Any]]) -> dict[str, list[Any]]:

@@ -7,6 +7,7 @@ import os
 import resource
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -102,6 +103,10 @@ def train(worker: Worker, recipe: Recipe) -> None:
     template = use_template(tokenizer, recipe.model.chat_template)
     take_origin(worker, recipe, on, tokenizer, resumed=checkpoint is not None)
     rows = _encoded(worker, recipe, tokenizer, template, started=checkpoint is not None)
+    if TASKS[recipe.task].generates and checkpoint is None:
+        from core.training.reward_check import check_rewards
+
+        check_rewards(worker, recipe, tokenizer)
     while shortage := _train(worker, recipe, on, (tokenizer, template), rows, checkpoint, began):
         gc.collect()  # model and optimizer are in circles that hold on to the device's memory
         if torch.cuda.is_available():
@@ -231,6 +236,7 @@ def _train(
             return Shortage(short, first_line(error), trainer.short_in_evaluation)
         saving = True
         _save(worker, recipe, trainer, tokenizer, began)
+        _keep_peak(worker, recipe, on, rows[0])
     except (JobGone, Unreachable) as end:
         raise rescued(worker, recipe, trainer, tokenizer, end) from end
     except WorkerStopped as end:
@@ -390,7 +396,7 @@ def _trainer(
     from core.training.effects import check_effects
     from core.training.movement import WeightMovement
     from core.training.report import Reporter
-    from core.training.rollouts import OnlineTrainer
+    from core.training.rollouts import GeneratingTrainer
 
     reporter = Reporter(worker, resumed=checkpoint)
     callbacks = [reporter, EarlyStopping(worker, recipe, checkpoint)]
@@ -403,7 +409,7 @@ def _trainer(
         worker.metric({"step": state.global_step + trainer.model.training, key: value, "epoch": state.epoch})
 
     trainer.on_not_finite = not_finite
-    if isinstance(trainer, OnlineTrainer):
+    if isinstance(trainer, GeneratingTrainer):
         trainer.within = lambda evaluating: reporter.within(trainer.state, evaluating=evaluating)
     trainer.between_steps = lambda save: reporter.between_steps(trainer.state, trainer.control, save)
     reporter.in_step = trainer.in_step
@@ -485,6 +491,37 @@ def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: An
     if saved.eval_first is not None:
         words += f", {saved.headline.eval_title} {saved.eval_first:.3f} before"
     worker.event("summary", f"{words}; saved to {target.name}/: {saved.words()}.", path=os.fspath(target), **facts)
+
+
+def _keep_peak(worker: Worker, recipe: Recipe, on: Hardware, rows: Any) -> None:
+    """Adds what the run took to what forecasts of this model on this machine are corrected with."""
+    from core.recipe.memory import context_bytes, forecast
+    from core.recipe.model_shape import read_shape
+    from core.runs.exact_memory import MeasuredPeak, keep_measured
+
+    if worker.rank is not None and worker.rank.number:
+        return
+    with suppress(OSError, BadInput):  # the run has finished all the same
+        shape = read_shape(recipe.model.path, recipe.model.revision)
+        longest = _longest(recipe, rows)
+        peak = _peak_memory() + (0 if on.kind == "cpu" else context_bytes(on.kind))  # torch does not count it
+        fast = forecast(recipe, shape, on.kind, longest=longest).total
+        workspace, run = worker.folder.path.parents[1], worker.folder.id
+        found = MeasuredPeak(run, peak, fast, longest)
+        keep_measured(workspace, recipe, on.kind, on.name, found)
+
+
+def _longest(recipe: Recipe, rows: Any) -> int:
+    """Tokens of the longest sample, as far as its columns tell."""
+    import pyarrow.compute as pc
+
+    found = {
+        name: pc.max(pc.list_value_length(rows.data.column(name))).as_py() or 0
+        for name, kind in TASKS[recipe.task].columns.items()
+        if kind == "tokens"
+    }
+    prompt = found.pop("prompt_ids", 0)
+    return min(recipe.data.max_length, prompt + max(found.values(), default=0))
 
 
 def _peak_memory() -> int:

@@ -13,7 +13,7 @@ from core.recipe.consequences import consequence, summary
 from core.recipe.declare import Knob, Problem
 from core.recipe.model_shape import ModelShape
 from core.recipe.paths import absolute, relative
-from core.recipe.recipe import KNOBS, Recipe, get, is_shown, put
+from core.recipe.recipe import KNOBS, Recipe, default_of, get, is_shown, put
 from core.recipe.rules.validate import validate
 from core.units import short_count
 from tui.recipe.facts import RecipeFacts
@@ -159,7 +159,8 @@ class Entries:
             if path == "model.path" and text and facts.shape is not None:
                 hint = _size_and_fit(facts)
             hint = hint or facts.hints.get(path, "")
-            states[path] = FieldState(text, value != knob.default or path in self.wrong, hint, faults.get(path))
+            changed = value != default_of(shown, path) or path in self.wrong
+            states[path] = FieldState(text, changed, hint, faults.get(path))
         return states
 
     def _summary(self, path: str, shape: ModelShape | None, samples: int | None) -> str:
@@ -229,7 +230,7 @@ def describe(
         if check.key == knob.path and check.standing == "ok"
     ]
     parts.append(Content(knob.help))
-    now, usual = entries.text(knob.path), knob.format(knob.default)
+    now, usual = entries.text(knob.path), knob.format(default_of(entries.recipe, knob.path))
     if now != usual:
         parts.append(
             Content.assemble((f"{CHANGED} changed  ", "bold"), f"The default is {clean_line(usual, 80) or 'empty'}.")

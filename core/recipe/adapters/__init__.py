@@ -32,6 +32,7 @@ __all__ = [
     "adapter_of",
     "base_is_quantized",
     "kinds_with",
+    "whole_methods",
     "with_adapter",
     "with_section",
 ]
@@ -45,6 +46,11 @@ _BY_KIND = {adapter.kind: adapter for adapter in ADAPTERS}
 def adapter_of(recipe: Recipe) -> Adapter:
     """The kind that a recipe trains."""
     return _BY_KIND[recipe.method]
+
+
+def whole_methods() -> Condition:
+    """That the method is one that trains the model's own weights."""
+    return one_of("method", *(adapter.kind for adapter in ADAPTERS if adapter.whole))
 
 
 def with_section(name: str) -> Condition:

@@ -15,7 +15,7 @@ from core.recipe.adapters import adapter_of
 from core.recipe.declare import Problem, ProblemLevel
 from core.recipe.devices import is_sharded
 from core.recipe.model_shape import ModelShape
-from core.recipe.recipe import KNOBS, Recipe, get, why_without_effect
+from core.recipe.recipe import KNOBS, Recipe, default_of, get, why_without_effect
 from core.recipe.rules import adapters as adapter_rules
 from core.recipe.rules import devices as device_rules
 from core.recipe.rules import families as family_rules
@@ -76,7 +76,7 @@ def without_effect(recipe: Recipe) -> list[Problem]:
     return [
         Problem(path, f"{knob.title}: no effect because {why}.", "warn", "no effect")
         for path, knob in KNOBS.items()
-        if get(recipe, path) != knob.default and (why := why_without_effect(recipe, path))
+        if get(recipe, path) != default_of(recipe, path) and (why := why_without_effect(recipe, path))
     ]
 
 
@@ -332,7 +332,7 @@ def _hardware(seen: _Seen) -> Iterator[Problem]:
 
 
 def _online(seen: _Seen) -> Iterator[Problem]:
-    if TASKS[seen.recipe.task].generates:
+    if "rollouts" in TASKS[seen.recipe.task].sections:
         yield from online_rules.check(seen.recipe, seen.samples)
 
 

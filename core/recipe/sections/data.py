@@ -250,7 +250,7 @@ class Data:
             "wrapped": "one stream of text, cut anywhere; for plain text",
         },
         source="Ding et al., arXiv 2404.10830",
-        when=one_of("task", "sft"),
+        when=tasks_supporting("data.packing"),
     )
     chunk_text: bool = knob(
         False,
@@ -260,7 +260,7 @@ class Data:
         consequence="Trains on all of the text. An epoch has more steps.",
         when=one_of("data.format", "auto", "text", "text-lines", "text-files")
         & one_of("data.packing", "none", "bfd")
-        & one_of("task", "sft"),
+        & tasks_supporting("data.chunk_text"),
     )
     loss_on: str = knob(
         "answers",
@@ -271,7 +271,7 @@ class Data:
             "answers": "only the assistant's messages",
             "everything": "every token, prompts included",
         },
-        when=none_of("data.format", "text", "text-lines", "text-files") & one_of("task", "sft"),
+        when=none_of("data.format", "text", "text-lines", "text-files") & tasks_supporting("data.loss_on"),
     )
     view: str = knob(
         "",

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.recipe.tasks.task import Headline, Limit, Task
 
-_LENGTHS = {
+LENGTHS = {
     "completions/mean_length": "completion tokens",
     "completions/clipped_ratio": "cut off",
     "completions/min_length": "shortest completion",
@@ -16,6 +16,8 @@ _LENGTHS = {
     "completions/min_terminated_length": "finished: shortest",
     "completions/max_terminated_length": "finished: longest",
 }
+"""What is logged of completions, whatever judges them."""
+
 _REWARDS = {
     "rewards/*/mean": "{} reward",
     "reward_std": "reward std",
@@ -23,9 +25,6 @@ _REWARDS = {
 }
 _COMMON: Mapping[str, Any] = {
     "samples": ("messages", "prompt", "text"),
-    "unused": {
-        "messages": "The answers in the data are not trained on; rewards can compare with them (column answer).",
-    },
     "encoder": "asked",
     "measure": "rewards",
     "columns": {"prompt_ids": "tokens", "row": "json"},
@@ -69,11 +68,11 @@ GRPO = Task(
     "rewards score above the others",
     title="GRPO",
     module="grpo",
-    wants="prompts, with or without answers",
+    wants="prompts, with or without answers; rewards can compare with the answers",
     sections=("rollouts", "grpo"),
     metrics={
         **_REWARDS,
-        **_LENGTHS,
+        **LENGTHS,
         "kl": "KL to the base model",
         "entropy": "entropy",
         "clip_ratio/region_mean": "clipped tokens",
@@ -97,11 +96,11 @@ RLOO = Task(
     "substitute for PPO",
     title="RLOO",
     module="rloo",
-    wants="prompts, with or without answers",
+    wants="prompts, with or without answers; rewards can compare with the answers",
     sections=("rollouts", "rloo"),
     metrics={
         **_REWARDS,
-        **_LENGTHS,
+        **LENGTHS,
         "kl": "KL to the base model",
         "entropy": "entropy",
         "clip_ratio/region_mean": "clipped completions",

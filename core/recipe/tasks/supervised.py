@@ -30,6 +30,13 @@ SFT = Task(
     # Its loss weighs a token by its probability, so it rises while rare tokens become likelier.
     headlines=(("sft.loss_type", "dft", ACCURACY),),
     rates={"lora": (1e-4, 5e-4), "full": (1e-5, 5e-5)},
-    supports=("data.truncation", "training.activation_offloading"),
+    supports=(
+        "data.packing",
+        "data.chunk_text",
+        "data.loss_on",
+        "data.truncation",
+        "training.group_by_length",
+        "training.activation_offloading",
+    ),
     scores={"mean_token_accuracy": "higher"},
 )

@@ -145,6 +145,7 @@ class Task:
         generates: whether the model writes the answers while it trains, so that no token of a sample carries loss.
         dropout: whether its trainer leaves dropout on; one that compares two passes of a model turns it off.
         memory: what else it adds to the memory forecast, from the recipe.
+        defaults: values of fields in a fresh recipe of this task, where they differ from the fields' own.
         refuses: fields of which it only supports some values.
         supports: fields that only some tasks' trainers have, and this one's has: `training.activation_offloading`.
         answers: what training does to each answer of a sample, by the answer's name in `core.engine.encoded.Sequence`.
@@ -177,6 +178,7 @@ class Task:
     generates: bool = False
     dropout: bool = True
     memory: Callable[[Recipe], TaskMemory] = plain_memory
+    defaults: Mapping[str, Value] = field(default_factory=dict)
     refuses: tuple[Limit, ...] = ()
     supports: tuple[str, ...] = ()
     scores: Mapping[str, Better] = field(default_factory=dict)

@@ -12,18 +12,20 @@ from core.dataset.records import Unreadable
 from core.dataset.sample import Sample
 from core.errors import BadInput
 from core.recipe import memory, templates
+from core.recipe import teacher as teachers
 from core.recipe.adapters import adapter_of
 from core.recipe.families import refusal
 from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, marks_answers
 from core.recipe.quantized import can_be_trained_on
-from core.recipe.recipe import Recipe
+from core.recipe.recipe import Recipe, why_without_effect
 from core.recipe.rules import tokens
 from core.recipe.rules.template import marked_twin, template_text, why_it_refuses
 from core.recipe.rules.template_use import template_use
 from core.recipe.special_tokens import special_tokens
 from core.recipe.tasks import TASKS
 from core.recipe.templates import NO_TEMPLATE
+from core.recipe.templates.marks import marked
 from core.recipe.tokenizer_files import read_tokenizer
 from core.runs.origin import origin_findings
 from core.runs.preflight.line import CheckResult, PreflightFinding, ok, stop, warn
@@ -88,6 +90,15 @@ _LEAVES = 8
 """Names of layers that a sentence lists."""
 
 
+def teacher(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """The teacher of a distillation."""
+    if why_without_effect(seen.recipe, teachers.FIELD):
+        return
+    for found in teachers.problems(seen.recipe, seen.shape):
+        give = {"error": stop, "warn": warn, "note": ok}[found.severity]
+        yield give(found.sentence, "" if found.severity == "note" else found.path, found.brief)
+
+
 def then(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """The recipes that run after this one."""
     from core.runs.pipeline import pipeline_findings  # which prepares runs, and so reads these lines
@@ -136,6 +147,9 @@ def template(seen: BeforeStart) -> Iterator[PreflightFinding]:
         yield from _in_use(seen, shape, text, f"Prompts and answers are rendered with {own}")
     elif recipe.data.loss_on == "everything" or marks_answers(text):
         yield from _in_use(seen, shape, text, f"Chat template: {own}; it marks the answers")
+    elif known := marked(text):
+        words = f"Chat template: {own} ({known.family}); the run puts marks around its answers"
+        yield from _in_use(seen, shape, known.text, words)
     elif twin := marked_twin(text):
         words = f"The answers are marked with the built-in {twin}, which renders the same text"
         yield from _in_use(seen, shape, templates.text(twin), words)

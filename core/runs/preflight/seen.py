@@ -12,6 +12,7 @@ from core.errors import BadInput
 from core.gpu.readings import GpuSample
 from core.recipe.model_shape import ModelShape, read_shape
 from core.recipe.recipe import Recipe
+from core.runs.known_memory import KnownMemory, known_memory, longest_samples
 from core.runs.placement import Placement
 from core.runs.precision import PrecisionChoice, choose_precision, with_precision
 
@@ -68,6 +69,15 @@ class BeforeStart:
     def as_run(self) -> Recipe:
         """The recipe as it will run: with what its precision comes to."""
         return with_precision(self.recipe, self.choice, pure_bf16=True)
+
+    def known_memory(self, shape: ModelShape) -> KnownMemory:
+        """What the run needs of the memory, by all that is known.
+
+        Args:
+            shape: the model's.
+        """
+        lengths = longest_samples(self.recipe, self.workspace, self.data.train)
+        return known_memory(self.as_run, shape, self.place, self.workspace, lengths=lengths)
 
     @cached_property
     def data(self) -> OpenedData:

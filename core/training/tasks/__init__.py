@@ -35,6 +35,7 @@ class TaskScript:
         order: Python source that follows the dataset, for a trainer that does not shuffle: `.shuffle(seed=7)`.
         models: what the trainer gets besides the model (see `TaskTraining.models`), as Python source; `load_model()`
             gives another base.
+        before_training: Python source of what is done to `trainer` before its first step, or "".
         renders_tools: whether TRL's trainer renders the tools of a sample.
         not_expressed: what the script cannot do of a recipe with samples of these kinds, a sentence each.
     """
@@ -43,6 +44,7 @@ class TaskScript:
     arguments: Callable[[Recipe, frozenset[str]], dict[str, Any]] = lambda recipe, kinds: {}
     order: Callable[[Recipe], str] = lambda recipe: ""
     models: Callable[[Recipe], dict[str, str]] = lambda recipe: {}
+    before_training: Callable[[Recipe], str] = lambda recipe: ""
     renders_tools: bool = True
     not_expressed: Callable[[Recipe, frozenset[str]], list[str]] = lambda recipe, kinds: []
 
@@ -73,6 +75,7 @@ class TaskTraining:
         companions: what else it takes: from the run's worker, the recipe and the hardware.
         lacks: names of settings that all other tasks share and its configuration does not have.
         script: what a plain TRL script of it needs (`tunedeck script`), or why there is none, a sentence.
+        steps: whether a step can be computed without real weights, for the exact memory forecast.
     """
 
     trainer: type[DurableTrainer]
@@ -83,6 +86,7 @@ class TaskTraining:
     companions: Callable[[Worker, Recipe, Hardware], dict[str, Any]] = _nothing
     lacks: frozenset[str] = frozenset()
     script: TaskScript | str = "No plain TRL script of this task has been compared with our runs yet."
+    steps: bool = True
 
 
 def training_of(recipe: Recipe) -> TaskTraining:
