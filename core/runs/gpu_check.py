@@ -429,7 +429,7 @@ def _resume(bench: GpuBench) -> tuple[str, dict[str, float]]:
 
 
 def _out_of_memory(bench: GpuBench) -> tuple[str, dict[str, float]]:
-    """A run that does not fit goes on with half the batch."""
+    """A run that does not fit continues with half the batch."""
     batch = 64
     recipe = bench.recipe("short", training__batch_size=batch)
     need = forecast(recipe, read_shape(recipe.model.path), "cuda").total
@@ -489,7 +489,7 @@ CHECKS: tuple[GpuCheck, ...] = (
     GpuCheck(
         "speed", "Tokens a second, beside the plain TRL script of the same recipe (`tunedeck script`).", False, _speed
     ),
-    GpuCheck("out of memory", "A run that does not fit goes on with half the batch.", True, _out_of_memory),
+    GpuCheck("out of memory", "A run that does not fit continues with half the batch.", True, _out_of_memory),
 )
 """Every check, in the order of the table."""
 
