@@ -169,7 +169,7 @@ class Dpo:
     sync_ref_model: bool = knob(
         False,
         title="Moving reference",
-        help="Moves the reference toward the trained model every so many steps, so that the model can move further from "
+        help="Moves the reference toward the trained model every so many steps, so that the model can move far from "
         "the base (TR-DPO).",
         consequence="Checkpoints hold the reference as well. The reward margins are measured from the moved reference.",
         source="TR-DPO, arXiv 2404.09656",
