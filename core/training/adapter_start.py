@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from core.engine.token_rows import readable_head
 from core.engine.worker import Worker
 from core.errors import BadInput
 from core.recipe.adapters.lora import RESIDUAL
@@ -43,6 +44,7 @@ def start(trainer: Any, recipe: Recipe, worker: Worker, *, resumed: bool, contin
         BadInput: it cannot start like this with this task.
     """
     lora = recipe.lora
+    readable_head(trainer.model)
     if continued:
         trainer.initialized = lora.init
     elif lora.init == "eva":
