@@ -102,7 +102,8 @@ def lora_inits(trainer: Any, recipe: Recipe) -> set[Any]:
 
 def loraplus_ratios(trainer: Any, recipe: Recipe) -> set[Any]:
     """The learning rates of the optimizer's groups, divided by the lowest."""
-    groups = [] if trainer.optimizer is None else [each for each in trainer.optimizer.param_groups if each["params"]]
+    groups = [group for group in trainer.create_optimizer().param_groups if group["params"]]
+    trainer.optimizer = None  # the training makes its own, where the model has been prepared for it
     lowest = min((group["lr"] for group in groups), default=0.0)
     return {round(group["lr"] / lowest, 6) for group in groups if lowest}
 

@@ -83,8 +83,8 @@ CONFLICTS: tuple[AdapterConflict, ...] = (
         "soft-task",
         "method",
         lambda recipe: _is_soft(recipe) and not TASKS[recipe.task].virtual_tokens,
-        "Virtual tokens only train with sft, cpt and dpo here: TRL's other trainers stop at them, or train nothing. Use "
-        "the method lora.",
+        "Virtual tokens only train with sft, cpt and dpo here: TRL's other trainers stop at them, or train nothing. "
+        "Use the method lora.",
         "not with this task",
         {"method": "prompt", "task": "orpo"},
         {"method": "lora", "task": "orpo"},
