@@ -232,7 +232,8 @@ class DurableTrainer(Trainer):
 
     def create_optimizer(self, model: Any = None) -> Any:
         """The trainer's; for LoRA+ with a learning rate of its own for each half of the adapter."""
-        if self.optimizer is None and (ratio := plus_ratio(self._recipe)):
+        made = getattr(self, "optimizer", None)
+        if made is None and (ratio := plus_ratio(self._recipe)):
             self.optimizer = loraplus(self, ratio)
         return super().create_optimizer(model)
 
