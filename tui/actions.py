@@ -178,6 +178,8 @@ PARTS: dict[str, str] = {
     "preflight": "Preflight sheet",
     "advice": "Questions before the form",
     "filter_menu": "Menus with a filter",
+    "completions": "Completions",
+    "reward_trial": "Rewards on ten samples",
     "agree": "Permission question",
     "confirm": "Question before a start",
     "edit": "Editing a row",

@@ -25,8 +25,11 @@ def generation_batch(recipe: Recipe) -> int:
 
 
 def eval_generations(recipe: Recipe) -> int:
-    """Completions of each prompt of the eval set."""
-    return recipe.rollouts.eval_generations or recipe.rollouts.num_generations
+    """Completions of each prompt of the eval set: as many as in training, or the most below that divide a batch."""
+    if recipe.rollouts.eval_generations:
+        return recipe.rollouts.eval_generations
+    size = recipe.training.eval_batch_size * ranks_of(recipe)
+    return max(count for count in range(1, recipe.rollouts.num_generations + 1) if size % count == 0)
 
 
 def prompts_at_once(recipe: Recipe) -> int:

@@ -40,7 +40,7 @@ from core.recipe.sections.samples import Samples
 from core.recipe.sections.sft import Sft
 from core.recipe.sections.soft_prompt import SoftPrompt
 from core.recipe.sections.training import Training
-from core.recipe.tasks import TASKS, tasks_that_write, tasks_with
+from core.recipe.tasks import GONE, TASKS, tasks_that_write, tasks_with
 from core.recipe.values import Value
 
 __all__ = [
@@ -78,8 +78,9 @@ class Recipe:
     task: str = knob(
         "sft",
         title="Task",
-        help="The kind of training.",
+        help="The kind of training. PPO has left TRL: use rloo or grpo with a reward model.",
         choices={task.name: task.meaning for task in TASKS.values()},
+        gone=GONE,
     )
     method: str = knob(
         "lora",

@@ -10,6 +10,8 @@ from typing import Any
 
 from core.errors import BadInput
 from core.jobs.files import reason
+from core.recipe.adapters import ADAPTERS
+from core.recipe.adapters.bottleneck import BOTTLENECK
 from core.runs.origin import started
 from core.runs.saved import Weights, read_weights, refuse_damaged_weights
 from core.units import size
@@ -92,6 +94,16 @@ def _has_template(folder: Path) -> bool:
     return bool(isinstance(found, dict) and found.get("chat_template"))
 
 
+def title_of(adapter: SavedAdapter) -> str:
+    """What people call its kind: `LoRA`, `Adapter layers`."""
+    return next((row.title for row in ADAPTERS if row.peft_type == adapter.kind), adapter.kind)
+
+
+def limits_of(adapter: SavedAdapter) -> str:
+    """What cannot be done with an adapter, as a sentence; "" where nothing is missing."""
+    return next((row.limits for row in ADAPTERS if row.peft_type == adapter.kind), "")
+
+
 def whole_model_words(run: Path) -> str:
     """What a run left that trained every weight, and how to load it; "" where there is no such model (yet)."""
     folder = run / "model"
@@ -129,11 +141,18 @@ prompt = tokenizer.apply_chat_template(
     plain = """\
 # No chat template: a prompt is plain text, and ends exactly as the prompts in the training data.
 prompt = tokenizer("How do I export my data?\\n", return_tensors="pt")"""
+    own = """\
+# Adapter layers are tunedeck's own method, so it has to be installed where they are loaded.
+from core.engine import bottleneck
+
+bottleneck.register()
+
+"""
     return f"""\
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-adapter = {str(adapter.folder)!r}
+{own if adapter.kind == BOTTLENECK.peft_type else ""}adapter = {str(adapter.folder)!r}
 base = {adapter.base_model!r}
 model = AutoModelForCausalLM.from_pretrained(base, dtype="auto")
 model = PeftModel.from_pretrained(model, adapter)

@@ -103,6 +103,10 @@ def train(worker: Worker, recipe: Recipe) -> None:
     template = use_template(tokenizer, recipe.model.chat_template)
     take_origin(worker, recipe, on, tokenizer, resumed=checkpoint is not None)
     rows = _encoded(worker, recipe, tokenizer, template, started=checkpoint is not None)
+    if TASKS[recipe.task].generates and checkpoint is None:
+        from core.training.reward_check import check_rewards
+
+        check_rewards(worker, recipe, tokenizer)
     while shortage := _train(worker, recipe, on, (tokenizer, template), rows, checkpoint, began):
         gc.collect()  # model and optimizer are in circles that hold on to the device's memory
         if torch.cuda.is_available():

@@ -22,6 +22,8 @@ from core.engine.process import prepare
 from core.errors import BadInput, TunedeckError
 from core.gpu.selection import VARIABLE
 from core.recipe.adapters import PeftConfig, adapter_of
+from core.recipe.adapters.bottleneck import BOTTLENECK
+from core.recipe.adapters.lora import LORA, RESIDUAL
 from core.recipe.devices import devices_of, is_sharded, ranks_of
 from core.recipe.recipe import Recipe, from_json
 from core.recipe.tasks import TASKS
@@ -412,10 +414,23 @@ class _Source:
 def _not_expressed(recipe: Recipe) -> Iterator[str]:
     """What no plain script has, whatever the task."""
     training = recipe.training
+    if recipe.starts_from:
+        yield f"starts_from: the script begins with the base model, not with {recipe.starts_from}."
     if training.early_stopping:
         yield "training.early_stopping: the script trains to its last step."
     if training.keep_best:
         yield "training.keep_best: the script saves the last weights, not the best ones."
+    adapter, lora = adapter_of(recipe), recipe.lora
+    if adapter is BOTTLENECK:
+        yield "method bottleneck: adapter layers are tunedeck's own, so the script ends at their configuration."
+    if adapter.partial:
+        yield f"method {adapter.kind}: the script trains every weight."
+    if adapter is LORA and lora.init == "eva":
+        yield "lora.init: the script starts at random; call peft.initialize_lora_eva_weights before training."
+    if adapter is LORA and lora.init in RESIDUAL:
+        yield f"lora.init: the script saves the adapter as {lora.init} has it, which fits no plain base model."
+    if adapter is LORA and lora.plus_ratio:
+        yield "lora.plus_ratio: the script trains A and B at one learning rate."
     if is_sharded(recipe) and recipe.lora.dropout and not adapter_of(recipe).whole:
         yield "Under FSDP, accelerate's checkpointed layers draw other dropout masks in the backward pass."
     if devices_of(recipe).ranks > 1:
@@ -424,9 +439,9 @@ def _not_expressed(recipe: Recipe) -> Iterator[str]:
 
 def _given(adapter: PeftConfig) -> dict[str, Any]:
     """PEFT's arguments without those that have its default."""
-    import peft
+    from core.training.configuration import config_class
 
-    defaults = {each.name: _default(each) for each in dataclasses.fields(getattr(peft, adapter.name))}
+    defaults = {each.name: _default(each) for each in dataclasses.fields(config_class(adapter.name))}
     shown = ("r", "lora_alpha", "target_modules", "task_type")
     return {
         name: value

@@ -2,6 +2,7 @@
 
 `DISTURB_AT` is a step. Once its metrics are written, `DISTURB_BY` happens: `kill` (signal 9), or the name of a request
 that is put into the folder and seen at once; `nan` makes a trained weight no number between that step and its metrics.
+`DISTURB_TOKEN` is a number: the request is made before that token of the completions that are generated after the step.
 `DISTURB_MEMORY` is a number of samples: a larger batch is more than the memory holds, from that step on
 (`DISTURB_RANK`: on this rank alone). `DISTURB_GATE` makes something take long, until a file `open` lies in the folder:
 the first `batch` after the step, a `prediction` of its evaluation, the `loading` of the model, the `saving` of a
@@ -29,6 +30,8 @@ def main(argv: Sequence[str]) -> int:
     by, most = os.environ.get("DISTURB_BY", ""), int(os.environ.get("DISTURB_MEMORY", "0"))
     if by == "nan":
         _spoil_a_weight(step)
+    elif "DISTURB_TOKEN" in os.environ:
+        _disturb_generation(step, by, int(os.environ["DISTURB_TOKEN"]))
     else:
         _disturb(step, by)
     if most and os.environ.get("DISTURB_RANK") in (None, os.environ.get("RANK")):
@@ -94,6 +97,23 @@ def _disturb(step: int, by: str) -> None:
         self._next_look = 0.0
 
     Worker.metric = metric  # type: ignore[method-assign]
+
+
+def _disturb_generation(step: int, by: str, token: int) -> None:
+    from core.training.rollouts import OnlineTrainer
+
+    tick, seen = OnlineTrainer.tick, [0]
+
+    def ticking(self: Any) -> None:
+        if self.state.global_step == step and self._stepping:
+            seen[0] += 1
+            if seen[0] == token:
+                for name in by.split(","):
+                    (self._worker.folder.requests / name).write_text("{}")
+                self._worker._next_look = 0.0
+        tick(self)
+
+    OnlineTrainer.tick = ticking  # type: ignore[method-assign]
 
 
 def _spoil_a_weight(step: int) -> None:

@@ -89,6 +89,12 @@ COMMANDS: Mapping[str, CommandInfo] = {
         ),
         (HUB, TRAINING, FOLDERS),
     ),
+    "rewards": CommandInfo(
+        TRAIN,
+        "try the rewards of a recipe on ten samples of its dataset",
+        ("rewards recipe.yaml", "rewards recipe.yaml --set 'rewards=exact_match=1; column=solution' --json"),
+        (FOLDERS,),
+    ),
     "preflight": CommandInfo(
         TRAIN,
         "check a recipe, its data, model and devices without starting it",

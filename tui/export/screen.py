@@ -19,8 +19,10 @@ from core.runs.artifacts import (
     SCORES_ONLY,
     SavedAdapter,
     copy_adapter,
+    limits_of,
     loading_code,
     read_adapter,
+    title_of,
     whole_model_words,
 )
 from core.units import size
@@ -28,9 +30,6 @@ from tui.actions import Command, declare
 from tui.screens.base import StepScreen
 from tui.widgets.path_prompt import PathPrompt
 from tui.widgets.wrap import wrap
-
-_KINDS = {"LORA": "LoRA"}
-"""Kinds of adapters as people write them, where PEFT does not."""
 
 _COPY = "In an existing folder, a new folder named after the run is created. enter copies, esc cancels."
 
@@ -185,14 +184,17 @@ _LABEL = 9
 
 def _describe(adapter: SavedAdapter, run_step: int | None, width: int) -> Content:
     """The facts of an adapter, each value below itself where it wraps."""
-    kind = _KINDS.get(adapter.kind, adapter.kind)
+    kind = title_of(adapter)
     shape = f"{kind} rank {adapter.rank}, alpha {adapter.alpha:g}" if adapter.rank else kind
+    places = f" on {', '.join(clean_line(name) for name in adapter.targets)}" if adapter.targets else ""
+    limits = limits_of(adapter)
     files = ", ".join(f"{clean_line(name)} {size(length)}" for name, length in adapter.files[:3])
     files += ", …" if len(adapter.files) > 3 else ""
     facts = (
         ("adapter", clean_line(str(adapter.folder))),
         ("base", clean_line(adapter.base_model)),
-        ("type", f"{shape} on {', '.join(clean_line(name) for name in adapter.targets)}"),
+        ("type", f"{shape}{places}"),
+        *([("use", limits)] if limits else []),
         ("weights", adapter.weights.words(run_step) if adapter.weights else "unknown step"),
         *([("from", clean_line(adapter.started))] if adapter.started else []),
         ("files", f"{size(adapter.size)} in {len(adapter.files)} files: {files}"),

@@ -14,11 +14,13 @@ from textual.widget import Widget
 from textual.worker import get_current_worker
 
 from core.clean import clean_line
-from core.jobs.trust import ConsentRequest
+from core.jobs.trust import FILE, ConsentRequest
+from core.recipe.asks import asks_of
 from core.recipe.declare import Problem
 from core.recipe.model_library import LocalModel, local_models
 from core.recipe.presets import PRESETS, Preset
 from core.recipe.recipe import KNOBS, Recipe, default_of
+from core.recipe.tasks import TASKS
 from core.recipe.yamlfile import dumps
 from core.runs.advice.kept import read_kept
 from tui.actions import Command, declare
@@ -65,6 +67,7 @@ _BEHIND_A_QUESTION = frozenset(
     (
         "start",
         "advise",
+        "try_rewards",
         "yaml",
         "form",
         "save",
@@ -133,6 +136,14 @@ class RecipeScreen(StepScreen):
             "presets",
             "Apply a preset: pilot, LoRA, QLoRA, DPO, thorough.",
             10,
+        ),
+        Command(
+            "recipe.try_rewards",
+            "ctrl+t",
+            "try_rewards",
+            "try rewards",
+            "Try the rewards on ten samples of the training data.",
+            13,
         ),
         Command(
             "recipe.advise",
@@ -475,6 +486,7 @@ class RecipeScreen(StepScreen):
             "default": not yaml,
             "panel": not yaml and not self.has_class("-wide"),
             "undo": self._desk.can_undo,
+            "try_rewards": TASKS[self._desk.entries.recipe.task].generates,
         }
         return able.get(action, True)
 
@@ -550,6 +562,27 @@ class RecipeScreen(StepScreen):
         workspace = self.session.workspace
         self.form.action_leave()
         self.app.push_screen(AdvicePage(workspace, self._desk.entries.recipe, read_kept(workspace) or Answers()))
+
+    def action_try_rewards(self) -> None:
+        """Show what the rewards give to ten samples; a Python file among them has to be allowed first."""
+        from tui.recipe.reward_trial import RewardTrialScreen
+
+        self.form.action_leave()
+        from core.runs.start import resolve
+
+        recipe = resolve(self._desk.entries.recipe, self.session.workspace)
+        missing = [ask for ask in asks_of(recipe) if ask.kind == FILE and not ask.agreed]
+
+        def show(allowed: bool | None) -> None:
+            if allowed:
+                for ask in missing:
+                    ask.agree()
+                self.app.push_screen(RewardTrialScreen(recipe, self.session.workspace))
+
+        if missing:
+            self.app.push_screen(Agree(missing), show)
+        else:
+            show(True)
 
     def action_memory(self) -> None:
         """Show what can be done about the memory."""

@@ -90,16 +90,6 @@ CONFLICTS: tuple[AdapterConflict, ...] = (
         {"lora.init": "eva", "task": "dpo"},
     ),
     AdapterConflict(
-        "residual-dora",
-        "lora.variant",
-        lambda recipe: _is_residual(recipe) and recipe.lora.variant == "dora",
-        "With pissa or olora the adapter is saved as its difference from where it started, which dora's magnitudes "
-        "cannot be. Use plain or rslora, or the default initial weights.",
-        "not with pissa or olora",
-        {"lora.init": "olora", "lora.variant": "dora"},
-        {"lora.init": "olora", "lora.variant": "rslora"},
-    ),
-    AdapterConflict(
         "start-fsdp",
         "training.parallel",
         lambda recipe: is_sharded(recipe) and _reads_data_or_optimizer(recipe),

@@ -109,6 +109,7 @@ LORA = Adapter(
     made="LoRA adapter for",
     rates=Rates("LoRA", above=4.0, below=0.1),
     less_memory=("The adapter takes the most memory. Use a smaller rank or fewer target modules.", "lora.rank"),
+    peft_type="LORA",
     title="LoRA",
     shards=True,
     source="arXiv 2106.09685",

@@ -34,6 +34,7 @@ __all__ = [
     "DISTILL",
     "DPO",
     "EVAL_LOSS",
+    "GONE",
     "GRPO",
     "KTO",
     "LOSS",
@@ -60,6 +61,23 @@ __all__ = [
 
 TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, CPT, DPO, KTO, ORPO, CPO, REWARD, GRPO, RLOO, DISTILL)}
 """Every task by its name, in the order of the form."""
+
+
+GONE: Mapping[str, str] = {
+    "ppo": "PPO has left TRL: use rloo or grpo with a reward model (rewards: model=1; model=RUN).",
+    "prm": "Process reward models have left TRL: use reward for whole answers, or a Python reward that scores steps.",
+    **dict.fromkeys(
+        ("nash-md", "nash_md", "nashmd"),
+        "Nash-MD has left TRL: use dpo on pairs, or grpo with a reward model, which compares the model's own answers.",
+    ),
+    "xpo": "XPO has left TRL: use dpo on pairs, or grpo with a reward model, which explores with its own answers.",
+    "bco": "BCO is a loss of DPO now: set the task to dpo and dpo.loss_type to bco_pair. For single answers use kto.",
+    **dict.fromkeys(
+        ("reinforce", "reinforce++", "rlhf"),
+        "Use rloo (REINFORCE leave-one-out) or grpo, with a reward model or other rewards.",
+    ),
+}
+"""Tasks that people look for and that TRL no longer has, or never had, each with what to use."""
 
 
 def task_named(name: object) -> Task:

@@ -25,9 +25,6 @@ _REWARDS = {
 }
 _COMMON: Mapping[str, Any] = {
     "samples": ("messages", "prompt", "text"),
-    "unused": {
-        "messages": "The answers in the data are not trained on; rewards can compare with them (column answer).",
-    },
     "encoder": "asked",
     "measure": "rewards",
     "columns": {"prompt_ids": "tokens", "row": "json"},
@@ -71,7 +68,7 @@ GRPO = Task(
     "rewards score above the others",
     title="GRPO",
     module="grpo",
-    wants="prompts, with or without answers",
+    wants="prompts, with or without answers; rewards can compare with the answers",
     sections=("rollouts", "grpo"),
     metrics={
         **_REWARDS,
@@ -99,7 +96,7 @@ RLOO = Task(
     "substitute for PPO",
     title="RLOO",
     module="rloo",
-    wants="prompts, with or without answers",
+    wants="prompts, with or without answers; rewards can compare with the answers",
     sections=("rollouts", "rloo"),
     metrics={
         **_REWARDS,

@@ -10,6 +10,7 @@ from core import units
 from core.clean import clean_line
 from core.paths import config_dir
 from core.recipe.schedule import schedule_of
+from core.recipe.tasks import TASKS
 from core.recipe.values import number_text
 from core.runs.pace import pace_of
 from core.runs.preflight.line import PreflightFinding, ok, stop, warn
@@ -39,6 +40,8 @@ def steps(seen: BeforeStart) -> Iterator[PreflightFinding]:
 
 def trained_tokens(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """How many tokens carry loss, where they are counted."""
+    if TASKS[seen.recipe.task].generates:
+        return  # the tokens that carry loss are written while it trains
     if seen.recipe.model.path and seen.data.train is not None:
         tokens = seen.tokens
         if tokens is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.runs.preflight import arguments, data, hub, kernels, machine, model, run
+from core.runs.preflight import rewards as reward_lines
 from core.runs.preflight.line import PreflightLine
 
 LINES: tuple[PreflightLine, ...] = (
@@ -32,6 +33,7 @@ LINES: tuple[PreflightLine, ...] = (
     PreflightLine("steps", "run", "How many steps the run has, and of how many samples.", run.steps),
     PreflightLine("duration", "run", "How long it takes by measured pace, and what that costs.", run.duration),
     PreflightLine("then", "run", "Whether the recipes that run after this one can start from it.", model.then),
+    PreflightLine("rewards", "run", "Whether what the rewards need is there.", reward_lines.rewards),
     PreflightLine("packages", "machine", "Whether the training packages are installed.", machine.packages),
     PreflightLine(
         "arguments", "machine", "Whether trl, transformers and peft take every argument.", arguments.accepted

@@ -98,6 +98,7 @@ class Case:
         ranks: whether `make soak` also trains it on two gloo ranks, with a stop and a resume.
         script: whether `make test` also runs the script of `tunedeck script`; `make soak` always does.
         expressed: whether that script can train the same.
+        disturbed: variables of `tests.kit.disturbed_training`, where the short run stops elsewhere than after step 3.
         finished: called with the warm process, the finished short run and what the plain script logged.
     """
 
@@ -116,6 +117,7 @@ class Case:
     falls: bool = True
     soak: bool = False
     ranks: bool = False
+    disturbed: Mapping[str, str] = field(default_factory=dict)
     each_rank: Mapping[str, Any] = field(default_factory=dict)
     script: bool = False
     expressed: bool = True

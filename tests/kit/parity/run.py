@@ -56,7 +56,7 @@ class Sides:
     def train_with_a_stop(self, command: Sequence[str] | None = None) -> None:
         """Trains our side: it is stopped in the middle, and resumed."""
         middle = self.steps // 2
-        environment = {"DISTURB_AT": str(middle), "DISTURB_BY": "stop"}
+        environment = {"DISTURB_AT": str(middle), "DISTURB_BY": "stop", **self.case.disturbed}
         if command is None and self._warm is None:
             begin = "import sys; from tests.kit.disturbed_training import main; sys.exit(main(sys.argv[1:]))"
             command = [sys.executable, "-c", begin, str(self.folder.path)]
