@@ -147,13 +147,13 @@ async def test_a_list_of_records_is_edited_entry_by_entry_and_as_text(make_app: 
         editor = app.screen
         assert isinstance(editor, RecordsEditor)
         assert "Share" in str(editor.query_one("#about", Static).render())  # 2 is no share: it is still open
-        await pilot.press("enter", *"0.2", "escape", "a", *"other.jsonl", "escape", "d", "escape")
+        await pilot.press("enter", *"0.2", "escape", "+", *"other.jsonl", "escape", "-", "escape")
         assert app.session.recipe.data.mix == (MixSource(str(workspace / "tickets.jsonl"), 0.2),)
         await pilot.press("enter", "G", "enter", *"a.jsonl=0.1, b.jsonl=0.3", "escape", "escape")
         assert [source.share for source in app.session.recipe.data.mix] == [0.1, 0.3]
-        await pilot.press("enter", "d", "ctrl+r")
+        await pilot.press("enter", "-", "ctrl+r")
         assert len(app.session.recipe.data.mix) == 2
-        await pilot.press("enter", "d", "d", "escape")
+        await pilot.press("enter", "-", "-", "escape")
         assert app.session.recipe.data.mix == ()
 
 

@@ -117,9 +117,18 @@ class RecordsEditor(ModalScreen[str | None]):
 
     BINDINGS = declare(
         "records",
-        Command("records.add", "a,ctrl+n", "add", "add", "Add an entry.", 1, "a"),
-        Command("records.remove", "d,delete", "remove", "remove", "Remove this entry.", 2, "d"),
-        Command("records.apply", "escape,ctrl+s", "apply", "apply", "Take the entries over into the form.", 3, "esc"),
+        Command("records.add", "plus,ctrl+n", "add", "add", "Add an entry.", 1, "+"),
+        Command("records.remove", "minus,delete", "remove", "remove", "Remove this entry.", 2, "-"),
+        Command(
+            "records.apply",
+            "escape,ctrl+s",
+            "apply",
+            "apply",
+            "Use these entries and go back.",
+            3,
+            "esc",
+            shared="back",
+        ),
         Command("records.discard", "ctrl+r", "dismiss(None)", "discard", "Close without a change.", 4),
     )
 
