@@ -144,6 +144,7 @@ class Task:
         reference: whether full fine-tuning also needs the base model in memory.
         reference_freed_by: a switch of the recipe that makes it unnecessary, as a dotted path, or "".
         generates: whether the model writes the answers while it trains, so that no token of a sample carries loss.
+        virtual_tokens: whether its trainer counts vectors before the prompt right; measured.
         dropout: whether its trainer leaves dropout on; one that compares two passes of a model turns it off.
         memory: what else it adds to the memory forecast, from the recipe.
         defaults: values of fields in a fresh recipe of this task, where they differ from the fields' own.
@@ -179,6 +180,7 @@ class Task:
     reference_freed_by: str = ""
     generates: bool = False
     dropout: bool = True
+    virtual_tokens: bool = False
     memory: Callable[[Recipe], TaskMemory] = plain_memory
     defaults: Mapping[str, Value] = field(default_factory=dict)
     refuses: tuple[Limit, ...] = ()
