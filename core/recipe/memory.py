@@ -109,7 +109,7 @@ def forecast(recipe: Recipe, shape: ModelShape, device: DeviceType, *, longest: 
     trained = trained_parameters(recipe, shape) / parts
     gradients = float(trained * terms.width)
     reducing = gradients if ranks_of(recipe) > 1 and parts == 1 else 0.0
-    weights = weight_bytes(recipe, shape, device) / parts * (2 if adapter.whole and task.reference else 1)
+    weights = weight_bytes(recipe, shape, device) / parts * (2 if adapter.whole and task.holds_reference(recipe) else 1)
     weights += _models_beside(needs, held)
     beside = 0.0 if adapter.whole else gradients
     # Gradients are there in the next forward pass, too, where a step has several.
