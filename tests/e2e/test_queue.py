@@ -88,7 +88,7 @@ def test_a_pipeline_survives_its_runner_and_each_run_starts_from_the_one_before(
         save(put(wanted, "evaluation.after_training", False), tmp_path / f"{name}.yaml")
     found = printed(capsys, "train", "sft.yaml", "dpo.yaml")
     sft, dpo = (JobFolder(tmp_path / "runs" / name) for name in found["pipeline"])  # type: ignore[attr-defined]
-    until(lambda: standing(sft).state != "queued", "the first run starts", 60)
+    until(lambda: standing(sft).state == "running", "the first run starts", 60)
     runner = Queue(tmp_path).read().runner
     assert runner is not None
     kill(runner.pid)
