@@ -286,3 +286,10 @@ def test_a_target_that_cannot_be_adapted_is_refused_by_the_worker_as_well(
     with pytest.raises(BadInput, match=word) as refused:
         adapter_config(put(Recipe(), "lora.targets", (target,)), built(model_type))
     assert "lora.targets" in str(refused.value)
+
+
+def test_the_page_of_adapters_is_what_the_rows_say() -> None:
+    from core.recipe.adapters.document import document
+
+    page = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
+    assert page == document(), "run `python -m core.recipe.adapters.document > docs/adapters.md`"

@@ -52,5 +52,5 @@ HIRA = Adapter(
     title="HiRA",
     source="HiRA, ICLR 2025",
     reach=_reach,
-    merges=("none", "nf4", "int8"),
+    merges=("none",),
 )

@@ -52,5 +52,5 @@ VERA = Adapter(
     title="VeRA",
     source="VeRA, arXiv 2310.11454",
     reach=_reach,
-    merges=("none", "nf4", "int8"),
+    merges=("none",),
 )

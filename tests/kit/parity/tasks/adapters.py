@@ -77,6 +77,8 @@ def _answers(warm: WarmPython, folder: JobFolder, plain: Sequence[Mapping[str, A
     assert comparison.tuned_loss == pytest.approx(measured["eval_loss"], rel=1e-3)
 
 
+_EVERY = {"target_modules": "all-linear"}
+
 _LORA = {"r": 8, "lora_alpha": 16, "lora_dropout": 0.05, "target_modules": "all-linear"}
 
 
