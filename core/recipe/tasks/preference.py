@@ -29,6 +29,7 @@ DPO = Task(
     rates={"lora": (5e-6, 2e-5), "full": (5e-7, 5e-6)},
     sequences=2,
     reference=True,
+    reference_freed_by="dpo.precompute_ref_log_probs",
     dropout=False,
     supports=("data.truncation", "training.activation_offloading"),
     scores={"rewards/accuracies": "higher", "rewards/margins": "higher", "rewards/chosen": "higher"},
