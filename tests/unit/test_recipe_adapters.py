@@ -289,7 +289,7 @@ def test_a_target_that_cannot_be_adapted_is_refused_by_the_worker_as_well(
 
 
 def test_the_page_of_adapters_is_what_the_rows_say() -> None:
-    from core.recipe.adapters.document import document
+    from core.recipe.adapters_document import document
 
     page = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
-    assert page == document(), "run `python -m core.recipe.adapters.document > docs/adapters.md`"
+    assert page == document(), "run `python -m core.recipe.adapters_document > docs/adapters.md`"

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - lines of a page
-"""`docs/adapters.md` from the rows: `python -m core.recipe.adapters.document > docs/adapters.md`; a test compares."""
+"""`docs/adapters.md` from the rows: `python -m core.recipe.adapters_document > docs/adapters.md`; a test compares."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _HEAD = """\
 # Adapters
 
 What a run trains of a model: each value of `method`, with the fields of its section. Written by
-`python -m core.recipe.adapters.document`; change the rows in `core/recipe/adapters/`, not this page.
+`python -m core.recipe.adapters_document`; change the rows in `core/recipe/adapters/`, not this page.
 
 ## Methods
 
