@@ -224,10 +224,12 @@ def _attach(worker: Worker, recipe: Recipe, model: Any, folder: Path, on: Hardwa
         from peft import PeftModel
 
         from core.engine import bottleneck
+        from core.engine.token_rows import readable_head
 
         bottleneck.register()
         frozen = {id(weight) for weight in model.parameters()}
         tuned = PeftModel.from_pretrained(model, str(folder))
+        readable_head(tuned)
         fresh = [(name, weight) for name, weight in tuned.named_parameters() if id(weight) not in frozen]
     for name, weight in fresh:
         if weight.is_floating_point() and not torch.isfinite(weight).all():

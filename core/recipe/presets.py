@@ -10,6 +10,7 @@ from pathlib import Path
 from core.paths import SAMPLE_DATA
 from core.recipe.recipe import KNOBS, Recipe, get, put
 from core.recipe.sections.data import MixSource
+from core.recipe.sections.dpo import DpoLoss
 from core.recipe.sections.rewards import RewardEntry
 from core.recipe.tasks import TASKS
 from core.recipe.values import Value
@@ -282,6 +283,7 @@ PRESETS: tuple[Preset, ...] = (
             "task": "dpo",
             "method": "lora",
             "dpo.beta": 0.1,
+            "dpo.loss_type": (DpoLoss(),),
             "training.learning_rate": 1e-5,
             "training.epochs": 1.0,
             "training.max_steps": 0,
