@@ -175,6 +175,7 @@ PARTS: dict[str, str] = {
     "menu": "Menus",
     "pick": "Pick lists",
     "presets": "Presets",
+    "records": "A list of entries (rewards, mixed-in files)",
     "preflight": "Preflight sheet",
     "advice": "Questions before the form",
     "filter_menu": "Menus with a filter",

@@ -109,7 +109,7 @@ def forecast(recipe: Recipe, shape: ModelShape, device: DeviceType, *, longest: 
     trained = trained_parameters(recipe, shape) / parts
     gradients = float(trained * terms.width)
     reducing = gradients if ranks_of(recipe) > 1 and parts == 1 else 0.0
-    weights = weight_bytes(recipe, shape, device) / parts * (2 if adapter.whole and task.reference else 1)
+    weights = weight_bytes(recipe, shape, device) / parts * (2 if adapter.whole and task.holds_reference(recipe) else 1)
     weights += _models_beside(needs, held)
     beside = 0.0 if adapter.whole else gradients
     # Gradients are there in the next forward pass, too, where a step has several.
@@ -128,8 +128,9 @@ def forecast(recipe: Recipe, shape: ModelShape, device: DeviceType, *, longest: 
     if training.activation_offloading and device != "cpu":
         saved = mask + tokens * shape.hidden * 6.3  # the rest waits in RAM
     head = _head_bytes(shape, held, device, needs, tokens, trained=terms.head)
-    # The backward pass holds 1.42 layers where they were forgotten, 0.42 where they are among what was saved.
-    back = (1.42 if checkpointed else 0.42) * layer + _unpacked(recipe, shape)
+    # The backward pass holds 1.25 layers where they were forgotten, 0.25 where they are among what was saved.
+    again = 0.95 if base_is_quantized(recipe, shape) else 1.25
+    back = (again if checkpointed else 0.25) * layer + _unpacked(recipe, shape)
     back += (2 if checkpointed else 1) * experts  # those of one layer, and their gradient
     forward_copies, back_copies = _copies(recipe, shape, held, parts)
     moments = (
@@ -207,13 +208,17 @@ def _expert_bytes(shape: ModelShape, held: Precision) -> float:
 def _update_bytes(
     recipe: Recipe, shape: ModelShape, held: Precision, device: DeviceType, trained: float, parts: int
 ) -> float:
-    """What the optimizer's step needs beside weights, gradients and states."""
+    """What there is beside weights, all gradients and states: as the backward pass ends, or in the optimizer's step."""
     name = recipe.training.optimizer
-    if "fused" in name or "bit" in name or not adapter_of(recipe).whole:
+    if not adapter_of(recipe).whole:
         return 0.0
+    outer = 2.0 * shape.vocabulary * shape.hidden * held.width / parts
+    tied = outer if shape.tied else 0.0  # its two gradients and their sum, at the end of the backward pass
+    if "fused" in name or "bit" in name:
+        return tied
     if device != "cpu" and name == "adamw_torch":
-        return trained  # all roots of the second moments at once
-    return 2.0 * shape.vocabulary * shape.hidden * held.width / parts
+        return max(trained, tied)  # all roots of the second moments at once
+    return outer
 
 
 def _cache_bytes(shape: ModelShape, held: Precision, needs: TaskMemory) -> float:
@@ -302,8 +307,8 @@ def _layer_bytes(recipe: Recipe, shape: ModelShape, more: int, held: Precision) 
     """What one layer saves for its backward pass, in bytes a token; `more` is what the trained kind adds."""
     inner = 0 if shape.experts else shape.intermediate
     wide = 1.23 if held.masters else 1.55 if held.width == 4 else 1.0
-    # Beside quantized weights the adapter has 16 bits, whatever the rest has.
-    narrow = 0.78 if wide > 1 and base_is_quantized(recipe, shape) else wide
+    # Beside quantized weights the adapter has 16 bits, whatever the rest has: its inputs are kept as they are.
+    narrow = wide if not base_is_quantized(recipe, shape) else 0.78 if wide > 1 else 0.55
     return (18 * shape.hidden + 6 * inner) * wide + more * narrow
 
 

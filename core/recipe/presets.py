@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.recipe.recipe import Recipe, put
+from core.recipe.sections.dpo import DpoLoss
 from core.recipe.values import Value
 
 
@@ -90,7 +91,7 @@ PRESETS: tuple[Preset, ...] = (
         {
             "task": "dpo",
             "dpo.beta": 0.1,
-            "dpo.loss_type": "sigmoid",
+            "dpo.loss_type": (DpoLoss(),),
             "training.learning_rate": 1e-5,
             "training.epochs": 1.0,
             "training.max_steps": 0,

@@ -33,6 +33,7 @@ class SavedAdapter:
         started: what its run was started from, in words; "" for the bare base model.
         chats: whether a chat template is saved with it; without one it continues plain prompts.
         scores: whether it belongs to a reward model, which gives one score and writes no text.
+        rows: whether it has rows of the embedding, maybe of tokens that the base model has no room for.
     """
 
     folder: Path
@@ -46,6 +47,7 @@ class SavedAdapter:
     started: str = ""
     chats: bool = True
     scores: bool = False
+    rows: bool = False
 
     @property
     def size(self) -> int:
@@ -80,6 +82,7 @@ def read_adapter(run: Path) -> SavedAdapter | None:
         weights=read_weights(folder),
         started="" if (begun := started(run)) is None else begun.words(),
         chats=_has_template(folder),
+        rows=bool(config.get("trainable_token_indices")),
         scores=config.get("task_type") == "SEQ_CLS",
     )
 
@@ -141,6 +144,10 @@ prompt = tokenizer.apply_chat_template(
     plain = """\
 # No chat template: a prompt is plain text, and ends exactly as the prompts in the training data.
 prompt = tokenizer("How do I export my data?\\n", return_tensors="pt")"""
+    grown = """\
+if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+    model.resize_token_embeddings(len(tokenizer))  # room for added tokens; the adapter has their rows
+"""
     own = """\
 # Adapter layers are tunedeck's own method, so it has to be installed where they are loaded.
 from core.engine import bottleneck
@@ -155,8 +162,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 {own if adapter.kind == BOTTLENECK.peft_type else ""}adapter = {str(adapter.folder)!r}
 base = {adapter.base_model!r}
 model = AutoModelForCausalLM.from_pretrained(base, dtype="auto")
-model = PeftModel.from_pretrained(model, adapter)
 tokenizer = AutoTokenizer.from_pretrained(adapter)
+{grown if adapter.rows else ""}model = PeftModel.from_pretrained(model, adapter)
 
 {chat if adapter.chats else plain}
 answer = model.generate(**prompt, max_new_tokens=200)[0]

@@ -18,6 +18,8 @@ from core.recipe.values import Value
 _SHORTEST, _SMALLEST_RANK = 256, 4
 _TOGETHER = 5
 """How many changes are combined at most."""
+_PARTS = 64
+"""Into how many parts a batch is divided at most."""
 _WORTH = 0.03
 """The share of the memory that a change must save to be combined with others."""
 _SHOWN = 6
@@ -119,11 +121,14 @@ def _steps(recipe: Recipe, shape: ModelShape, device: DeviceType, longest: int) 
     """Ways to need less, from those that change no result to those that do; each with ever larger steps."""
     training = recipe.training
     batches: list[tuple[Mapping[str, Value], str]] = []
-    for batch in range(training.batch_size - 1, 0, -1):
-        if training.batch_size % batch == 0:
-            accumulation = training.gradient_accumulation * (training.batch_size // batch)
-            values: dict[str, Value] = {"training.batch_size": batch, "training.gradient_accumulation": accumulation}
-            batches.append((values, "The same effective batch size, in more and smaller batches."))
+    size = training.batch_size
+    for parts in [each for each in range(2, min(size, _PARTS) + 1) if size % each == 0]:
+        accumulation = training.gradient_accumulation * parts
+        values: dict[str, Value] = {
+            "training.batch_size": size // parts,
+            "training.gradient_accumulation": accumulation,
+        }
+        batches.append((values, "The same effective batch size, in more and smaller batches."))
     yield batches
     if not training.activation_checkpointing and adapter_of(recipe).recomputes:
         yield [({"training.activation_checkpointing": True}, "Steps take 20 to 30% longer; the result is the same.")]

@@ -199,7 +199,7 @@ def memory_line(known: KnownMemory, shape: ModelShape) -> tuple[Literal["ok", "w
         shape: the model's.
     """
     place = "RAM" if known.device == "cpu" else "GPU memory"
-    need = known.figure if known.source == "estimate" else units.gib(known.need)
+    need = f"{'about ' * (known.source == 'estimate')}{units.gib(known.need)}"
     where = known.words()
     if known.free is None:
         return "warn", f"Needs {need}; free {place} is unknown. {where}", ""

@@ -15,6 +15,7 @@ import torch
 from core.recipe.adapters import adapter_of
 from core.recipe.precision import precision_of
 from core.recipe.recipe import KNOBS, Recipe
+from core.recipe.sections.dpo import DpoLoss
 from core.training.embeddings import embedding_weights
 
 
@@ -48,6 +49,11 @@ def attention_kernels(trainer: Any, recipe: Recipe) -> set[Any]:
     attending = [module for module in trainer.model.modules() if "Attention" in type(module).__name__]
     configs = [getattr(module, "config", trainer.model.config) for module in attending]
     return {getattr(config, "_attn_implementation", None) for config in configs}
+
+
+def dpo_losses(trainer: Any, recipe: Recipe) -> set[Any]:
+    """The losses that are added up, with their weights."""
+    return {tuple(DpoLoss(*each) for each in zip(trainer.loss_types, trainer.loss_weights, strict=True))}
 
 
 def embedding_rates(trainer: Any, recipe: Recipe) -> set[Any]:

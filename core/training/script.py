@@ -414,6 +414,8 @@ class _Source:
 def _not_expressed(recipe: Recipe) -> Iterator[str]:
     """What no plain script has, whatever the task."""
     training = recipe.training
+    if recipe.starts_from:
+        yield f"starts_from: the script begins with the base model, not with {recipe.starts_from}."
     if training.early_stopping:
         yield "training.early_stopping: the script trains to its last step."
     if training.keep_best:

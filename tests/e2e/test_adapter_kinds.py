@@ -18,7 +18,7 @@ from core.runs.resume import plan_resume, resume_run
 from core.runs.scores import read_comparison
 from tests.kit.parity.case import CHANGES
 from tests.kit.parity.run import logged
-from tests.kit.training_runs import BASE, events, lines, make_run, work
+from tests.kit.training_runs import BASE, events, lines, make_run, talk, work
 from tests.kit.waiting import until
 from tests.kit.warm.process import WarmPython
 
@@ -78,6 +78,22 @@ def _answers_as_it_was_trained(warm: WarmPython, folder: JobFolder) -> None:
     assert comparison is not None
     last = [line["eval_loss"] for line in lines(folder.metrics) if "eval_loss" in line][-1]
     assert comparison.tuned_loss == pytest.approx(last, rel=1e-3)
+
+
+def test_added_tokens_are_trained_saved_with_the_adapter_and_loaded_again(warm: WarmPython, tmp_path: Path) -> None:
+    """The embedding of the tiny base has no room for them: it grows, here and wherever the adapter is loaded."""
+    samples = [talk(number, f"<|desk|> Open page {number}. <|end of desk|>") for number in range(24)]
+    chosen = {"model__added_tokens": ("<|desk|>", "<|end of desk|>"), "lora__trained_tokens": ("Open",)}
+    folder = trained(warm, begin(tmp_path, train=samples, held_out=samples[:4], **chosen))
+    assert (folder.adapter / "adapter_model.safetensors").stat().st_size < 1_000_000, "without the whole embedding"
+    recipe = from_json(folder.read_job()["payload"]["recipe"])
+    assert events(folder, "model")[0]["trained_parameters"] == trained_parameters(recipe, read_shape(str(BASE)))
+    saved = json.loads((folder.adapter / "tokenizer.json").read_text())
+    assert "<|desk|>" in {token["content"] for token in saved["added_tokens"]}
+    _answers_as_it_was_trained(warm, folder)
+    adapter = read_adapter(folder.path)
+    assert adapter is not None
+    assert "resize_token_embeddings" in loading_code(adapter)
 
 
 @pytest.mark.slow

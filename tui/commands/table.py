@@ -152,7 +152,7 @@ COMMANDS: Mapping[str, CommandInfo] = {
     "doctor": CommandInfo(
         OTHER,
         "check this installation, GPUs, Hub login and terminal",
-        ("doctor", "doctor --json"),
+        ("doctor", "doctor --json", "doctor --gpu"),
         (SCREEN, HUB, TRAINING, FOLDERS),
     ),
     "completion": CommandInfo(

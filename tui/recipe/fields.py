@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from textual.content import Content
@@ -11,12 +11,14 @@ from textual.content import Content
 from core.clean import clean_line
 from core.recipe.consequences import consequence, summary
 from core.recipe.declare import Knob, Problem
+from core.recipe.field_names import ALIASES
 from core.recipe.model_shape import ModelShape
 from core.recipe.paths import absolute, relative
 from core.recipe.recipe import KNOBS, Recipe, default_of, get, is_shown, put
 from core.recipe.rules.validate import validate
 from core.units import short_count
 from tui.recipe.facts import RecipeFacts
+from tui.recipe.field_form import form_field
 from tui.widgets.filter_menu import FilterItem
 from tui.widgets.form_field import CHANGED, Fault, FieldState, FormField, Section, fault_words
 
@@ -56,22 +58,7 @@ def title(section: str) -> str:
 
 @cache
 def _field(path: str) -> FormField:
-    knob = KNOBS[path]
-    common = {"unit": knob.unit, "folded": knob.advanced}
-    if knob.kind == "switch":
-        return FormField(knob.path, knob.title, "choice", ("yes", "no"), **common)  # type: ignore[arg-type]
-    if knob.kind == "choice":
-        meanings = tuple(knob.choices.values())
-        return FormField(knob.path, knob.title, "choice", tuple(knob.choices), meanings, **common)  # type: ignore[arg-type]
-    return FormField(
-        knob.path,
-        knob.title,
-        "short" if knob.kind in ("whole", "number") else "long",
-        unit=knob.unit,
-        folded=knob.advanced,
-        complete=knob.kind == "path" or knob.paths or any(column.kind == "path" for column in knob.columns),
-        offers=knob.path == "model.path",
-    )
+    return form_field(path, KNOBS[path], folded=KNOBS[path].advanced)
 
 
 class Entries:
@@ -187,17 +174,29 @@ def first_to_fill(entries: Entries, problems: Iterable[Problem]) -> str:
 
 
 def field_items(entries: Entries) -> list[FilterItem]:
-    """Every field that applies, for a search: its title, key and value; help and choices are searched as well."""
-    return [
-        FilterItem(
-            path,
-            f"{knob.title}  ({path})",
-            beside=clean_line(entries.text(path), 40),
-            search=f"{knob.help} {knob.consequence} {' '.join(knob.choices)}",
+    """Every field, for a search by title, key, help, choices and other programs' names; those that apply come first.
+
+    What does not apply says why, in the place of its value.
+    """
+    names: dict[str, list[str]] = {}
+    for name, path in ALIASES.items():
+        names.setdefault(path, []).append(name)
+    found: tuple[list[FilterItem], list[FilterItem]] = ([], [])
+    for path, knob in KNOBS.items():
+        shown = entries.shows(path)
+        beside = entries.text(path) if shown else f"no effect: {deciding_field(entries, path)[1]}"
+        known = " ".join((knob.help, knob.consequence, *knob.choices, *knob.choices.values(), *names.get(path, ())))
+        found[not shown].append(
+            FilterItem(path, f"{knob.title}  ({path})", beside=clean_line(beside, 44), search=known)
         )
-        for path, knob in KNOBS.items()
-        if entries.shows(path)
-    ]
+    return [*found[False], *found[True]]
+
+
+def deciding_field(entries: Entries, path: str) -> tuple[str, str]:
+    """Of a field that does not apply: the shown field that decides it ("" for none), and why, `method is full`."""
+    reasons = KNOBS[path].when.why_not(partial(get, entries.recipe))
+    deciding = next((name for each in reasons if entries.shows(name := each.partition(" ")[0])), "")
+    return deciding, " and ".join(reasons)
 
 
 def describe(

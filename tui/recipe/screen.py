@@ -27,7 +27,7 @@ from tui.actions import Command, declare
 from tui.recipe.desk import RecipeEditor
 from tui.recipe.facts import NOTHING_YET, RecipeFacts, Surroundings, checks_of, in_brief
 from tui.recipe.field_help import FieldHelp
-from tui.recipe.fields import completion_of, describe, field_items, first_to_fill, sections
+from tui.recipe.fields import completion_of, deciding_field, describe, field_items, first_to_fill, sections
 from tui.recipe.files import keep_draft
 from tui.recipe.forecasts import ExactForecasts
 from tui.recipe.memory import EXACT, MemoryOffers
@@ -36,6 +36,7 @@ from tui.recipe.models import model_items, models_note, typed_model
 from tui.recipe.panels import RecipePanels, retitle
 from tui.recipe.preset_menu import PresetMenu
 from tui.recipe.prompt import RecipePrompt
+from tui.recipe.records import RecordsEditor
 from tui.recipe.sheet import PreflightSheet
 from tui.recipe.start import pilot_of, queue, start
 from tui.screens.base import StepScreen
@@ -220,7 +221,7 @@ class RecipeScreen(StepScreen):
         self._forecasts = ExactForecasts(self.session.workspace, lambda: self.post_message(ForecastEnded()))
         self._desk = RecipeEditor(self.session)
         self._say(self._desk.words)
-        self.form.offer = self._offer_models
+        self.form.offer = self._offer
         self.form.focus()
         self._begin_at_first_missing()
 
@@ -284,6 +285,19 @@ class RecipeScreen(StepScreen):
         self.form.begin(first_to_fill(self._desk.entries, self._problems()))
         self._begun_at = self.form.current.key
 
+    def _offer(self, key: str) -> None:
+        """Show what the field offers: the entries of a list, or the models on this machine."""
+        if KNOBS[key].kind == "records":
+            editor = RecordsEditor(KNOBS[key], self._desk.entries.text(key), self.session.workspace)
+            self.app.push_screen(editor, lambda text: self._take_records(key, text))
+        else:
+            self._offer_models(key)
+
+    def _take_records(self, key: str, text: str | None) -> None:
+        if text is not None:
+            self.form.go_to(key)
+            self.form.retype(text)
+
     def _offer_models(self, key: str) -> None:
         """List the models on this machine; text that is none of them can be typed as well."""
         menu = FilterMenu(
@@ -329,11 +343,21 @@ class RecipeScreen(StepScreen):
             self.form.retype(path)
 
     def action_search(self) -> None:
-        """Find a field by its name, its key or a word of its help."""
+        """Find a field by its name, its key, a word of its help, or what another program calls it."""
         items = field_items(self._desk.entries)
         menu = FilterMenu(f"search all {len(items)} fields", items, hint="type part of a name, a key or the help")
         self.form.action_leave()
-        self.app.push_screen(menu, lambda path: self.form.go_to(path) if path else None)
+        self.app.push_screen(menu, self._go_to_found)
+
+    def _go_to_found(self, path: str | None) -> None:
+        """Go to a field; to the one that decides about it where it has no effect now."""
+        if not path or self._desk.entries.shows(path):
+            self.form.go_to(path or "")
+            return
+        deciding, why = deciding_field(self._desk.entries, path)
+        self.form.go_to(deciding)
+        here = f" {KNOBS[deciding].title} decides that." if deciding else ""
+        self._say(f"{KNOBS[path].title} ({path}) has no effect now because {why}.{here}")
 
     # --- showing
 

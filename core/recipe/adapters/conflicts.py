@@ -80,6 +80,16 @@ CONFLICTS: tuple[AdapterConflict, ...] = (
         {"method": "prompt"},
     ),
     AdapterConflict(
+        "soft-task",
+        "method",
+        lambda recipe: _is_soft(recipe) and not TASKS[recipe.task].virtual_tokens,
+        "Virtual tokens only train with sft, cpt and dpo here: TRL's other trainers stop at them, or train nothing. "
+        "Use the method lora.",
+        "not with this task",
+        {"method": "prompt", "task": "orpo"},
+        {"method": "lora", "task": "orpo"},
+    ),
+    AdapterConflict(
         "residual-reference",
         "lora.init",
         lambda recipe: _is_residual(recipe) and TASKS[recipe.task].reference,

@@ -10,6 +10,7 @@ from core.recipe.adapters import Reach, adapter_of, conflicts
 from core.recipe.adapters.lora import LORA, RESIDUAL
 from core.recipe.adapters.soft_prompt import SECTION as SOFT
 from core.recipe.declare import Problem
+from core.recipe.devices import is_sharded
 from core.recipe.families import refusal
 from core.recipe.memory import forecast
 from core.recipe.model_shape import ModelShape
@@ -39,6 +40,7 @@ def check(recipe: Recipe, shape: ModelShape | None) -> Iterator[Problem]:
         yield from _soft_prompt(recipe, shape)
     if shape is not None and adapter.partial and recipe.last_layers.count > shape.layers:
         yield Problem("last_layers.count", f"The model has only {shape.layers} layers.", brief="exceeds the layers")
+    yield from _tokens(recipe, shape)
     reach = adapter.reach(recipe)
     if reach is None:
         return
@@ -51,6 +53,26 @@ def check(recipe: Recipe, shape: ModelShape | None) -> Iterator[Problem]:
         yield from _lora_fits(recipe, reach, shape)
     elif adapter.reads("adapter.feedforward"):
         yield from _feedforward(recipe, reach, shape)
+
+
+def _tokens(recipe: Recipe, shape: ModelShape | None) -> Iterator[Problem]:
+    """Added tokens, whose rows have to be trained by somebody."""
+    added, adapter = recipe.model.added_tokens, adapter_of(recipe)
+    if blank := next((token for token in added if not token.strip()), None):
+        yield Problem("model.added_tokens", f"{blank!r} is no token. Enter names such as <|tool|>.", brief="empty")
+    if added and (adapter.partial or not (adapter.whole or adapter.section == LORA.section)):
+        words = f"{adapter.title} does not train the embedding, so added tokens would mean nothing. Use lora or full."
+        yield Problem("model.added_tokens", words, brief="not trained")
+    if added and is_sharded(recipe):
+        words = "fsdp splits the embedding before it could grow. Use ddp, or add no tokens."
+        yield Problem("model.added_tokens", words, brief="not with fsdp")
+    whole = recipe.lora.modules_to_save
+    if adapter.section == LORA.section and shape and (added or recipe.lora.trained_tokens):
+        ends = [name for name in (shape.embedding, "lm_head") if name and names_one(name, whole)]
+        if ends:
+            path = "lora.trained_tokens" if recipe.lora.trained_tokens else "model.added_tokens"
+            words = f"{ends[0]} is in Modules to save and trained whole, so its rows cannot be trained apart."
+            yield Problem(path, words, brief="trained whole")
 
 
 def _with_cost(problem: Problem, recipe: Recipe, shape: ModelShape | None) -> Problem:

@@ -22,6 +22,7 @@ from core.recipe.rules import families as family_rules
 from core.recipe.rules import kernels as kernel_rules
 from core.recipe.rules import loop as loop_rules
 from core.recipe.rules import online as online_rules
+from core.recipe.rules import preference as preference_rules
 from core.recipe.schedule import Schedule, schedule_of, steps_of
 from core.recipe.schedulers import SCHEDULERS
 from core.recipe.tasks import TASKS
@@ -119,6 +120,7 @@ def _task(seen: _Seen) -> Iterator[Problem]:
         holds = all(get(recipe, path) == value for path, value in limit.given.items())
         if holds and not limit.allows(get(recipe, limit.path)):
             yield Problem(limit.path, limit.sentence, limit.severity)
+    yield from preference_rules.check(recipe)
 
 
 def _adapters(seen: _Seen) -> Iterator[Problem]:

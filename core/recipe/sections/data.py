@@ -217,6 +217,7 @@ class Data:
             "The model is trained on the answers without these parts. Without tool calls, their results and turns with "
             "nothing but calls are removed too."
         ),
+        advanced=True,
         when=none_of("data.format", "text", "text-lines", "text-files"),
     )
     max_length: int = knob(
@@ -258,6 +259,7 @@ class Data:
         help="Splits a plain-text row longer than the max length into chunks of that length, each a separate sample, "
         "instead of truncating it. Chunks do not overlap, and no token is lost.",
         consequence="Trains on all of the text. An epoch has more steps.",
+        advanced=True,
         when=one_of("data.format", "auto", "text", "text-lines", "text-files")
         & one_of("data.packing", "none", "bfd")
         & tasks_supporting("data.chunk_text"),

@@ -18,6 +18,7 @@ CPT = Task(
     columns={"input_ids": "tokens", "labels": "tokens"},
     metrics=TOKEN_METRICS,
     headline=SFT.headline,
+    virtual_tokens=True,
     rates={"lora": (2e-5, 2e-4), "full": (5e-6, 5e-5)},
     defaults={
         "training.learning_rate": 5e-5,

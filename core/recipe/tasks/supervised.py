@@ -27,6 +27,7 @@ SFT = Task(
     marks=True,
     metrics=TOKEN_METRICS,
     headline=Headline(LOSS, EVAL_LOSS, "lower", "loss", "nats per token", per_token=True),
+    virtual_tokens=True,
     # Its loss weighs a token by its probability, so it rises while rare tokens become likelier.
     headlines=(("sft.loss_type", "dft", ACCURACY),),
     rates={"lora": (1e-4, 5e-4), "full": (1e-5, 5e-5)},

@@ -142,7 +142,9 @@ class Task:
         plain: whether it also reads one prompt with one completion as plain text, without a chat template.
         marks: whether its loss mask comes from the generation markers of the chat template.
         reference: whether full fine-tuning also needs the base model in memory.
+        reference_freed_by: a switch of the recipe that makes it unnecessary, as a dotted path, or "".
         generates: whether the model writes the answers while it trains, so that no token of a sample carries loss.
+        virtual_tokens: whether its trainer counts vectors before the prompt right; measured.
         dropout: whether its trainer leaves dropout on; one that compares two passes of a model turns it off.
         memory: what else it adds to the memory forecast, from the recipe.
         defaults: values of fields in a fresh recipe of this task, where they differ from the fields' own.
@@ -175,8 +177,10 @@ class Task:
     plain: bool = False
     marks: bool = False
     reference: bool = False
+    reference_freed_by: str = ""
     generates: bool = False
     dropout: bool = True
+    virtual_tokens: bool = False
     memory: Callable[[Recipe], TaskMemory] = plain_memory
     defaults: Mapping[str, Value] = field(default_factory=dict)
     refuses: tuple[Limit, ...] = ()
@@ -190,6 +194,11 @@ class Task:
         """Of its headline metrics the one whose twin on the eval set has this name; the usual one where none has."""
         named = (found for _, _, found in self.headlines if found.eval_metric == eval_metric)
         return next(named, self.headline)
+
+    def holds_reference(self, recipe: Recipe) -> bool:
+        """Whether full fine-tuning holds the base model in memory as well, from the recipe."""
+        section, _, name = self.reference_freed_by.partition(".")
+        return self.reference and not (name and getattr(getattr(recipe, section), name))
 
     @property
     def both_answers(self) -> bool:
