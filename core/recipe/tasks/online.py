@@ -13,13 +13,11 @@ if TYPE_CHECKING:
 
 def _memory(recipe: Recipe, beta: float) -> TaskMemory:
     """The completions that are generated at once, prompt and completion as one sequence, and reward models."""
-    from core.recipe.adapters import adapter_of
-
     rollouts, training = recipe.rollouts, recipe.training
-    held = (recipe.model.path,) if beta and adapter_of(recipe).whole else ()
     return TaskMemory(
         length=recipe.data.max_length + rollouts.max_completion_length,
-        beside=(*held, *(reward.model for reward in recipe.rewards if reward.model)),
+        beside=tuple(reward.model for reward in recipe.rewards if reward.model),
+        reference=beta > 0,
         generated=training.batch_size * (rollouts.steps_per_generation or training.gradient_accumulation),
     )
 
