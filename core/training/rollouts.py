@@ -83,6 +83,7 @@ class GeneratingTrainer(DurableTrainer):
                 if not any(seen):
                     return found
                 passed |= frozenset(name for each in seen for name in each)
+                self._worker.look_again()
                 self.within(self._evaluating)
                 before.put()
 

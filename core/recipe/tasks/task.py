@@ -199,6 +199,8 @@ class Task:
 
     def holds_reference(self, recipe: Recipe) -> bool:
         """Whether full fine-tuning holds the base model in memory as well, from the recipe."""
+        if self.memory(recipe).reference:
+            return True
         section, _, name = self.reference_freed_by.partition(".")
         return self.reference and not (name and getattr(getattr(recipe, section), name))
 
