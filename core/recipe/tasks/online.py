@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.recipe.tasks.task import Headline, Limit, Task
+from core.recipe.tasks.task import Headline, Limit, Task, TaskMemory
+
+if TYPE_CHECKING:
+    from core.recipe.recipe import Recipe
+
+
+def _memory(recipe: Recipe, beta: float) -> TaskMemory:
+    """The completions that are generated at once, prompt and completion as one sequence, and reward models."""
+    rollouts, training = recipe.rollouts, recipe.training
+    return TaskMemory(
+        length=recipe.data.max_length + rollouts.max_completion_length,
+        beside=tuple(reward.model for reward in recipe.rewards if reward.model),
+        reference=beta > 0,
+        generated=training.batch_size * (rollouts.steps_per_generation or training.gradient_accumulation),
+    )
+
 
 LENGTHS = {
     "completions/mean_length": "completion tokens",
@@ -86,6 +101,7 @@ GRPO = Task(
         "entropy_coef": "entropy bonus",
         "step_time": "seconds per step",
     },
+    memory=lambda recipe: _memory(recipe, recipe.grpo.beta),
     refuses=_limits("GRPO"),
     **_COMMON,
 )
@@ -110,6 +126,7 @@ RLOO = Task(
         "clip_ratio/high_max": "clipped above, most",
         "step_time": "seconds per step",
     },
+    memory=lambda recipe: _memory(recipe, recipe.rloo.beta),
     refuses=_limits("RLOO"),
     **_COMMON,
 )
