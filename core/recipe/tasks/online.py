@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from core.recipe.tasks.task import Headline, Limit, Task
+from core.recipe.tasks.task import Headline, Limit, Task, TaskMemory
+
+if TYPE_CHECKING:
+    from core.recipe.recipe import Recipe
 
 LENGTHS = {
     "completions/mean_length": "completion tokens",
@@ -23,6 +26,25 @@ _REWARDS = {
     "reward_std": "reward std",
     "frac_reward_zero_std": "prompts without a difference",
 }
+
+
+def _memory(beta: Callable[[Recipe], float]) -> Callable[[Recipe], TaskMemory]:
+    """Completions that are written at once, reward models, and the reference of a model that is trained whole."""
+
+    def memory(recipe: Recipe) -> TaskMemory:
+        from core.recipe.adapters import adapter_of
+
+        training, rollouts = recipe.training, recipe.rollouts
+        reference = (recipe.model.path,) if beta(recipe) and adapter_of(recipe).whole else ()
+        return TaskMemory(
+            length=recipe.data.max_length + rollouts.max_completion_length,
+            beside=tuple(each.model for each in recipe.rewards if each.model) + reference,
+            generated=training.batch_size * (rollouts.steps_per_generation or training.gradient_accumulation),
+        )
+
+    return memory
+
+
 _COMMON: Mapping[str, Any] = {
     "samples": ("messages", "prompt", "text"),
     "encoder": "asked",
@@ -86,6 +108,7 @@ GRPO = Task(
         "entropy_coef": "entropy bonus",
         "step_time": "seconds per step",
     },
+    memory=_memory(lambda recipe: recipe.grpo.beta),
     refuses=_limits("GRPO"),
     **_COMMON,
 )
@@ -110,6 +133,7 @@ RLOO = Task(
         "clip_ratio/high_max": "clipped above, most",
         "step_time": "seconds per step",
     },
+    memory=_memory(lambda recipe: recipe.rloo.beta),
     refuses=_limits("RLOO"),
     **_COMMON,
 )
