@@ -204,6 +204,17 @@ class ModelShape:
             and not any(names_one(start, reach.whole) for start in _beginnings(module.name))
         )
 
+    def reached_modules(self, reach: Reach) -> tuple[str, ...]:
+        """The modules of the language model with weights of their own that an adapter is put on, linear or not."""
+        numbers = chosen(reach.layers, self.layers) if reach.layers else None
+        return tuple(
+            name
+            for name in self.language_modules
+            if names_one(name, reach.targets)
+            and not names_one(name, reach.exclude)
+            and (numbers is None or number_of(name) in numbers)
+        )
+
     def _any_targeted(self, targets: Sequence[str]) -> tuple[LinearModule, ...]:
         """The same for kinds that peft does not put on experts: a layer beside these may have the name of one."""
         every = "all-linear" in targets

@@ -173,6 +173,17 @@ def feedforward_layers(trainer: Any, recipe: Recipe) -> set[Any]:
     return _all_named(recipe.adapter.feedforward, names)
 
 
+def peft_ranks(trainer: Any, recipe: Recipe) -> set[Any]:
+    """The rank by which peft made the adapter."""
+    return {trainer.model.peft_config[NAME].r}
+
+
+def peft_blocks(trainer: Any, recipe: Recipe) -> set[Any]:
+    """The block size by which peft made the adapter."""
+    config = trainer.model.peft_config[NAME]
+    return {getattr(config, "oft_block_size", None), getattr(config, "boft_block_size", None)}
+
+
 def bottleneck_widths(trainer: Any, recipe: Recipe) -> set[Any]:
     """The widths of adapter layers."""
     return {layer.down.out_features for layer in _bottlenecks(trainer.model)}

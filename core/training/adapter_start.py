@@ -21,8 +21,9 @@ from core.errors import BadInput
 from core.recipe.adapters import adapter_of
 from core.recipe.adapters.lora import LORA, RESIDUAL
 from core.recipe.recipe import Recipe
+from core.runs.origin import RESIDUE
 
-FILE = "initial_adapter.safetensors"
+FILE = RESIDUE
 """In a run's folder: what PiSSA or OLoRA took out of the base model."""
 
 _BATCHES = 32

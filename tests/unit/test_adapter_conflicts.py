@@ -176,6 +176,8 @@ _QUANTIZED = [
     ({"lora.init": "pissa"}, "nf4"),
     ({"lora.init": "olora"}, "nf4"),
     ({"method": "last_layers"}, "nf4"),
+    ({"method": "vera"}, "int8"),
+    ({"method": "hira"}, "nf4"),
 ]
 
 

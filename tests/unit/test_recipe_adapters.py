@@ -68,6 +68,14 @@ _COUNTED: dict[str, dict[str, Value]] = {
     "ia3 all": {"method": "ia3", "adapter__targets": ("all-linear",), "adapter__layers": ("1",)},
     "bottleneck": {"method": "bottleneck", "adapter__width": 3, "adapter__activation": "silu"},
     "bottleneck on": {"method": "bottleneck", "adapter__targets": ("down_proj",), "adapter__exclude": ("/.*1.*/",)},
+    "hira": {"method": "hira", "adapter__rank": 3},
+    "miss": {"method": "miss", "adapter__rank": 4},
+    "oft": {"method": "oft", "adapter__block_size": 4},
+    "boft": {"method": "boft", "adapter__block_size": 4, "adapter__targets": ("q_proj", "down_proj")},
+    "vera": {"method": "vera", "adapter__rank": 5},
+    "shira": {"method": "shira", "adapter__rank": 3, "adapter__targets": ("/.*mlp.*/",)},
+    "norms": {"method": "ln_tuning", "adapter__layers": ("1",)},
+    "all norms": {"method": "ln_tuning"},
     "last layers": {"method": "last_layers", "last_layers__count": 1},
     "with head": {"method": "last_layers", "last_layers__count": 1, "last_layers__head": True},
     "full": {"method": "full"},
@@ -119,6 +127,7 @@ def test_what_a_kind_says_of_itself_is_what_the_real_peft_does(values: dict[str,
         ({"lora__parameters": ("experts.gate_up_proj",)}, "lora.parameters", "no expert weight"),
         ({"method": "ia3", "adapter__targets": ("c_attn",)}, "adapter.targets", "no linear layer 'c_attn'"),
         ({"method": "ia3", "adapter__feedforward": ("up_proj",)}, "adapter.feedforward", "up_proj"),
+        ({"method": "ln_tuning", "adapter__targets": ("q_norm",)}, "adapter.targets", "no layer 'q_norm'"),
         ({"method": "bottleneck", "adapter__targets": ("lm_head",)}, "adapter.targets", "output layer"),
     ],
 )
@@ -277,3 +286,10 @@ def test_a_target_that_cannot_be_adapted_is_refused_by_the_worker_as_well(
     with pytest.raises(BadInput, match=word) as refused:
         adapter_config(put(Recipe(), "lora.targets", (target,)), built(model_type))
     assert "lora.targets" in str(refused.value)
+
+
+def test_the_page_of_adapters_is_what_the_rows_say() -> None:
+    from core.recipe.adapters_document import document
+
+    page = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
+    assert page == document(), "run `python -m core.recipe.adapters_document > docs/adapters.md`"

@@ -53,6 +53,8 @@ def check(recipe: Recipe, shape: ModelShape | None) -> Iterator[Problem]:
         yield from _lora_fits(recipe, reach, shape)
     elif adapter.reads("adapter.feedforward"):
         yield from _feedforward(recipe, reach, shape)
+    elif adapter.reads("adapter.block_size"):
+        yield from _blocks(recipe, reach, shape)
 
 
 def _tokens(recipe: Recipe, shape: ModelShape | None) -> Iterator[Problem]:
@@ -116,7 +118,8 @@ def _fits(reach: Reach, shape: ModelShape) -> Iterator[Problem]:
         )
         return
     targets = Reach(reach.path, reach.targets, experts=reach.experts)
-    reached = [module.name for module in shape.reached(targets)]
+    linear = [module.name for module in shape.reached(targets)]
+    reached = linear if reach.linear else [*shape.reached_modules(targets)]
     if unused := [name for name in reach.exclude if not any(names_one(each, (name,)) for each in reached)]:
         words = f"{clean_line(', '.join(unused), 80)} names no target, so nothing is excluded. Remove it."
         yield Problem(f"{section}.exclude", words, brief="no such target")
@@ -189,6 +192,15 @@ def _lora_fits(recipe: Recipe, reach: Reach, shape: ModelShape) -> Iterator[Prob
         why = "none of them is in Modules to save" if shape.tied else "they are two weights in this model"
         words = f"This keeps the embedding and the output layer one weight, but {why}. Set it to no."
         yield Problem("lora.ensure_weight_tying", words, brief="nothing to tie")
+
+
+def _blocks(recipe: Recipe, reach: Reach, shape: ModelShape) -> Iterator[Problem]:
+    size = recipe.adapter.block_size
+    odd = next((module for module in shape.reached(reach) if module.inputs % size), None)
+    if odd is not None:
+        name = clean_line(odd.name.rpartition(".")[2], 60)
+        words = f"{size} does not divide the {odd.inputs} inputs of {name}. Use a smaller power of two."
+        yield Problem("adapter.block_size", words, brief="does not divide")
 
 
 def _feedforward(recipe: Recipe, reach: Reach, shape: ModelShape) -> Iterator[Problem]:

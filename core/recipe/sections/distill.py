@@ -29,7 +29,7 @@ class Distill:
         consequence="A commit makes the run reproducible; a branch can change.",
         advanced=True,
         when=filled("distill.teacher"),
-        witness=run_loop("core.training.tasks.distill"),
+        witness=run_loop("core.recipe.teacher"),
     )
     teacher_quantization: str = knob(
         "none",
@@ -37,7 +37,7 @@ class Distill:
         help="Loads the teacher in 4 or 8 bits.",
         consequence="nf4 cuts its memory to about a quarter; what it teaches is then slightly off.",
         choices={"none": "16 bits on a GPU, float32 on a CPU", "nf4": "4-bit NormalFloat", "int8": "8-bit, LLM.int8()"},
-        witness=run_loop("core.training.tasks.distill"),
+        witness=run_loop("core.recipe.teacher"),
     )
     beta: float = knob(
         1.0,

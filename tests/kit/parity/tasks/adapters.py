@@ -77,6 +77,8 @@ def _answers(warm: WarmPython, folder: JobFolder, plain: Sequence[Mapping[str, A
     assert comparison.tuned_loss == pytest.approx(measured["eval_loss"], rel=1e-3)
 
 
+_EVERY = {"target_modules": "all-linear"}
+
 _LORA = {"r": 8, "lora_alpha": 16, "lora_dropout": 0.05, "target_modules": "all-linear"}
 
 
@@ -130,6 +132,42 @@ CASES = (
         "IA3Config",
         {"target_modules": ["k_proj", "v_proj", "down_proj"], "feedforward_modules": ["down_proj"]},
         changes={"method": "ia3"},
+    ),
+    _case(
+        "vera",  # the random factors are saved, and are those of the start after a resume
+        "VeraConfig",
+        {"target_modules": "all-linear", "r": 16},
+        changes={"method": "vera"},
+    ),
+    _case(
+        "shira",  # the places of the trained weights are drawn from the seed
+        "ShiraConfig",
+        {"target_modules": "all-linear", "r": 4, "random_seed": 7},
+        changes={"method": "shira", "adapter__rank": 4},
+    ),
+    _case(
+        "oft",
+        "OFTConfig",
+        {"target_modules": "all-linear", "oft_block_size": 16},
+        changes={"method": "oft", "adapter__block_size": 16},
+    ),
+    _case(
+        "boft",
+        "BOFTConfig",
+        {"target_modules": "all-linear", "boft_block_size": 4},
+        changes={"method": "boft", "adapter__block_size": 4},
+    ),
+    _case(
+        "miss", "MissConfig", {"target_modules": "all-linear", "r": 8}, changes={"method": "miss", "adapter__rank": 8}
+    ),
+    _case(
+        "hira", "HiraConfig", {"target_modules": "all-linear", "r": 8}, changes={"method": "hira", "adapter__rank": 8}
+    ),
+    _case(
+        "ln-tuning",
+        "LNTuningConfig",
+        {"target_modules": ["input_layernorm", "post_attention_layernorm", "norm"]},
+        changes={"method": "ln_tuning"},
     ),
     _case("pissa", "LoraConfig", {**_LORA, "init_lora_weights": "pissa"}, changes={"lora__init": "pissa"}),
     _case("olora", "LoraConfig", {**_LORA, "init_lora_weights": "olora"}, changes={"lora__init": "olora"}),

@@ -88,6 +88,7 @@ CASES = (
         eval_logged=("eval_rewards/chosen",),
         models=_ADAPTER,
         ranks=True,
+        expressed=False,
         finished=_reference,
     ),
     Case(
@@ -98,5 +99,6 @@ CASES = (
         [talk(number) for number in range(60, 68)],
         models=_ADAPTER,
         soak=True,
+        expressed=False,
     ),
 )
