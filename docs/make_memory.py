@@ -229,9 +229,9 @@ figure is from:
 
 The exact forecast starts by itself while you look at the form of a GPU run (`TUNEDECK_FORECAST=off` turns that off),
 and on a CPU with `m`. It is kept in `.tunedeck/forecasts`, by the model's config, the settings that matter, and the
-versions of the training packages. A start waits for it at most one second, and only where the estimate is over 70% of what is
-free. Where a run does not fit, `m` lists the smallest changes that make it fit, each with its own figure, and `enter`
-applies one.
+versions of the training packages. A start waits for it at most one second, and only where the estimate is over 70% of
+what is free. Where a run does not fit, `m` lists the smallest changes that make it fit, each with its own figure, and
+`enter` applies one.
 
 What the exact forecast counts: every tensor that is alive at any operation of forward pass, backward pass and optimizer
 step, with the kernels of the device that the run would use: flash or memory-efficient attention, TRL's Triton kernels
