@@ -32,13 +32,11 @@ def _memory(beta: Callable[[Recipe], float]) -> Callable[[Recipe], TaskMemory]:
     """Completions that are written at once, reward models, and the reference of a model that is trained whole."""
 
     def memory(recipe: Recipe) -> TaskMemory:
-        from core.recipe.adapters import adapter_of
-
         training, rollouts = recipe.training, recipe.rollouts
-        reference = (recipe.model.path,) if beta(recipe) and adapter_of(recipe).whole else ()
         return TaskMemory(
             length=recipe.data.max_length + rollouts.max_completion_length,
-            beside=tuple(each.model for each in recipe.rewards if each.model) + reference,
+            beside=tuple(each.model for each in recipe.rewards if each.model),
+            reference=bool(beta(recipe)),
             generated=training.batch_size * (rollouts.steps_per_generation or training.gradient_accumulation),
         )
 
