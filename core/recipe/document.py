@@ -67,6 +67,8 @@ def _field(knob: Knob) -> Iterator[str]:
         yield f"- `{value}`: {meaning}"
     for column in knob.columns:
         yield f"- `{column.name}`: {column.help[0].lower()}{column.help[1:].rstrip('.')}"
+        for value, meaning in column.choices.items():
+            yield f"  - `{value}`: {meaning}"
     if knob.choices or knob.columns:
         yield ""
     text = "; ".join(facts)

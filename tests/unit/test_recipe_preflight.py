@@ -267,6 +267,10 @@ def test_without_a_chat_template_prompts_and_completions_are_joined_and_chats_ar
     assert (verdict, "3 of 6" in words, "Say helloHi" in words) == ("warn", True, True)
     verdict, words = line({"messages": chat * 2})
     assert (verdict, "3 turns" in words, "chatml" in words) == ("stop", True, True)
+    untemplated = put(recipe, "model.path", str(write_model(tmp_path / "untemplated", template="")))
+    data.write_text("".join(json.dumps(row) + "\n" for row in [good] * 3))
+    (check,) = found(untemplated, tmp_path, "chat template")
+    assert (check.verdict, check.sentence.index("none") < check.sentence.index("chatml")) == ("stop", True)
     problems = [check for check in found(put(plain, "task", "dpo"), tmp_path, "recipe") if check.verdict == "stop"]
     assert any(check.path == "model.chat_template" and "sft" in check.sentence for check in problems)
 

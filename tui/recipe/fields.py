@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from textual.content import Content
 
@@ -243,6 +244,12 @@ def describe(
         chosen = choice == now
         lead = ("▸ " if chosen else "  ", "$accent")
         parts.append(Content.assemble(lead, (choice, "bold" if chosen else ""), (f"  {meaning}", "$text-muted")))
+    entered: Any = get(entries.recipe, knob.path) if knob.columns else ()
+    for column in knob.columns:
+        for choice, meaning in column.choices.items():
+            chosen = any(getattr(entry, column.name) == choice for entry in entered)
+            lead = ("▸ " if chosen else "  ", "$accent")
+            parts.append(Content.assemble(lead, (choice, "bold" if chosen else ""), (f"  {meaning}", "$text-muted")))
     about = [knob.range and f"range: {knob.range}", f"default: {usual or '(empty)'}"] if full else []
     about.append(knob.source and f"source: {knob.source}")
     about.append(knob.when.words and f"applies when {knob.when.words}")

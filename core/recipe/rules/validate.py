@@ -180,7 +180,8 @@ def _template(seen: _Seen) -> Iterator[Problem]:
         yield Problem(
             "model.chat_template", f"No template has that name. tunedeck ships {known}.", brief="no such template"
         )
-    if shape is not None and not chosen and not shape.template and recipe.data.format != "text":
+    texts = recipe.data.format == "text" or TASKS[recipe.task].samples == ("text",)
+    if shape is not None and not chosen and not shape.template and not texts:
         yield Problem(
             "model.chat_template",
             "The model has no chat template. Conversations need one, such as chatml; plain text needs none. To join "

@@ -11,7 +11,7 @@ from trl import DPOConfig, DPOTrainer
 
 from core.engine.load import Hardware
 from core.recipe.adapters import adapter_of
-from core.recipe.recipe import Recipe, why_without_effect
+from core.recipe.recipe import KNOBS, Recipe, get, why_without_effect
 from core.training.durable import DurableTrainer
 from core.training.loading import named
 from core.training.reference import reference
@@ -75,9 +75,9 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     losses = recipe.dpo.loss_type
     weights = [each.weight for each in losses]
     extras = {
-        name: written(getattr(recipe.dpo, name))
+        name: written(KNOBS[path].default if why_without_effect(recipe, path) else get(recipe, path))
         for name, written in _EXTRAS.items()
-        if not why_without_effect(recipe, f"dpo.{name}")
+        for path in (f"dpo.{name}",)
     }
     return {
         "beta": recipe.dpo.beta,
