@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ from typing import Any
 import torch
 from accelerate.utils import gather_object
 from safetensors.torch import load, save
+from transformers import StoppingCriteriaList
 
 from core.engine.rewards import NamedReward, RewardSetting
+from core.engine.worker import LOOK_EVERY, Worker
+from core.jobs import requests
 from core.training.completions import CompletionLog
 from core.training.durable import DurableTrainer
 from core.training.in_step import RandomStates, StepAbandoned
@@ -47,19 +51,43 @@ class GeneratingTrainer(DurableTrainer):
         model = self.accelerator.unwrap_model(self.model)
         inner = model.get_base_model() if hasattr(model, "get_base_model") else model
         inner.register_forward_pre_hook(lambda *_: self.tick())
+        if self._worker.rank is not None:
+            inner.generate = self._interruptible(inner.generate)
 
     # --- requests inside a step
 
     def tick(self) -> None:
         """Shows that it is alive and answers requests: before each token, and while a reward takes long.
 
-        Ranks generate at their own pace, so they cannot agree here: they answer between two steps.
+        Ranks generate at their own pace, so they cannot agree here: see `_interruptible`.
         """
         if self._worker.rank is not None or not (self._stepping or self._evaluating):
             return
         step = self.state.global_step
         self._worker.progress(step, self.state.max_steps)
         self.within(self._evaluating)
+
+    def _interruptible(self, generate: Callable[..., Any]) -> Callable[..., Any]:
+        """Generation that every rank cuts short where somebody requests something; they agree once all have ended.
+
+        What was generated is forgotten then, and generated again from the same random numbers if the run continues.
+        """
+
+        def generating(*arguments: Any, stopping_criteria: Any = None, **names: Any) -> Any:
+            rank, before, passed = self._worker.rank, RandomStates.now(), frozenset[str]()
+            while True:
+                cut = _CutShort(self._worker, passed if self._stepping or self._evaluating else None)
+                criteria = StoppingCriteriaList([*(stopping_criteria or ()), cut])
+                found = generate(*arguments, stopping_criteria=criteria, **names)
+                seen = [] if rank is None else rank.gather(sorted(cut.seen))
+                if not any(seen):
+                    return found
+                passed |= frozenset(name for each in seen for name in each)
+                self._worker.look_again()
+                self.within(self._evaluating)
+                before.put()
+
+        return generating
 
     def train(self, *arguments: Any, **names: Any) -> Any:
         """As the trainer does; a step that is abandoned ends it as if it had not begun."""
@@ -190,6 +218,27 @@ class OnlineTrainer(GeneratingTrainer):
             scores=scores[start : start + len(prompts)].tolist(),
         )
         return scores
+
+
+class _CutShort:
+    """Ends a generation where a request lies in the run's folder that was not there before.
+
+    Args:
+        worker: of this rank; each looks for itself.
+        passed: requests that were answered already, or can only be answered later; None looks for none.
+    """
+
+    def __init__(self, worker: Worker, passed: frozenset[str] | None) -> None:
+        self._worker, self._passed = worker, passed
+        self._next = 0.0
+        self.seen: set[str] = set()
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        now = time.monotonic()
+        if self._passed is not None and now >= self._next:
+            self._next = now + LOOK_EVERY
+            self.seen |= set(requests.pending(self._worker.folder)) - {requests.RESUME} - self._passed
+        return torch.full((len(input_ids),), bool(self.seen), device=input_ids.device)
 
 
 def _as_trl(batch: Mapping[str, list[Any]]) -> dict[str, list[Any]]:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from core.recipe.tasks.task import Headline, Limit, Task, TaskMemory
 
 if TYPE_CHECKING:
     from core.recipe.recipe import Recipe
+
+
+def _memory(recipe: Recipe, beta: float) -> TaskMemory:
+    """The completions that are generated at once, prompt and completion as one sequence, and reward models."""
+    rollouts, training = recipe.rollouts, recipe.training
+    return TaskMemory(
+        length=recipe.data.max_length + rollouts.max_completion_length,
+        beside=tuple(reward.model for reward in recipe.rewards if reward.model),
+        reference=beta > 0,
+        generated=training.batch_size * (rollouts.steps_per_generation or training.gradient_accumulation),
+    )
+
 
 LENGTHS = {
     "completions/mean_length": "completion tokens",
@@ -26,23 +38,6 @@ _REWARDS = {
     "reward_std": "reward std",
     "frac_reward_zero_std": "prompts without a difference",
 }
-
-
-def _memory(beta: Callable[[Recipe], float]) -> Callable[[Recipe], TaskMemory]:
-    """Completions that are written at once, reward models, and the reference of a model that is trained whole."""
-
-    def memory(recipe: Recipe) -> TaskMemory:
-        training, rollouts = recipe.training, recipe.rollouts
-        return TaskMemory(
-            length=recipe.data.max_length + rollouts.max_completion_length,
-            beside=tuple(each.model for each in recipe.rewards if each.model),
-            reference=bool(beta(recipe)),
-            generated=training.batch_size * (rollouts.steps_per_generation or training.gradient_accumulation),
-        )
-
-    return memory
-
-
 _COMMON: Mapping[str, Any] = {
     "samples": ("messages", "prompt", "text"),
     "encoder": "asked",
@@ -106,7 +101,7 @@ GRPO = Task(
         "entropy_coef": "entropy bonus",
         "step_time": "seconds per step",
     },
-    memory=_memory(lambda recipe: recipe.grpo.beta),
+    memory=lambda recipe: _memory(recipe, recipe.grpo.beta),
     refuses=_limits("GRPO"),
     **_COMMON,
 )
@@ -131,7 +126,7 @@ RLOO = Task(
         "clip_ratio/high_max": "clipped above, most",
         "step_time": "seconds per step",
     },
-    memory=_memory(lambda recipe: recipe.rloo.beta),
+    memory=lambda recipe: _memory(recipe, recipe.rloo.beta),
     refuses=_limits("RLOO"),
     **_COMMON,
 )

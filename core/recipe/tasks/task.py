@@ -102,6 +102,7 @@ class TaskMemory:
         logits: bytes per token and entry of the vocabulary, where the trainer holds all logits at once; 0 where it
             computes the loss in tiles, as most of TRL's trainers do.
         generated: how many sequences are generated at once; their keys and values are in memory together.
+        reference: whether full fine-tuning also needs the base model in memory, where that hangs on the recipe.
     """
 
     length: int = 0
@@ -110,6 +111,7 @@ class TaskMemory:
     heads: int = 1
     logits: float = 0.0
     generated: int = 0
+    reference: bool = False
 
 
 def plain_memory(recipe: Recipe) -> TaskMemory:
@@ -200,6 +202,8 @@ class Task:
 
     def holds_reference(self, recipe: Recipe) -> bool:
         """Whether full fine-tuning holds the base model in memory as well, from the recipe."""
+        if self.memory(recipe).reference:
+            return True
         section, _, name = self.reference_freed_by.partition(".")
         return self.reference and not (name and getattr(getattr(recipe, section), name))
 

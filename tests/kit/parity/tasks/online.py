@@ -110,6 +110,7 @@ def _case(
         options={"task": task, "arguments": arguments, "full": full},
         tokens=False,
         falls=False,
+        expressed=False,
         soak=name not in ("grpo", "rloo"),
         ranks=name in ("grpo", "rloo"),
         disturbed=disturbed or {},
