@@ -96,8 +96,6 @@ class TaskMemory:
         length: tokens of its longest sequence, prompt and completion; 0 for the recipe's max length.
         beside: paths of other models that are held in memory in 16 bits and not trained: a teacher, a reward model.
             A reference that is the base model itself is not among them.
-        reference: whether full fine-tuning also needs the base model, where that depends on the recipe; else
-            `Task.reference` says it.
         heads: how many output layers are computed in the loss; 0 for a model that has another head, such as a reward.
         logits: bytes per token and entry of the vocabulary, where the trainer holds all logits at once; 0 where it
             computes the loss in tiles, as most of TRL's trainers do.
@@ -107,7 +105,6 @@ class TaskMemory:
 
     length: int = 0
     beside: tuple[str, ...] = ()
-    reference: bool = False
     heads: int = 1
     logits: float = 0.0
     generated: int = 0
