@@ -7,17 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.dataset.view.view import CuratedView
-from core.recipe.generation import kept_columns
+from core.recipe.generation import drop_flags, kept_columns
 from core.recipe.recipe import Recipe
 from core.recipe.special_tokens import special_tokens
-from core.recipe.tasks import TASKS
 
 if TYPE_CHECKING:
     from core.dataset.audit.decisions import Ledger
     from core.dataset.view.plan import ViewPlan
-
-_ABOUT_ANSWERS = ("missing_turn", "empty_answer")
-"""Flags that say nothing against a prompt whose answer the model writes itself."""
 
 
 def curate(
@@ -49,7 +45,7 @@ def plan_of(recipe: Recipe, workspace: Path, decisions: Ledger | None = None) ->
     """What goes into the view of a recipe, looked up; the arguments are those of `curate`."""
     from core.dataset.view.plan import ViewPlan  # orjson: only where data is read
 
-    data, model, generates = recipe.data, recipe.model, TASKS[recipe.task].generates
+    data, model = recipe.data, recipe.model
     special = special_tokens(model.path, model.revision)
     return ViewPlan(
         workspace,
@@ -68,7 +64,7 @@ def plan_of(recipe: Recipe, workspace: Path, decisions: Ledger | None = None) ->
             "synthetic": data.synthetic,
             "special_tokens": (special.tokens, special.begin, special.end),
             "train_without": data.train_without,
-            "drop_flags": [name for name in data.drop_flags if not (generates and name in _ABOUT_ANSWERS)],
+            "drop_flags": drop_flags(recipe),
             "keep_columns": kept_columns(recipe),
             "tasks": data.row_tasks,
             "decisions": decisions,
