@@ -44,7 +44,8 @@ def _lines() -> Iterator[str]:
     yield "## Presets\n"
     for preset in PRESETS:
         values = ", ".join(f"`{path}={KNOBS[path].format(value)}`" for path, value in preset.values.items())
-        yield f"**{preset.name}.** {preset.reason}\n\nSets {values}.\n"
+        yield f"**{preset.name}.** {preset.use} {preset.reason}\n\nWatch: {preset.watch}. Source: {preset.source}.\n"
+        yield f"Sets {values}. Example: `sample_data/presets/{preset.example}.jsonl`.\n"
     yield "## Chat templates\n"
     yield f"Templates that ship with tunedeck, with the answers marked: {', '.join(f'`{name}`' for name in names())}."
 

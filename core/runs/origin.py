@@ -390,14 +390,8 @@ def problems(recipe: Recipe, origin: StartPoint, shape: ModelShape | None = None
         shape: the base model's, where it is known.
     """
     adapter, name = adapter_of(recipe), origin.name
-    if origin.task and TASKS[origin.task].artifact != TASKS[recipe.task].artifact:
-        kind = TASKS[origin.task].title
-        words = f"{name} trained a model for {TASKS[origin.task].artifact} ({kind}), which {TASKS[recipe.task].title} "
-        yield Problem(FIELD, f"{words}cannot start from. Choose a run that trained a language model.")
-        return
-    if not origin.task and str(origin.config.get("task_type") or "CAUSAL_LM") != "CAUSAL_LM":
-        task = clean_line(str(origin.config["task_type"]), 40)
-        yield Problem(FIELD, f"{name} is an adapter for {task}, not for a causal language model.")
+    if refused := _other_head(recipe, origin):
+        yield refused
         return
     if is_sharded(recipe):
         words = "fsdp cannot start from other weights here. Set this to ddp, or merge the adapter into a model first."
@@ -424,6 +418,26 @@ def problems(recipe: Recipe, origin: StartPoint, shape: ModelShape | None = None
     wanted = adapter.peft_config(recipe)
     if wanted is not None:
         yield from _adapter_problems(recipe, origin, wanted, shape)
+
+
+def _other_head(recipe: Recipe, origin: StartPoint) -> Problem | None:
+    """Why weights of a model that writes do not fit one that scores, or the other way round; None where they do."""
+    name, task = origin.name, TASKS[recipe.task]
+    made_for = str(origin.config.get("task_type") or "CAUSAL_LM")
+    if not origin.task and made_for not in ("CAUSAL_LM", "SEQ_CLS"):
+        words = f"{name} is an adapter for {clean_line(made_for, 40)}, not for a causal language model."
+        return Problem(FIELD, words)
+    scores = bool(TASKS[origin.task].head) if origin.task else made_for == "SEQ_CLS"
+    if scores and not task.head:
+        words = f"{name} is a reward model: it scores text, so {task.title} cannot start from it."
+        return Problem(FIELD, f"{words} Choose a run that trained a language model.")
+    if task.head and not scores and origin.kind == "adapter" and not origin.merged(recipe):
+        words = f"{name} is the adapter of a language model, which has no score to train further. Use merge: the reward"
+        return Problem(HOW, f"{words} model then gets a new adapter on the merged model.")
+    if scores and origin.merged(recipe):
+        words = f"{name} is the adapter of a reward model, which cannot be merged before training. Use continue"
+        return Problem(HOW, f"{words} with method lora.")
+    return None
 
 
 def _model_problems(recipe: Recipe, origin: StartPoint, shape: ModelShape | None) -> Iterator[Problem]:
@@ -495,6 +509,8 @@ def _adapter_problems(
         if key in _FREE or "dropout" in key or key not in origin.config or key == "target_modules":
             continue
         then, now = _plain(origin.config[key]), _plain(value)
+        if key == "modules_to_save" and TASKS[recipe.task].head:  # its own head is among them, and peft's other names
+            then = sorted(set(origin.config[key] or ()) - {TASKS[recipe.task].head, "classifier"}) or None
         if then != now:
             yield _differs(_FIELDS.get(key, FIELD), name, key, _text(then), _text(now), merge)
     if (reach := adapter.reach(recipe)) is not None and shape is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,12 +17,14 @@ from core.recipe.adapters import adapter_of
 from core.recipe.precision import precision_of
 from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.sections.dpo import DpoLoss
+from core.runs.origin import base_of
 from core.training.embeddings import embedding_weights
 
 
 def base_path(trainer: Any, recipe: Recipe) -> set[Any]:
-    """Where the model says that it came from."""
-    return {trainer.model.config.name_or_path}
+    """Where the model says that it came from; of one that the run has made of the recipe's own, where that is."""
+    found = trainer.model.config.name_or_path
+    return {recipe.model.path if found == base_of(Path(trainer.args.output_dir).parent) else found}
 
 
 def precisions(trainer: Any, recipe: Recipe) -> set[Any]:

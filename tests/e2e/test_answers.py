@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -132,3 +133,18 @@ def test_data_that_a_task_cannot_learn_from_ends_a_run_in_a_sentence(
     launch(folder, [worker_command("core.training", folder)])
     _end(folder, "failed")
     assert ("no rating" if task == "kto" else "needs a chosen and a rejected answer") in standing(folder).detail
+
+
+@pytest.mark.slow
+def test_a_reward_model_starts_from_an_sft_run_and_is_trained_further(warm: WarmPython, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    talks = [talk(number) for number in range(8)]
+    sft = _run(tmp_path / "runs", "sft", talks, training__max_steps=2)
+    first = _run(tmp_path / "runs", "reward", starts_from=sft.id, starts_how="merge")
+    further = _run(tmp_path / "runs", "reward", starts_from=first.id, training__learning_rate=0.0001)
+    for folder in (sft, first, further):
+        launch(folder, [worker_command("core.training", folder)])
+        _end(folder, "finished")
+    assert (first.path / "base" / "config.json").exists()
+    assert "LlamaForCausalLM" in json.loads((first.path / "base" / "config.json").read_text())["architectures"]
+    assert _losses(further)[0] < _losses(first)[0], "its head is that of the first"

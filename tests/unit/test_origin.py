@@ -51,6 +51,10 @@ def refused(workspace: Path, **changes: Any) -> tuple[str, str]:
     return path, sentence
 
 
+def errors(workspace: Path, **changes: Any) -> list[tuple[str, str, str]]:
+    return [each for each in found(workspace, **changes) if each[0] == "error"]
+
+
 def test_a_run_is_named_by_its_id_a_part_of_it_its_folder_or_one_of_its_folders(tmp_path: Path) -> None:
     run = run_with_weights(tmp_path, recipe())
     for text in (run.id, "sft", "last", str(run.path), str(run.adapter)):
@@ -100,7 +104,21 @@ def test_a_base_that_has_moved_is_a_warning_and_a_reward_model_is_refused(tmp_pa
         ("note", "starts_from"),
     ]
     reward = adapter_folder(tmp_path / "reward", BASE, task_type="SEQ_CLS")
-    assert "SEQ_CLS" in refused(tmp_path, starts_from=str(reward))[1]
+    assert "scores text" in refused(tmp_path, starts_from=str(reward))[1]
+    other = adapter_folder(tmp_path / "other", BASE, task_type="TOKEN_CLS")
+    assert "TOKEN_CLS" in refused(tmp_path, starts_from=str(other))[1]
+
+
+def test_a_reward_model_starts_from_a_language_model_by_way_of_a_merge(tmp_path: Path) -> None:
+    writes = adapter_folder(tmp_path / "writes", BASE)
+    path, words = refused(tmp_path, starts_from=str(writes), task="reward")
+    assert path == "starts_how"
+    assert "merge" in words
+    assert not errors(tmp_path, starts_from=str(writes), task="reward", starts_how="merge")
+    own = {"task_type": "SEQ_CLS", "modules_to_save": ["score", "classifier"]}  # as peft writes it
+    scores = adapter_folder(tmp_path / "scores", BASE, **own)
+    assert not errors(tmp_path, starts_from=str(scores), task="reward")
+    assert refused(tmp_path, starts_from=str(scores), task="reward", starts_how="merge")[0] == "starts_how"
 
 
 def test_weights_that_are_damaged_pickled_or_not_there_are_refused_in_a_sentence(tmp_path: Path) -> None:

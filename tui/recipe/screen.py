@@ -18,7 +18,7 @@ from core.jobs.trust import FILE, ConsentRequest
 from core.recipe.asks import asks_of
 from core.recipe.declare import Problem
 from core.recipe.model_library import LocalModel, local_models
-from core.recipe.presets import PRESETS, Preset
+from core.recipe.presets import PRESETS
 from core.recipe.recipe import KNOBS, Recipe, default_of
 from core.recipe.tasks import TASKS
 from core.recipe.yamlfile import dumps
@@ -34,7 +34,7 @@ from tui.recipe.memory import EXACT, MemoryOffers
 from tui.recipe.messages import Completed, FactsRead, ForecastEnded, ModelsFound, RecipeNotice, StartEnded
 from tui.recipe.models import model_items, models_note, typed_model
 from tui.recipe.panels import RecipePanels, retitle
-from tui.recipe.preset_menu import PresetMenu
+from tui.recipe.preset_menu import PresetChoice, PresetMenu
 from tui.recipe.prompt import RecipePrompt
 from tui.recipe.records import RecordsEditor
 from tui.recipe.sheet import PreflightSheet
@@ -134,7 +134,7 @@ class RecipeScreen(StepScreen):
             "f8",
             "presets",
             "presets",
-            "Apply a preset: pilot, LoRA, QLoRA, DPO, thorough.",
+            "Apply a preset, such as first LoRA or extraction, or try it on its example.",
             10,
         ),
         Command(
@@ -629,11 +629,16 @@ class RecipeScreen(StepScreen):
         """Choose a preset."""
         self.app.push_screen(PresetMenu(PRESETS, self._desk.entries.recipe), self._take_preset)
 
-    def _take_preset(self, preset: Preset | None) -> None:
-        if preset is not None:
-            self._desk.replace(preset.apply(self._desk.entries.recipe))
-            self._update()
-            self._say(f"Applied the preset {preset.name}: {len(preset.values)} fields set. Undo with ctrl+_.")
+    def _take_preset(self, choice: PresetChoice | None) -> None:
+        if choice is None:
+            return
+        preset, recipe = choice.preset, self._desk.entries.recipe
+        changed = len(preset.changes(recipe))
+        self._desk.replace(preset.on_example(recipe) if choice.example else preset.apply(recipe))
+        self._update()
+        fields = f"{changed} field{'s' * (changed != 1)} changed"
+        where = f", with its example {preset.example_path.name}: F5 starts it" if choice.example else ""
+        self._say(f"Applied the preset {preset.name}: {fields}{where}. Undo with ctrl+_. Watch: {preset.watch}.")
 
     # --- files
 
