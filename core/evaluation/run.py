@@ -21,7 +21,7 @@ from core.jobs import files
 from core.recipe.adapters import adapter_of
 from core.recipe.recipe import Recipe, put
 from core.recipe.tasks import TASKS
-from core.runs.origin import base_of
+from core.runs.origin import base_of, start_adapter, started
 from core.runs.reward_files import with_kept_files
 from core.runs.saved import read_weights, refuse_damaged_weights
 
@@ -143,7 +143,10 @@ def _compare(
     own = base_of(worker.folder.path)
     head = TASKS[recipe.task].head
     model = load_base(recipe.model, on, path=own, head=head, on_progress=_loaded(worker, words))
-    base_scores, base = both.measure(model, "base")
+    before = _as_started(worker, model, head)
+    base_scores, base = both.measure(before, "base")
+    if before is not model:  # the adapter that the run has trained is put into the base model alone
+        model = before.unload() if hasattr(before.base_model, "unload") else before.get_base_model()
     worker.stop_if_asked(_STOPPED)
     worker.reach("the adapter could not be read")
     tuned_model = _attach(worker, recipe, model, tuned_folder, on)
@@ -154,6 +157,26 @@ def _compare(
         for line in found["tasks"]:
             worker.event("task", f"{clean_line(line['task'], 60)}: {line['words']}.", **line)
     return found, (base, tuned)
+
+
+def _as_started(worker: Worker, model: Any, head: str) -> Any:
+    """The model that the run began with: with the adapter that it has trained further, where there is one.
+
+    What training measures against, and what a user had before, is that model and not the bare base.
+    """
+    begun = start_adapter(worker.folder.path)
+    if begun is None or head:
+        return model
+    from peft import PeftModel
+
+    from core.engine import bottleneck
+
+    bottleneck.register()
+    said = started(worker.folder.path)
+    label = "" if said is None else said.label
+    words = f"The base of this comparison is the model that the run started from ({clean_line(label, 80)})."
+    worker.event("comparison-base", words, origin=label)
+    return PeftModel.from_pretrained(model, str(begun))
 
 
 def _free_memory() -> None:
@@ -285,7 +308,7 @@ class _Both:
         if self._scores_alone:
             return (None if name == "base" else self._scored(model, name)), []
         if name == "base":
-            prepare_losses(model)
+            prepare_losses(model.get_base_model() if hasattr(model, "get_base_model") else model)
         recipe = self._recipe
         scores = self._scored(model, name)
         self._phase(f"Generating {len(self._prompts)} answers with the {name} model.")

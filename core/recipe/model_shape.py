@@ -14,7 +14,7 @@ from core.recipe import model_files, quantized
 from core.recipe.adapters.reach import Reach
 from core.recipe.families import Family, family_of, pattern
 from core.recipe.model_files import Tensor
-from core.recipe.target_names import chosen, names_one, number_of
+from core.recipe.target_names import chosen, is_pattern, names_one, number_of
 
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "NF4": 0.5, "FP4": 0.5}
 _DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64", "I8": "int8"}
@@ -222,15 +222,21 @@ class ModelShape:
 
     def reached_experts(self, reach: Reach) -> tuple[FusedExperts, ...]:
         """The fused experts that an adapter is put on, by the names of their layers or of their weights."""
-        named = tuple(one for one in self.fused if names_one(f"{one.layer}.{one.name}", reach.parameters))
+        return tuple(dict.fromkeys((*self.experts_by_layers(reach), *self.experts_by_name(reach.parameters))))
+
+    def experts_by_layers(self, reach: Reach) -> tuple[FusedExperts, ...]:
+        """Those that peft adapts by the names of the layers in them; each of these gets a rank of its own."""
         # Where targets are spelled out for peft, nothing is left that it would take for experts.
-        by_layers = self.targeted_experts(reach.targets) if reach.experts and reach.plain else ()
-        return tuple(dict.fromkeys((*by_layers, *named)))
+        return self.targeted_experts(reach.targets) if reach.experts and reach.plain else ()
+
+    def experts_by_name(self, names: Iterable[str]) -> tuple[FusedExperts, ...]:
+        """Those whose weights are named, `mlp.experts.gate_up_proj`: one rank for all that is in the weight."""
+        wanted = tuple(map(_expert_name, names))
+        return tuple(one for one in self.fused if names_one(f"{one.layer}.{one.name}", wanted))
 
     def missing_parameters(self, names: Iterable[str]) -> tuple[str, ...]:
         """Names of weights to adapt that no fused experts have."""
-        known = [f"{one.layer}.{one.name}" for one in self.fused]
-        return tuple(name for name in names if not any(names_one(one, (name,)) for one in known))
+        return tuple(name for name in names if not self.experts_by_name((name,)))
 
     def passed_over(self, targets: Iterable[str]) -> tuple[LinearModule, ...]:
         """Layers beside the experts that have the name of a target, and which peft does not adapt."""
@@ -464,6 +470,11 @@ def _fused(family: Family, tensors: Mapping[str, Tensor], roles: Mapping[str, st
 
 def _matches(module: str, names: tuple[str, ...]) -> bool:
     return names_one(module, names)
+
+
+def _expert_name(name: str) -> str:
+    """The part of a weight's name that is the same in the files and once it is loaded: `experts.gate_up_proj`."""
+    return name if is_pattern(name) else ".".join(name.split(".")[-2:])
 
 
 def _beginnings(module: str) -> Iterable[str]:

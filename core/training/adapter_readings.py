@@ -14,6 +14,7 @@ from core.recipe.adapters import adapter_of
 from core.recipe.families import family_of
 from core.recipe.recipe import Recipe
 from core.recipe.target_names import chosen, names_one, number_of
+from core.training.embeddings import embedding_weights
 
 NAME = "default"
 """The adapter's name in peft's dictionaries."""
@@ -101,8 +102,9 @@ def lora_inits(trainer: Any, recipe: Recipe) -> set[Any]:
 
 
 def loraplus_ratios(trainer: Any, recipe: Recipe) -> set[Any]:
-    """The learning rates of the optimizer's groups, divided by the lowest."""
-    groups = [group for group in trainer.create_optimizer().param_groups if group["params"]]
+    """The learning rates of the optimizer's groups, divided by the lowest; those of the embeddings alone aside."""
+    own = set(embedding_weights(trainer.model))
+    groups = [group for group in trainer.create_optimizer().param_groups if not own.issuperset(group["params"])]
     trainer.optimizer = None  # the training makes its own, where the model has been prepared for it
     lowest = min((group["lr"] for group in groups), default=0.0)
     return {round(group["lr"] / lowest, 6) for group in groups if lowest}

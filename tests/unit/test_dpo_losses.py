@@ -113,6 +113,12 @@ def test_a_recipe_with_the_loss_as_a_text_is_still_read() -> None:
             "error",
             "one device",
         ),
+        (
+            ("method=full", "dpo.sync_ref_model=yes", "training.max_steps=100"),
+            "dpo.ref_model_sync_steps",
+            "warn",
+            "never moves: the run has 100 steps",
+        ),
         (("dpo.label_smoothing=0.1",), "dpo.label_smoothing", "warn", "no effect"),
         (("dpo.discopop_tau=0.2",), "dpo.discopop_tau", "warn", "no effect"),
         (("dpo.loss_type=sft", "dpo.beta=0.3"), "dpo.beta", "warn", "no effect"),

@@ -87,7 +87,7 @@ def test_a_sound_recipe_passes_every_check(recipe: Recipe, tmp_path: Path) -> No
         ("model.trust_remote_code", True, "allowed", "warn", "Python code"),
         ("training.devices", "3", "device", "stop", "There is no GPU 3; this machine has 0."),
         ("training.devices", "cpu", "device", "ok", "Trains on the CPU."),
-        ("model.attention", "flash_attention_2", "precision", "stop", "needs a GPU"),
+        ("model.attention", "flash_attention_2", "kernels", "stop", "needs a GPU"),
     ],
 )
 def test_what_is_wrong_is_said(

@@ -69,7 +69,8 @@ def _parameters(recipe: Recipe, shape: ModelShape) -> int:
     adapted = shape.reached(reached)
     factors = sum(rank_of(recipe, module.name) * (module.inputs + module.outputs) for module in adapted)
     magnitudes = sum(module.outputs for module in adapted) if lora.variant == "dora" else 0
-    experts = sum(lora.rank * one.parts * one.count * one.sides for one in shape.reached_experts(reached))
+    experts = sum(lora.rank * one.parts * one.count * one.sides for one in shape.experts_by_layers(reached))
+    experts += sum(lora.rank * one.count * one.sides for one in shape.experts_by_name(reached.parameters))
     # A tied output layer reads the same rows.
     rows = len(token_rows(recipe)) * shape.hidden * (1 if shape.tied else 2)
     return (

@@ -187,6 +187,9 @@ def _lora_fits(recipe: Recipe, reach: Reach, shape: ModelShape) -> Iterator[Prob
         have = f"it has {', '.join(known)}" if known else "it has no fused experts"
         words = f"The model has no expert weight {clean_line(', '.join(unknown), 80)}; {have}."
         yield Problem("lora.parameters", words, brief="no such weight")
+    elif set(shape.experts_by_name(lora.parameters)) & set(shape.experts_by_layers(reach)):
+        words = "Target modules already include these expert weights. Remove them here, or name other target modules."
+        yield Problem("lora.parameters", words, brief="included already")
     outer = ("lm_head", shape.embedding)
     if lora.ensure_weight_tying and not (shape.tied and any(names_one(name, lora.modules_to_save) for name in outer)):
         why = "none of them is in Modules to save" if shape.tied else "they are two weights in this model"

@@ -15,13 +15,18 @@ from core.recipe.tasks import TASKS
 _LOSSES, _SORTED = "dpo.loss_type", ("aot", "aot_unpaired")
 
 
-def check(recipe: Recipe) -> Iterator[Problem]:
-    """Problems of the section `dpo`, where the task reads it."""
+def check(recipe: Recipe, steps: int = 0) -> Iterator[Problem]:
+    """Problems of the section `dpo`, where the task reads it.
+
+    Args:
+        recipe: the recipe.
+        steps: of the run; 0 where they are not known.
+    """
     if "dpo" not in TASKS[recipe.task].sections:
         return
     yield from _losses(recipe)
     yield from _together(recipe)
-    yield from _reference(recipe)
+    yield from _reference(recipe, steps)
 
 
 def _losses(recipe: Recipe) -> Iterator[Problem]:
@@ -69,7 +74,7 @@ def _together(recipe: Recipe) -> Iterator[Problem]:
         yield Problem("dpo.use_weighting", words, brief=f"not with {other[0]}")
 
 
-def _reference(recipe: Recipe) -> Iterator[Problem]:
+def _reference(recipe: Recipe, steps: int) -> Iterator[Problem]:
     """What does not work with the reference that there is."""
     dpo, whole = recipe.dpo, adapter_of(recipe).whole
     if dpo.sync_ref_model and not whole:
@@ -81,6 +86,9 @@ def _reference(recipe: Recipe) -> Iterator[Problem]:
     elif dpo.sync_ref_model and dpo.precompute_ref_log_probs:
         words = "A reference that moves cannot be precomputed. Turn one of the two off."
         yield Problem("dpo.sync_ref_model", words, brief="not with precompute")
+    elif dpo.sync_ref_model and 0 < steps < dpo.ref_model_sync_steps:
+        words = f"The reference never moves: the run has {steps:,} steps. Use fewer, such as {steps // 4 or 1}."
+        yield Problem("dpo.ref_model_sync_steps", words, "warn", "never moves")
     if dpo.precompute_ref_log_probs and devices_of(recipe).ranks > 1:
         words = "Precomputing the reference works on one device: several ranks would not find each other's results."
         yield Problem("dpo.precompute_ref_log_probs", f"{words} Turn this off.", brief="one device only")

@@ -120,7 +120,8 @@ def _task(seen: _Seen) -> Iterator[Problem]:
         holds = all(get(recipe, path) == value for path, value in limit.given.items())
         if holds and not limit.allows(get(recipe, limit.path)):
             yield Problem(limit.path, limit.sentence, limit.severity)
-    yield from preference_rules.check(recipe)
+    steps = seen.schedule.steps if seen.schedule is not None else recipe.training.max_steps
+    yield from preference_rules.check(recipe, steps)
 
 
 def _adapters(seen: _Seen) -> Iterator[Problem]:
