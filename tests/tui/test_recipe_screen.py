@@ -153,7 +153,7 @@ async def test_fields_that_do_not_apply_are_not_shown_and_come_back(make_app: Ma
         await pilot.pause()
         assert not [key for key in form(app).keys if key.startswith("lora.")]
         assert form(app).current.key == "method"
-        await pilot.press("right", "right", "right")
+        await pilot.press("left")
         await until(pilot, lambda: "lora.rank" in form(app).keys, "the fields of LoRA")
         assert app.session.recipe.method == "lora"
 
