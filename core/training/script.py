@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.engine.network import check_model_download
 from core.engine.process import prepare
 from core.errors import BadInput, TunedeckError
 from core.gpu.selection import VARIABLE
@@ -74,6 +75,7 @@ def script_of(recipe: Recipe, view: Path) -> str:
     Raises:
         BadInput: the task has no plain script, or model and recipe do not fit.
     """
+    check_model_download(recipe.model.path, recipe.model.revision)
     before = {name: os.environ.get(name) for name in _ENVIRONMENT}
     prepare(recipe)
     changed = {name: os.environ[name] for name in _ENVIRONMENT if os.environ.get(name) not in (None, before[name])}

@@ -55,7 +55,7 @@ async def test_every_field_shows_its_title_and_default_and_has_help(make_app: Ma
 
 async def test_a_wrong_value_gets_its_sentence_while_typing_and_a_good_one_changes_the_yaml(make_app: MakeApp) -> None:
     app = make_app("recipe")
-    async with app.run_test(size=(160, 45)) as pilot:
+    async with app.run_test(size=(160, 70)) as pilot:
         form(app).go_to("lora.rank", edit=True)
         await pilot.press("0")
         assert "✗ Rank must be at least 1" in row(app, "lora.rank")

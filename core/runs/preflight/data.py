@@ -163,7 +163,7 @@ def audit(seen: BeforeStart) -> Iterator[PreflightFinding]:
     keys = row_keys(seen.data.train)
     reviewed = len(decided) if keys is None else len(decided.intersection(keys))
     if not reviewed:
-        yield warn(f"Nobody has reviewed a row of this data yet. {_REVIEW}", "data.train")
+        yield warn(f"Nobody has reviewed a row of this data yet. {_REVIEW}")
     elif keys is None:
         yield ok(f"{reviewed:,} rows have been reviewed in this workspace.")
     else:
