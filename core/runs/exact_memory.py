@@ -191,7 +191,7 @@ def keep_measured(workspace: Path, recipe: Recipe, device: DeviceType, machine: 
         "longest": found.longest,
     }
     hidden_dir(workspace).mkdir(parents=True, exist_ok=True)
-    files.append_line(os.fspath(_measured(workspace)), files.encode(line) + b"\n")
+    files.append_line(os.fspath(_measured(workspace)), files.encode(line))
 
 
 def measured(
