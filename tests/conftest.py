@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PUBLIC_DATA = ROOT.parent / "shared" / "data"
 
 # Before anything imports torch or asks the hub: tests run on one thread and without a network.
-os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", TUNEDECK_FORECAST="off")
 
 # Programs that tests start must die of these signals even where the tests run under nohup or in the background.
 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):

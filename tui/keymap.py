@@ -21,7 +21,20 @@ TYPED = frozenset(
 """Scopes of widgets in which text is typed: a printable key is text there and cannot be a command."""
 
 MODAL = frozenset(
-    {"agree", "confirm", "edit", "field_help", "filter_menu", "help", "mapping", "menu", "palette", "pick", "presets"}
+    {
+        "agree",
+        "confirm",
+        "edit",
+        "field_help",
+        "filter_menu",
+        "help",
+        "mapping",
+        "menu",
+        "palette",
+        "pick",
+        "presets",
+        "records",
+    }
 )
 """Scopes of dialogs: the app's keys do not work behind them."""
 

@@ -17,6 +17,8 @@ from core.engine.gpus import check_reach
 from core.engine.hub import explain
 from core.engine.loss_check import name_experts
 from core.engine.quantized import compute_in, in_four_bits, is_quantized, only_pack_what_fits
+from core.engine.token_rows import make_rows
+from core.engine.unloaded import only_shapes, unloaded
 from core.errors import BadInput
 from core.jobs.trust import refuse_without_yes
 from core.recipe.asks import code_ask
@@ -46,6 +48,13 @@ class Hardware:
     dtype: torch.dtype
     mixed: str
     name: str
+
+    @property
+    def kind(self) -> DeviceType:
+        """The device as forecasts of memory tell them apart."""
+        if self.device.type == "cpu":
+            return "cpu"
+        return "cuda" if torch.cuda.get_device_capability(self.device)[0] >= 8 else "cuda_fp16"
 
     @property
     def compute(self) -> torch.dtype:
@@ -179,7 +188,7 @@ def load_tokenizer(model: Model) -> Any:
     Raises:
         BadInput: it cannot be had, or the model is not a text model with a fast tokenizer.
     """
-    from transformers import AutoTokenizer
+    from transformers import AddedToken, AutoTokenizer
 
     refuse_code(model)
     refuse_no_base(Path(model.path).expanduser())
@@ -207,6 +216,8 @@ def load_tokenizer(model: Model) -> Any:
         free = [name for name in _PAD_NAMES if name in known and name != tokenizer.eos_token]
         # The collator masks padding by length, not by token, so even the end token as padding stays trained.
         tokenizer.pad_token = free[0] if free else tokenizer.eos_token
+    if new := [name for name in model.added_tokens if name not in tokenizer.get_vocab()]:
+        tokenizer.add_tokens([AddedToken(name, normalized=False) for name in new])
     return tokenizer
 
 
@@ -239,10 +250,13 @@ def load_base(
     """
     refuse_code(model)
     source = path or model.path
-    check_model(source)
+    if not only_shapes():
+        check_model(source)
     chosen = quantization(model, on)
     with explain(source, "model"):
         auto = auto_class(model, source, path=path, head=head)
+        if only_shapes():
+            return unloaded(auto, model, source, on, path=path, head=head)
     with explain(source, "model"), _quiet_report(), _reporting(on_progress):
         loaded, report = auto.from_pretrained(
             source,
@@ -255,6 +269,8 @@ def load_base(
         raise BadInput("This is an adapter, not a model", where=source, do="Use the base model it was trained on")
     _check_loaded(report, source, new=f"{head}." if head and not _scores(loaded) else "")
     name_experts(loaded)
+    if model.added_tokens and not path:
+        make_rows(loaded, len(load_tokenizer(model)))
     if sharded and os.environ["LOCAL_RANK"] != "0":
         _make_room(loaded)
     if is_quantized(loaded) and loaded.hf_quantizer.pre_quantized:

@@ -5,16 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from core.dataset.rendered import LostPart
-from core.dataset.sample import Message, Sample
+from core.dataset.sample import KINDS, Message, Sample
 from core.engine.encoded import MASKED, Encoded, EncodingSettings, Sequence, labels_of
 from core.engine.plain import encode_plain
 from core.engine.rendered import rendered_check
 from core.engine.template import Template, as_template_turn, tokenize
 from core.errors import BadInput
+from core.recipe.tasks import TASKS
 
 
 def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_text: bool) -> Encoded:
     """Tokens and labels of one sample, as `core.engine.encode.encode`."""
+    task = TASKS[settings.task]
+    if sample.kind not in task.samples:
+        raise BadInput(
+            f"{task.title} trains on {task.wants}, but this sample is one of {KINDS[sample.kind]}",
+            do="Drop it, or set the task to sft",
+        )
     if sample.kind == "text":
         whole = _encode_text(sample.text, tokenizer, with_text)
     elif settings.template.plain:

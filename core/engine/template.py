@@ -12,6 +12,7 @@ from core.dataset.sample import Message
 from core.errors import BadInput
 from core.recipe import templates
 from core.recipe.rules.template import REFUSALS
+from core.recipe.templates.marks import marked
 
 _MARKERS = re.compile(r"\{%-?\s*generation\s*-?%\}")
 _PROBE = (
@@ -132,6 +133,12 @@ def use_template(tokenizer: Any, chosen: str) -> Template:
     trained = _training_form(tokenizer)
     if trained:
         return _facts(tokenizer, trained, "TRL's training form of the model's own")
+    own_marked = marked(own)
+    if own_marked is not None and _encloses_answers(tokenizer, own_marked.text):
+        found = _facts(
+            tokenizer, own_marked.text, f"the model's own ({own_marked.family}), with marks around its answers"
+        )
+        return found if own_marked.exact else replace(found, like=own)
     twin = _shipped_twin(tokenizer, own)
     if twin:
         origin = f"the built-in template {twin}, which renders the same text as the model's own"
@@ -165,6 +172,25 @@ def _shipped_twin(tokenizer: Any, own: str) -> str:
     wanted = _render(tokenizer, own)
     same = (name for name in templates.names() if wanted and _render(tokenizer, templates.text(name)) == wanted)
     return next(same, "")
+
+
+def _encloses_answers(tokenizer: Any, text: str) -> bool:
+    """Whether the marks of a template are around each answer and its end, and around nothing else."""
+    from jinja2 import TemplateError
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    try:
+        (rendered,), (spans,) = render_jinja_template(
+            conversations=[list(_PROBE)],
+            chat_template=text,
+            return_assistant_tokens_mask=True,
+            **tokenizer.special_tokens_map,
+        )
+    except (TemplateError, *REFUSALS):
+        return False
+    answers = [turn["content"] for turn in _PROBE if turn["role"] == "assistant"]
+    found = [rendered[start:end].strip() for start, end in spans if rendered[start:end].strip()]
+    return len(found) == len(answers) and all(map(str.startswith, found, answers))
 
 
 def _render(tokenizer: Any, text: str) -> tuple[str, ...]:

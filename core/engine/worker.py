@@ -199,6 +199,10 @@ class Worker:
         names = self.asked_here() if self._speaks else ()
         return names if self.rank is None else self.rank.agree(names)
 
+    def look_again(self) -> None:
+        """Has the next `asked` look into the folder, however short ago the last look was."""
+        self._next_look = 0.0
+
     def asked_here(self) -> tuple[str, ...]:
         """As `asked`, on rank 0 alone: for what it does while the others wait."""
         now = time.monotonic()

@@ -10,16 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from core.clean import clean_line
 from core.engine.process import prepare, set_threads
 from core.engine.short_memory import first_line, ran_out_of, short_of
 from core.engine.work import run
 from core.engine.worker import Worker
 from core.errors import BadInput, TunedeckError
+from core.evaluation.by_task import TaskScores, rows_by_task
 from core.jobs import files
 from core.recipe.adapters import adapter_of
 from core.recipe.recipe import Recipe, put
 from core.recipe.tasks import TASKS
-from core.runs.origin import base_of
+from core.runs.origin import base_of, start_adapter, started
 from core.runs.reward_files import with_kept_files
 from core.runs.saved import read_weights, refuse_damaged_weights
 
@@ -69,11 +71,11 @@ def evaluate(worker: Worker, recipe: Recipe) -> None:
     on = hardware(recipe.model, recipe.training.devices, all_weights=adapter_of(recipe).whole)
     tokenizer = load_tokenizer(recipe.model)
     template = use_template(tokenizer, recipe.model.chat_template)
-    rows, prompts = _held_out(worker, recipe, tokenizer, template)
+    rows, prompts, places = _held_out(worker, recipe, tokenizer, template)
     worker.stop_if_asked(_STOPPED)
 
     def compare(recipe: Recipe, measuring: Callable[[], None]) -> _Compared:
-        both = _Both(worker, recipe, tokenizer, template, on, rows, prompts, measuring)
+        both = _Both(worker, recipe, tokenizer, template, on, rows, prompts, measuring, places)
         return both.scores, *_compare(worker, recipe, on, both, tuned_folder)
 
     found = within_memory(worker, recipe, compare)
@@ -141,12 +143,40 @@ def _compare(
     own = base_of(worker.folder.path)
     head = TASKS[recipe.task].head
     model = load_base(recipe.model, on, path=own, head=head, on_progress=_loaded(worker, words))
-    base_scores, base = both.measure(model, "base")
+    before = _as_started(worker, model, head)
+    base_scores, base = both.measure(before, "base")
+    if before is not model:  # the adapter that the run has trained is put into the base model alone
+        model = before.unload() if hasattr(before.base_model, "unload") else before.get_base_model()
     worker.stop_if_asked(_STOPPED)
     worker.reach("the adapter could not be read")
     tuned_model = _attach(worker, recipe, model, tuned_folder, on)
     tuned_scores, tuned = both.measure(tuned_model, "tuned")
-    return both.scores.summary(base_scores, tuned_scores, recipe), (base, tuned)
+    found = both.scores.summary(base_scores, tuned_scores, recipe)
+    if both.by_task is not None:
+        found["tasks"] = both.by_task.summary(recipe)
+        for line in found["tasks"]:
+            worker.event("task", f"{clean_line(line['task'], 60)}: {line['words']}.", **line)
+    return found, (base, tuned)
+
+
+def _as_started(worker: Worker, model: Any, head: str) -> Any:
+    """The model that the run began with: with the adapter that it has trained further, where there is one.
+
+    What training measures against, and what a user had before, is that model and not the bare base.
+    """
+    begun = start_adapter(worker.folder.path)
+    if begun is None or head:
+        return model
+    from peft import PeftModel
+
+    from core.engine import bottleneck
+
+    bottleneck.register()
+    said = started(worker.folder.path)
+    label = "" if said is None else said.label
+    words = f"The base of this comparison is the model that the run started from ({clean_line(label, 80)})."
+    worker.event("comparison-base", words, origin=label)
+    return PeftModel.from_pretrained(model, str(begun))
 
 
 def _free_memory() -> None:
@@ -168,7 +198,10 @@ def _tuned_folder(worker: Worker, recipe: Recipe) -> Path:
     return folder
 
 
-def _held_out(worker: Worker, recipe: Recipe, tokenizer: Any, template: Template) -> tuple[Any, list[Prompt]]:
+def _held_out(
+    worker: Worker, recipe: Recipe, tokenizer: Any, template: Template
+) -> tuple[Any, list[Prompt], dict[str, list[int]]]:
+    """The encoded samples, prompts from them, and the places of each task's, where the dataset holds several."""
     from core.engine.encode_all import caches_of, encode_all
     from core.engine.encoded import EncodingSettings
     from core.engine.prompts import held_out_prompts
@@ -177,12 +210,12 @@ def _held_out(worker: Worker, recipe: Recipe, tokenizer: Any, template: Template
     path = worker.folder.data / "eval.jsonl"
     if not path.exists() or path.stat().st_size == 0:
         worker.event("alert", "The base and tuned models cannot be compared: no samples are held out.")
-        return None, []
+        return None, [], {}
     worker.phase("encoding", "Tokenizing the held-out samples.")
     drop_flags = () if recipe.data.eval else flags_of_view(worker.folder.data)  # the user's own file is kept whole
     settings = EncodingSettings.of(recipe, template, drop_flags=drop_flags)
     caches = caches_of(worker.folder.path)
-    rows, _ = encode_all(path, tokenizer, settings, caches=caches, seen=lambda _: worker.stop_if_asked(_STOPPED))
+    rows, facts = encode_all(path, tokenizer, settings, caches=caches, seen=lambda _: worker.stop_if_asked(_STOPPED))
     prompts = held_out_prompts(
         read_view(path),
         recipe.evaluation.prompts if TASKS[recipe.task].writes else 0,
@@ -191,7 +224,8 @@ def _held_out(worker: Worker, recipe: Recipe, tokenizer: Any, template: Template
         max_length=recipe.data.max_length,
         train_without=recipe.data.train_without,
     )
-    return (rows if len(rows) else None), prompts
+    places = rows_by_task(path, facts.each, len(rows)) if recipe.data.row_tasks is not None else {}
+    return (rows if len(rows) else None), prompts, places
 
 
 def _attach(worker: Worker, recipe: Recipe, model: Any, folder: Path, on: Hardware) -> Any:
@@ -213,10 +247,12 @@ def _attach(worker: Worker, recipe: Recipe, model: Any, folder: Path, on: Hardwa
         from peft import PeftModel
 
         from core.engine import bottleneck
+        from core.engine.token_rows import readable_head
 
         bottleneck.register()
         frozen = {id(weight) for weight in model.parameters()}
         tuned = PeftModel.from_pretrained(model, str(folder))
+        readable_head(tuned)
         fresh = [(name, weight) for name, weight in tuned.named_parameters() if id(weight) not in frozen]
     for name, weight in fresh:
         if weight.is_floating_point() and not torch.isfinite(weight).all():
@@ -245,10 +281,12 @@ class _Both:
         rows: Any,
         prompts: list[Prompt],
         measuring: Callable[[], None],
+        places: Mapping[str, Sequence[int]],
     ) -> None:
         from core.evaluation.measures import measure_of
 
         self.scores = measure_of(recipe)
+        self.by_task = TaskScores(self.scores, rows, places) if places else None
         self._scores_alone = bool(TASKS[recipe.task].head)  # the base has no head to measure
         self._worker = worker
         self._recipe = recipe
@@ -270,7 +308,7 @@ class _Both:
         if self._scores_alone:
             return (None if name == "base" else self._scored(model, name)), []
         if name == "base":
-            prepare_losses(model)
+            prepare_losses(model.get_base_model() if hasattr(model, "get_base_model") else model)
         recipe = self._recipe
         scores = self._scored(model, name)
         self._phase(f"Generating {len(self._prompts)} answers with the {name} model.")
@@ -295,6 +333,16 @@ class _Both:
         tick = self._ticker(words)
         scores = self.scores.measure(model, self._rows, self._tokenizer, self._on, self._recipe, tick=tick)
         self._done += len(self._rows)
+        if self.by_task is not None:
+            self._phase(f"Measuring the {name} model on each task.")
+            quiet = self._ticker(words)
+            self.by_task.add(
+                model,
+                name,
+                lambda model, rows: self.scores.measure(
+                    model, rows, self._tokenizer, self._on, self._recipe, tick=lambda _: quiet(0)
+                ),
+            )
         return scores
 
     def _phase(self, message: str) -> None:

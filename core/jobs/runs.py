@@ -46,6 +46,7 @@ class RunInfo:
         pipeline: of a run that is a part of a pipeline: what all its runs have in common; "" for others.
         stage: its place in the pipeline, from 1; 0 for others.
         stages: how many runs that has.
+        starts_from: the run or folder whose weights it began with, as its recipe names it; "" for the base model.
         read_only: why this user can only look at it, see `core.jobs.access.read_only`; "" where that is not so.
         newest: the last value of each metric near the end of its log; not in `to_json`.
     """
@@ -71,6 +72,7 @@ class RunInfo:
     pipeline: str = ""
     stage: int = 0
     stages: int = 0
+    starts_from: str = ""
 
     @property
     def removed(self) -> bool:
@@ -101,6 +103,7 @@ class RunInfo:
             "detail": self.detail,
             "place": self.place,
             "task": self.task or None,
+            "starts_from": self.starts_from or None,
             "pipeline": {"id": self.pipeline, "stage": self.stage, "of": self.stages} if self.pipeline else None,
             "read_only": bool(self.read_only),
         }
@@ -133,6 +136,7 @@ def from_json(value: Mapping[str, Any], folder: Path) -> RunInfo:
         place=value["place"],
         earlier=timestamps.seconds(value.get("earlier")) or 0.0,
         task=str(value.get("task") or ""),
+        starts_from=str(value.get("starts_from") or ""),
         pipeline=str(part.get("id") or ""),
         stage=int(part.get("stage") or 0),
         stages=int(part.get("of") or 0),
@@ -193,7 +197,8 @@ def run_info(folder: JobFolder) -> RunInfo:
         eval_loss=last.get("eval_loss"),
         detail=now.detail,
         place=_place(now.status.fields.get("place")) if now.state == QUEUED else None,
-        task=_task(job),
+        task=_of_recipe(job, "task"),
+        starts_from=_of_recipe(job, "starts_from"),
         newest=last,
         read_only=read_only(folder),
         **_pipeline(job),
@@ -249,10 +254,10 @@ def _last_metrics(folder: JobFolder) -> dict[str, float]:
     return last
 
 
-def _task(job: Mapping[str, Any]) -> str:
+def _of_recipe(job: Mapping[str, Any], name: str) -> str:
     payload = job.get("payload")
     recipe = payload.get("recipe") if isinstance(payload, Mapping) else None
-    return str(recipe.get("task") or "") if isinstance(recipe, Mapping) else ""
+    return str(recipe.get(name) or "") if isinstance(recipe, Mapping) else ""
 
 
 def _pipeline(job: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,8 @@ def apply_settings(recipe: Recipe, settings: Iterable[str], base: Path) -> Recip
         BadInput: there is no such field, or the value is invalid.
     """
     changed = False
-    for setting in settings:
+    # The task first: it changes the defaults of other fields, and none that is set here.
+    for setting in sorted(settings, key=lambda setting: setting.partition("=")[0].strip() != "task"):
         path, mark, text = setting.partition("=")
         path = path.strip()
         if not mark:

@@ -64,6 +64,7 @@ class Knob:
         advanced: whether a form hides it at first.
         paths: whether the entries of a list name files or folders.
         renamed: old spelling of an entry of a list to today's.
+        gone: values that people look for and that do not exist, in lower case, each with a sentence on what to use.
         when: what must hold for it to have an effect.
         witness: where its effect can be read once the trainer is built; None for a field that the trainer never sees.
         record: the dataclass of each entry of a `records` field.
@@ -86,6 +87,7 @@ class Knob:
     advanced: bool = False
     paths: bool = False
     renamed: Mapping[str, str] = field(default_factory=dict)
+    gone: Mapping[str, str] = field(default_factory=dict)
     when: Condition = ALWAYS
     witness: Witness | None = None
     record: type | None = None
@@ -140,6 +142,8 @@ class Knob:
         value = COERCERS[self.kind](raw)
         if value is None:
             return self._problem(f"must be {WANTED[self.kind]}, got {quoted(raw)}")
+        if self.kind == "choice" and value not in self.choices and (instead := self.gone.get(str(value).lower())):
+            return Problem(self.path, instead)
         if self.kind == "choice" and value not in self.choices:
             return self._problem(f"must be one of {', '.join(self.choices)}, got {quoted(raw)}")
         if isinstance(value, float) and not math.isfinite(value):
@@ -249,6 +253,7 @@ def knob(
     advanced: bool = False,
     path: bool = False,
     renamed: Mapping[str, str] | None = None,
+    gone: Mapping[str, str] | None = None,
     when: Condition = ALWAYS,
     witness: Witness | None = None,
 ) -> Any:
@@ -270,6 +275,7 @@ def knob(
         "advanced": advanced,
         "paths": path,
         "renamed": renamed or {},
+        "gone": gone or {},
         "when": when,
         "witness": witness,
     }

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from core.recipe.declare import Knob
 from core.recipe.presets import PRESETS
 from core.recipe.recipe import KNOBS, SECTIONS
+from core.recipe.tasks import TASKS
 from core.recipe.templates import names
 
 _HEAD = """\
@@ -43,7 +44,8 @@ def _lines() -> Iterator[str]:
     yield "## Presets\n"
     for preset in PRESETS:
         values = ", ".join(f"`{path}={KNOBS[path].format(value)}`" for path, value in preset.values.items())
-        yield f"**{preset.name}.** {preset.reason}\n\nSets {values}.\n"
+        yield f"**{preset.name}.** {preset.use} {preset.reason}\n\nWatch: {preset.watch}. Source: {preset.source}.\n"
+        yield f"Sets {values}. Example: `sample_data/presets/{preset.example}.jsonl`.\n"
     yield "## Chat templates\n"
     yield f"Templates that ship with tunedeck, with the answers marked: {', '.join(f'`{name}`' for name in names())}."
 
@@ -55,6 +57,9 @@ def _field(knob: Knob) -> Iterator[str]:
         yield f"{knob.consequence}\n"
     shown = knob.format(knob.default)
     facts = [f"default `{shown}`" if shown else "empty by default"]
+    for task in TASKS.values():
+        if knob.path in task.defaults:
+            facts.append(f"`{knob.format(task.defaults[knob.path])}` with task `{task.name}`")
     facts += [knob.range] if knob.range else []
     facts += [f"in {knob.unit}"] if knob.unit else []
     facts += [f"source: {knob.source}"] if knob.source else []
@@ -63,6 +68,8 @@ def _field(knob: Knob) -> Iterator[str]:
         yield f"- `{value}`: {meaning}"
     for column in knob.columns:
         yield f"- `{column.name}`: {column.help[0].lower()}{column.help[1:].rstrip('.')}"
+        for value, meaning in column.choices.items():
+            yield f"  - `{value}`: {meaning}"
     if knob.choices or knob.columns:
         yield ""
     text = "; ".join(facts)

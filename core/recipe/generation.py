@@ -5,11 +5,18 @@ from __future__ import annotations
 from core.recipe.devices import ranks_of
 from core.recipe.recipe import Recipe, why_without_effect
 from core.recipe.rewards import ANSWER, KINDS
+from core.recipe.tasks import TASKS
+
+
+def _compares(recipe: Recipe) -> bool:
+    """Whether several completions of a prompt are compared: a distilled model writes one for each."""
+    return "rollouts" in TASKS[recipe.task].sections
 
 
 def steps_per_generation(recipe: Recipe) -> int:
     """For how many batches completions are generated at once."""
-    return recipe.rollouts.steps_per_generation or recipe.training.gradient_accumulation
+    chosen = recipe.rollouts.steps_per_generation if _compares(recipe) else 0
+    return chosen or recipe.training.gradient_accumulation
 
 
 def generation_batch(recipe: Recipe) -> int:
@@ -18,19 +25,22 @@ def generation_batch(recipe: Recipe) -> int:
 
 
 def eval_generations(recipe: Recipe) -> int:
-    """Completions of each prompt of the eval set."""
-    return recipe.rollouts.eval_generations or recipe.rollouts.num_generations
+    """Completions of each prompt of the eval set: as many as in training, or the most below that divide a batch."""
+    if recipe.rollouts.eval_generations:
+        return recipe.rollouts.eval_generations
+    size = recipe.training.eval_batch_size * ranks_of(recipe)
+    return max(count for count in range(1, recipe.rollouts.num_generations + 1) if size % count == 0)
 
 
 def prompts_at_once(recipe: Recipe) -> int:
     """Prompts of one generation; an epoch leaves out what does not fill one."""
-    return max(1, generation_batch(recipe) // recipe.rollouts.num_generations)
+    return max(1, generation_batch(recipe) // (recipe.rollouts.num_generations if _compares(recipe) else 1))
 
 
 def batches_in_epoch(recipe: Recipe, prompts: int) -> int:
     """Batches of completions that are trained on in one pass over so many prompts, on one device."""
     whole = prompts // prompts_at_once(recipe)
-    return whole * steps_per_generation(recipe) * recipe.rollouts.num_iterations
+    return whole * steps_per_generation(recipe) * (recipe.rollouts.num_iterations if _compares(recipe) else 1)
 
 
 def kept_columns(recipe: Recipe) -> tuple[str, ...]:
@@ -47,3 +57,13 @@ def nearest(wanted: int, product: int) -> tuple[int, ...]:
     below = [number for number in divisors if number < wanted]
     above = [number for number in divisors if number > wanted]
     return (*below[-1:], *above[:1])
+
+
+_ABOUT_ANSWERS = ("missing_turn", "empty_answer")
+"""Flags that say nothing against a prompt whose answer the model writes itself."""
+
+
+def drop_flags(recipe: Recipe) -> tuple[str, ...]:
+    """The flags whose rows are left out: those of the recipe that matter to its task."""
+    generates = TASKS[recipe.task].generates
+    return tuple(name for name in recipe.data.drop_flags if not (generates and name in _ABOUT_ANSWERS))

@@ -14,7 +14,7 @@ from core.recipe import model_files, quantized
 from core.recipe.adapters.reach import Reach
 from core.recipe.families import Family, family_of, pattern
 from core.recipe.model_files import Tensor
-from core.recipe.target_names import chosen, names_one, number_of
+from core.recipe.target_names import chosen, is_pattern, names_one, number_of
 
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "NF4": 0.5, "FP4": 0.5}
 _DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64", "I8": "int8"}
@@ -79,6 +79,8 @@ class ModelShape:
         stored_bytes: size of the weights on disk.
         quantized: how the stored weights are already quantized (`bitsandbytes`, `gptq`), or "".
         experts: experts a layer, 0 for a dense model.
+        experts_per_token: how many of them compute each token.
+        expert_inner: the inner width of one expert.
         linear: layers of the language model that LoRA can adapt, without the output layer and routers.
         matrices: shape of every weight matrix by its module's name.
         modules: how many numbers each module holds itself, by its name; without the modules inside it.
@@ -118,6 +120,8 @@ class ModelShape:
     stored_bytes: int
     quantized: str
     experts: int
+    experts_per_token: int
+    expert_inner: int
     linear: tuple[LinearModule, ...]
     matrices: Mapping[str, tuple[int, ...]]
     modules: Mapping[str, int]
@@ -200,6 +204,17 @@ class ModelShape:
             and not any(names_one(start, reach.whole) for start in _beginnings(module.name))
         )
 
+    def reached_modules(self, reach: Reach) -> tuple[str, ...]:
+        """The modules of the language model with weights of their own that an adapter is put on, linear or not."""
+        numbers = chosen(reach.layers, self.layers) if reach.layers else None
+        return tuple(
+            name
+            for name in self.language_modules
+            if names_one(name, reach.targets)
+            and not names_one(name, reach.exclude)
+            and (numbers is None or number_of(name) in numbers)
+        )
+
     def _any_targeted(self, targets: Sequence[str]) -> tuple[LinearModule, ...]:
         """The same for kinds that peft does not put on experts: a layer beside these may have the name of one."""
         every = "all-linear" in targets
@@ -207,15 +222,21 @@ class ModelShape:
 
     def reached_experts(self, reach: Reach) -> tuple[FusedExperts, ...]:
         """The fused experts that an adapter is put on, by the names of their layers or of their weights."""
-        named = tuple(one for one in self.fused if names_one(f"{one.layer}.{one.name}", reach.parameters))
+        return tuple(dict.fromkeys((*self.experts_by_layers(reach), *self.experts_by_name(reach.parameters))))
+
+    def experts_by_layers(self, reach: Reach) -> tuple[FusedExperts, ...]:
+        """Those that peft adapts by the names of the layers in them; each of these gets a rank of its own."""
         # Where targets are spelled out for peft, nothing is left that it would take for experts.
-        by_layers = self.targeted_experts(reach.targets) if reach.experts and reach.plain else ()
-        return tuple(dict.fromkeys((*by_layers, *named)))
+        return self.targeted_experts(reach.targets) if reach.experts and reach.plain else ()
+
+    def experts_by_name(self, names: Iterable[str]) -> tuple[FusedExperts, ...]:
+        """Those whose weights are named, `mlp.experts.gate_up_proj`: one rank for all that is in the weight."""
+        wanted = tuple(map(_expert_name, names))
+        return tuple(one for one in self.fused if names_one(f"{one.layer}.{one.name}", wanted))
 
     def missing_parameters(self, names: Iterable[str]) -> tuple[str, ...]:
         """Names of weights to adapt that no fused experts have."""
-        known = [f"{one.layer}.{one.name}" for one in self.fused]
-        return tuple(name for name in names if not any(names_one(one, (name,)) for one in known))
+        return tuple(name for name in names if not self.experts_by_name((name,)))
 
     def passed_over(self, targets: Iterable[str]) -> tuple[LinearModule, ...]:
         """Layers beside the experts that have the name of a target, and which peft does not adapt."""
@@ -359,6 +380,8 @@ def shape_of(
         stored_bytes=int(sum(math.prod(t.shape) * _BYTES.get(t.dtype, 1) for t in on_disk.values())),
         quantized=quantized.method_of(config),
         experts=_size(sizes, "num_local_experts", "num_experts", "n_routed_experts"),
+        experts_per_token=_size(sizes, "num_experts_per_tok", "num_experts_per_token", "moe_topk", "top_k") or 1,
+        expert_inner=_size(sizes, "moe_intermediate_size", "intermediate_size", "ffn_dim"),
         linear=tuple(linear),
         matrices=matrices,
         modules=_by_module(family, tensors),
@@ -447,6 +470,11 @@ def _fused(family: Family, tensors: Mapping[str, Tensor], roles: Mapping[str, st
 
 def _matches(module: str, names: tuple[str, ...]) -> bool:
     return names_one(module, names)
+
+
+def _expert_name(name: str) -> str:
+    """The part of a weight's name that is the same in the files and once it is loaded: `experts.gate_up_proj`."""
+    return name if is_pattern(name) else ".".join(name.split(".")[-2:])
 
 
 def _beginnings(module: str) -> Iterable[str]:

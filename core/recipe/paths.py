@@ -37,7 +37,7 @@ def _absolute(path: str, text: str, base: Path) -> str:
     if not text or os.path.isabs(text):
         return text
     found = base / Path(text).expanduser()
-    if path in ("model.path", "rewards.model") and not found.is_dir():
+    if path in ("model.path", "rewards.model", "distill.teacher") and not found.is_dir():
         if text.strip() == DEMO_TITLE:
             return os.fspath(DEMO)
         if is_hub_name(text):

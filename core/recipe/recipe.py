@@ -20,7 +20,9 @@ from core.recipe.declare import Knob, Problem, fields_of, knob
 from core.recipe.field_names import nearest_field
 from core.recipe.sections.adapter import LayerAdapter
 from core.recipe.sections.cpo import Cpo
+from core.recipe.sections.cpt import Cpt
 from core.recipe.sections.data import Data
+from core.recipe.sections.distill import Distill
 from core.recipe.sections.dpo import Dpo
 from core.recipe.sections.evaluation import Evaluation
 from core.recipe.sections.grpo import Grpo
@@ -38,11 +40,12 @@ from core.recipe.sections.samples import Samples
 from core.recipe.sections.sft import Sft
 from core.recipe.sections.soft_prompt import SoftPrompt
 from core.recipe.sections.training import Training
-from core.recipe.tasks import TASKS, tasks_that_write, tasks_with
+from core.recipe.tasks import GONE, TASKS, tasks_that_write, tasks_with
 from core.recipe.values import Value
 
 __all__ = [
     "Cpo",
+    "Cpt",
     "Data",
     "Dpo",
     "Evaluation",
@@ -75,8 +78,9 @@ class Recipe:
     task: str = knob(
         "sft",
         title="Task",
-        help="The kind of training.",
+        help="The kind of training. PPO has left TRL: use rloo or grpo with a reward model.",
         choices={task.name: task.meaning for task in TASKS.values()},
+        gone=GONE,
     )
     method: str = knob(
         "lora",
@@ -132,10 +136,12 @@ class Recipe:
     soft_prompt: SoftPrompt = field(default_factory=SoftPrompt, metadata={"when": with_section("soft_prompt")})
     last_layers: LastLayers = field(default_factory=LastLayers, metadata={"when": with_section("last_layers")})
     sft: Sft = field(default_factory=Sft, metadata={"when": tasks_with("sft")})
+    cpt: Cpt = field(default_factory=Cpt, metadata={"when": tasks_with("cpt")})
     dpo: Dpo = field(default_factory=Dpo, metadata={"when": tasks_with("dpo")})
     rollouts: Rollouts = field(default_factory=Rollouts, metadata={"when": tasks_with("rollouts")})
     grpo: Grpo = field(default_factory=Grpo, metadata={"when": tasks_with("grpo")})
     rloo: Rloo = field(default_factory=Rloo, metadata={"when": tasks_with("rloo")})
+    distill: Distill = field(default_factory=Distill, metadata={"when": tasks_with("distill")})
     kto: KtoSettings = field(default_factory=KtoSettings, metadata={"when": tasks_with("kto")})
     orpo: Orpo = field(default_factory=Orpo, metadata={"when": tasks_with("orpo")})
     cpo: Cpo = field(default_factory=Cpo, metadata={"when": tasks_with("cpo")})
@@ -164,6 +170,11 @@ def get(recipe: Recipe, path: str) -> Value:
     return found
 
 
+def default_of(recipe: Recipe, path: str) -> Value:
+    """The value of a field in a fresh recipe of the same task."""
+    return TASKS[recipe.task].defaults.get(path, KNOBS[path].default)
+
+
 def why_without_effect(recipe: Recipe, path: str) -> str:
     """Why a field has no effect in this recipe, `method is full`; "" if it applies."""
     return " and ".join(KNOBS[path].when.why_not(partial(get, recipe)))
@@ -171,15 +182,27 @@ def why_without_effect(recipe: Recipe, path: str) -> str:
 
 def is_shown(recipe: Recipe, path: str) -> bool:
     """Whether form and YAML show a field: it applies, or it was set all the same (the rules then say so)."""
-    return get(recipe, path) != KNOBS[path].default or not why_without_effect(recipe, path)
+    return get(recipe, path) != default_of(recipe, path) or not why_without_effect(recipe, path)
 
 
 def put(recipe: Recipe, path: str, value: Value) -> Recipe:
-    """A copy of the recipe with one field changed; the value must be of the field's type (`Knob.parse`)."""
+    """A copy of the recipe with one field changed; the value must be of the field's type (`Knob.parse`).
+
+    Where that is the task, fields that are at the defaults of the task before are put to those of the new one.
+    """
     section, _, name = path.rpartition(".")
     if not section:
-        return replace(recipe, **{name: value})  # type: ignore[arg-type]
+        changed = replace(recipe, **{name: value})  # type: ignore[arg-type]
+        return _with_defaults(changed, recipe) if path == "task" and value != recipe.task else changed
     return replace(recipe, **{section: replace(getattr(recipe, section), **{name: value})})
+
+
+def _with_defaults(recipe: Recipe, before: Recipe) -> Recipe:
+    paths = dict.fromkeys((*TASKS[before.task].defaults, *TASKS[recipe.task].defaults))
+    for path in paths:
+        if get(before, path) == default_of(before, path):
+            recipe = put(recipe, path, default_of(recipe, path))
+    return recipe
 
 
 def to_json(recipe: Recipe) -> dict[str, Any]:
@@ -206,7 +229,7 @@ def _record(record: Any) -> dict[str, Any]:
 
 
 def from_json(value: Mapping[str, Any]) -> Recipe:
-    """The recipe from `to_json`; missing fields get their defaults.
+    """The recipe from `to_json`; missing fields get the defaults of its task.
 
     Raises:
         BadInput: a name is unknown or a value is invalid; it names the field.
@@ -234,7 +257,12 @@ def read(value: Mapping[str, Any]) -> tuple[Recipe, list[Problem]]:
     top: dict[str, Any] = {**taken.pop("")}
     for name, chosen in taken.items():
         top[name] = SECTIONS[name](**chosen)
-    return Recipe(**top), problems
+    recipe = Recipe(**top)
+    for path, default in TASKS[recipe.task].defaults.items():
+        section, _, name = path.rpartition(".")
+        if name not in (taken.get(section, {}) if section else top):
+            recipe = put(recipe, path, default)
+    return recipe, problems
 
 
 def _take(

@@ -21,6 +21,7 @@ class RewardKind:
         needs: those without which it cannot work.
         package: what has to be installed for it, as pip names it, and the module to look for; "" for nothing.
         of_tokens: whether it counts tokens of the completion.
+        loads: whether it loads a model.
         runs_code: whether it runs a file of the user's, which needs the user's yes.
     """
 
@@ -31,6 +32,7 @@ class RewardKind:
     needs: tuple[str, ...] = ()
     package: tuple[str, str] = ("", "")
     of_tokens: bool = False
+    loads: bool = False
     runs_code: bool = False
 
 
@@ -91,7 +93,7 @@ KINDS: Mapping[str, RewardKind] = {
             ("margin",),
             of_tokens=True,
         ),
-        RewardKind("model", "the score of a reward model", "model", ("model",), ("model",)),
+        RewardKind("model", "the score of a reward model", "model", ("model",), ("model",), loads=True),
         RewardKind(
             "python",
             "a function in a Python file of yours",

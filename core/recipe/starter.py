@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from core import __version__
 from core.clean import clean_line
 from core.recipe.declare import Knob
-from core.recipe.recipe import KNOBS, SECTIONS, Recipe, get, is_shown, plain
+from core.recipe.recipe import KNOBS, SECTIONS, Recipe, default_of, get, is_shown, plain
 from core.recipe.yamlfile import VERSION_KEY, value_text
 
 _WIDTH = 80
@@ -38,7 +38,7 @@ def _lines(recipe: Recipe, file_name: str, advanced: bool) -> Iterator[str]:
     for path, knob in KNOBS.items():
         if not is_shown(recipe, path):
             continue
-        if knob.advanced and not advanced and get(recipe, path) == knob.default:
+        if knob.advanced and not advanced and get(recipe, path) == default_of(recipe, path):
             hidden.append(knob)
             continue
         margin = "  " if knob.section else ""
@@ -63,9 +63,10 @@ def _about(recipe: Recipe, knob: Knob, margin: str) -> Iterator[str]:
         yield from _comment(knob.consequence, margin)
     for value, meaning in knob.choices.items():
         yield from _comment(f"{value}: {meaning}", margin, hanging="  ")
-    shown = knob.format(knob.default)
+    default = default_of(recipe, knob.path)
+    shown = knob.format(default)
     facts = [f"in {knob.unit}"] * bool(knob.unit) + [knob.range] * bool(knob.range)
-    if get(recipe, knob.path) != knob.default and shown:
+    if get(recipe, knob.path) != default and shown:
         facts.append(f"default {shown}")
     if facts:
         yield from _comment(f"({', '.join(facts)})", margin)

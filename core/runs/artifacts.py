@@ -10,6 +10,8 @@ from typing import Any
 
 from core.errors import BadInput
 from core.jobs.files import reason
+from core.recipe.adapters import ADAPTERS
+from core.recipe.adapters.bottleneck import BOTTLENECK
 from core.runs.origin import started
 from core.runs.saved import Weights, read_weights, refuse_damaged_weights
 from core.units import size
@@ -30,6 +32,8 @@ class SavedAdapter:
         weights: of which step it is and what was measured then; None where nothing says it.
         started: what its run was started from, in words; "" for the bare base model.
         chats: whether a chat template is saved with it; without one it continues plain prompts.
+        scores: whether it belongs to a reward model, which gives one score and writes no text.
+        rows: whether it has rows of the embedding, maybe of tokens that the base model has no room for.
     """
 
     folder: Path
@@ -42,6 +46,8 @@ class SavedAdapter:
     weights: Weights | None = None
     started: str = ""
     chats: bool = True
+    scores: bool = False
+    rows: bool = False
 
     @property
     def size(self) -> int:
@@ -76,6 +82,8 @@ def read_adapter(run: Path) -> SavedAdapter | None:
         weights=read_weights(folder),
         started="" if (begun := started(run)) is None else begun.words(),
         chats=_has_template(folder),
+        rows=bool(config.get("trainable_token_indices")),
+        scores=config.get("task_type") == "SEQ_CLS",
     )
 
 
@@ -87,6 +95,30 @@ def _has_template(folder: Path) -> bool:
     except (OSError, ValueError):
         return True  # an adapter without its tokenizer has that of its base model
     return bool(isinstance(found, dict) and found.get("chat_template"))
+
+
+def title_of(adapter: SavedAdapter) -> str:
+    """What people call its kind: `LoRA`, `Adapter layers`."""
+    return next((row.title for row in ADAPTERS if row.peft_type == adapter.kind), adapter.kind)
+
+
+def limits_of(adapter: SavedAdapter) -> str:
+    """What cannot be done with an adapter, as a sentence; "" where nothing is missing."""
+    return next((row.limits for row in ADAPTERS if row.peft_type == adapter.kind), "")
+
+
+def whole_model_words(run: Path) -> str:
+    """What a run left that trained every weight, and how to load it; "" where there is no such model (yet)."""
+    folder = run / "model"
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        scores = any(str(name).endswith("ForSequenceClassification") for name in config.get("architectures") or ())
+    except (OSError, ValueError, AttributeError):
+        return ""
+    kind = "AutoModelForSequenceClassification" if scores else "AutoModelForCausalLM"
+    words = f"This run trained every weight, so there is no adapter: the whole model is in {folder}. "
+    words += f"Load it with transformers: {kind}.from_pretrained."
+    return f"{words}\n{SCORES_ONLY[0].upper()}{SCORES_ONLY[1:]}" if scores else words
 
 
 def adapter_words(adapter: SavedAdapter, run_step: int | None = None) -> str:
@@ -101,7 +133,9 @@ def adapter_words(adapter: SavedAdapter, run_step: int | None = None) -> str:
 
 
 def loading_code(adapter: SavedAdapter) -> str:
-    """Python that loads the adapter with peft alone and generates an answer."""
+    """Python that loads the adapter with peft alone and generates an answer, or scores one."""
+    if adapter.scores:
+        return _scoring_code(adapter)
     chat = """\
 messages = [{"role": "user", "content": "How do I export my data?"}]
 prompt = tokenizer.apply_chat_template(
@@ -110,15 +144,26 @@ prompt = tokenizer.apply_chat_template(
     plain = """\
 # No chat template: a prompt is plain text, and ends exactly as the prompts in the training data.
 prompt = tokenizer("How do I export my data?\\n", return_tensors="pt")"""
+    grown = """\
+if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+    model.resize_token_embeddings(len(tokenizer))  # room for added tokens; the adapter has their rows
+"""
+    own = """\
+# Adapter layers are tunedeck's own method, so it has to be installed where they are loaded.
+from core.engine import bottleneck
+
+bottleneck.register()
+
+"""
     return f"""\
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-adapter = {str(adapter.folder)!r}
+{own if adapter.kind == BOTTLENECK.peft_type else ""}adapter = {str(adapter.folder)!r}
 base = {adapter.base_model!r}
 model = AutoModelForCausalLM.from_pretrained(base, dtype="auto")
-model = PeftModel.from_pretrained(model, adapter)
 tokenizer = AutoTokenizer.from_pretrained(adapter)
+{grown if adapter.rows else ""}model = PeftModel.from_pretrained(model, adapter)
 
 {chat if adapter.chats else plain}
 answer = model.generate(**prompt, max_new_tokens=200)[0]
@@ -126,6 +171,41 @@ new = answer[prompt["input_ids"].shape[1]:]
 print(tokenizer.decode(new, skip_special_tokens=True))
 """
 
+
+def _scoring_code(adapter: SavedAdapter) -> str:
+    return f"""\
+import torch
+from peft import PeftModel
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+adapter = {str(adapter.folder)!r}
+base = {adapter.base_model!r}
+tokenizer = AutoTokenizer.from_pretrained(adapter)
+# num_labels=1: without it, transformers makes a head of two.
+model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=1, dtype="auto")
+model = PeftModel.from_pretrained(model, adapter).eval()
+model.config.pad_token_id = tokenizer.pad_token_id  # by it the last token is found
+
+messages = [
+    {{"role": "user", "content": "How do I export my data?"}},
+    {{"role": "assistant", "content": "Open Settings, then Export."}},
+]
+inputs = tokenizer.apply_chat_template(messages, return_dict=True, return_tensors="pt")
+with torch.no_grad():
+    print(model(**inputs).logits[0, 0].item())  # higher is better; compare answers to one prompt
+
+# One model without PEFT. (Trained over 4 bits? Load the base so, and call model.dequantize() before PeftModel.)
+merged = model.merge_and_unload()
+merged.save_pretrained("reward-model")
+tokenizer.save_pretrained("reward-model")
+"""
+
+
+SCORES_ONLY = (
+    "chat, GGUF and serving do not apply: a reward model gives one score and writes no text. Use it to score answers, "
+    "or as a reward of GRPO or RLOO."
+)
+"""Why what is offered for other models is not for one that scores."""
 
 _ELSEWHERE = "Choose another folder"
 

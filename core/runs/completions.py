@@ -49,6 +49,11 @@ class Generation:
     completions: tuple[Completion, ...]
 
 
+def has_completions(run: Path) -> bool:
+    """Whether a run has generated any, so far."""
+    return (run / NAME).exists()
+
+
 def read_completions(run: Path) -> list[Generation]:
     """The generations of a run, in their order; a line that is cut short is left out. Never raises.
 

@@ -11,7 +11,7 @@ from core.clean import clean_line
 from core.dataset.view.view import read_view
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
-from core.recipe.recipe import KNOBS, get, is_shown, read
+from core.recipe.recipe import KNOBS, default_of, get, is_shown, read
 from core.units import count, size
 
 _VIEW = "data.view"
@@ -82,7 +82,7 @@ def read_details(folder: Path) -> RunDetails:
             path,
             knob.title,
             clean_line(knob.format(get(recipe, path)), 2_000),
-            clean_line(knob.format(knob.default), 2_000),
+            clean_line(knob.format(default_of(recipe, path)), 2_000),
         )
         for path, knob in KNOBS.items()
         if is_shown(recipe, path)

@@ -27,7 +27,7 @@ from core.runs.at_end import at_end_of
 from core.runs.checkpoint import QUICKLY, Checkpoint, last_good
 from core.runs.commands import KIND, commands_of, own_recipe
 from core.runs.consent import check_start
-from core.runs.origin import BASE, START, note_extended, started
+from core.runs.origin import BASE, RESIDUE, START, note_extended, started
 from core.runs.start import start_run
 from core.units import count
 
@@ -172,6 +172,8 @@ def extend_run(plan: ExtendPlan) -> JobFolder:
         _link_tree(plan.checkpoint.path, folder.checkpoints / plan.checkpoint.path.name)
         begun = started(source.path)
         note_extended(folder.path, f"{source.id}, step {plan.checkpoint.step:,}", begun)
+        if (source.path / RESIDUE).exists():
+            shutil.copyfile(source.path / RESIDUE, folder.path / RESIDUE)
         _copy_metrics(source, folder)
         save(plan.recipe, folder.recipe, portable=False)
     except (OSError, BadInput) as error:

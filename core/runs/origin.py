@@ -28,12 +28,13 @@ from core.jobs.folder import JobFolder
 from core.jobs.runs import find_run
 from core.jobs.state import standing
 from core.paths import runs_dir
-from core.recipe.adapters import PeftConfig, adapter_of
+from core.recipe.adapters import ADAPTERS, PeftConfig, adapter_of
 from core.recipe.declare import Problem
 from core.recipe.devices import is_sharded
 from core.recipe.model_files import find
 from core.recipe.model_shape import ModelShape
-from core.recipe.recipe import Recipe
+from core.recipe.recipe import KNOBS, Recipe
+from core.recipe.target_names import names_one, number_of
 from core.recipe.tasks import TASKS
 from core.recipe.values import number_text
 from core.runs import checkpoint
@@ -44,6 +45,8 @@ FIELD, HOW = "starts_from", "starts_how"
 START, BASE = "start", "base"
 """Folders of a run, see above."""
 MERGE = "merge"
+RESIDUE = "initial_adapter.safetensors"
+"""In a run whose adapter began as a part of the base model's weights: that part (`core.training.adapter_start`)."""
 
 _ADAPTER, _MODEL = "adapter_config.json", "config.json"
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -56,7 +59,6 @@ _OF_RUN = re.compile(r"(.+)/(checkpoint-\d+)/?")
 _FIELDS = {
     "r": "lora.rank",
     "lora_alpha": "lora.alpha",
-    "target_modules": "lora.targets",
     "use_rslora": "lora.variant",
     "use_dora": "lora.variant",
     "modules_to_save": "lora.modules_to_save",
@@ -265,7 +267,7 @@ def planned_origin(recipe: Recipe, run: JobFolder | None = None) -> StartPoint:
         state="" if run is None else standing(run).state,
         base=recipe.model.path,
         own_base=None if run is None or not merged else run.path / BASE,
-        config={} if plain is None else {"peft_type": plain.name, **plain.arguments},
+        config={} if plain is None else {"peft_type": adapter.peft_type, **plain.arguments},
         quantization=recipe.model.quantization,
         task=recipe.task,
         there=False,
@@ -388,14 +390,8 @@ def problems(recipe: Recipe, origin: StartPoint, shape: ModelShape | None = None
         shape: the base model's, where it is known.
     """
     adapter, name = adapter_of(recipe), origin.name
-    if origin.task and TASKS[origin.task].artifact != TASKS[recipe.task].artifact:
-        kind = TASKS[origin.task].title
-        words = f"{name} trained a model for {TASKS[origin.task].artifact} ({kind}), which {TASKS[recipe.task].title} "
-        yield Problem(FIELD, f"{words}cannot start from. Choose a run that trained a language model.")
-        return
-    if not origin.task and str(origin.config.get("task_type") or "CAUSAL_LM") != "CAUSAL_LM":
-        task = clean_line(str(origin.config["task_type"]), 40)
-        yield Problem(FIELD, f"{name} is an adapter for {task}, not for a causal language model.")
+    if refused := _other_head(recipe, origin):
+        yield refused
         return
     if is_sharded(recipe):
         words = "fsdp cannot start from other weights here. Set this to ddp, or merge the adapter into a model first."
@@ -404,9 +400,17 @@ def problems(recipe: Recipe, origin: StartPoint, shape: ModelShape | None = None
         yield from _model_problems(recipe, origin, shape)
         return
     yield from _base_problems(recipe, origin)
+    if origin.run is not None and origin.folder.parent != origin.run.path and (origin.run.path / RESIDUE).exists():
+        words = (
+            f"{name} took its adapter out of the base model's weights (lora.init), so its checkpoints do not fit the "
+        )
+        yield Problem(FIELD, f"{words}base model. Start from the run itself: {origin.run.id}.")
     if origin.merged(recipe):
-        if origin.config.get("is_prompt_learning") or _kind(str(origin.config.get("peft_type"))) in _PROMPTS:
-            yield Problem(HOW, f"{name} is a prompt adapter, which cannot be merged into a model. Use continue.")
+        if not _merges(origin):
+            kind, over = clean_line(str(origin.config.get("peft_type") or "?"), 40), origin.quantization
+            on = "" if over == "none" else f" over {over} weights"
+            path = FIELD if adapter.whole else HOW
+            yield Problem(path, f"{name} is a {kind} adapter{on}, which cannot be merged into a model. Use continue.")
         elif shape is not None and shape.quantized:
             words = f"The base model is stored quantized ({shape.quantized}), so no adapter can be merged into it."
             yield Problem(HOW if not adapter.whole else FIELD, f"{words} Use continue with method lora.")
@@ -416,7 +420,24 @@ def problems(recipe: Recipe, origin: StartPoint, shape: ModelShape | None = None
         yield from _adapter_problems(recipe, origin, wanted, shape)
 
 
-_PROMPTS = frozenset(("PREFIXTUNING", "PROMPTTUNING", "PTUNING", "MULTITASKPROMPTTUNING", "CARTRIDGE"))
+def _other_head(recipe: Recipe, origin: StartPoint) -> Problem | None:
+    """Why weights of a model that writes do not fit one that scores, or the other way round; None where they do."""
+    name, task = origin.name, TASKS[recipe.task]
+    made_for = str(origin.config.get("task_type") or "CAUSAL_LM")
+    if not origin.task and made_for not in ("CAUSAL_LM", "SEQ_CLS"):
+        words = f"{name} is an adapter for {clean_line(made_for, 40)}, not for a causal language model."
+        return Problem(FIELD, words)
+    scores = bool(TASKS[origin.task].head) if origin.task else made_for == "SEQ_CLS"
+    if scores and not task.head:
+        words = f"{name} is a reward model: it scores text, so {task.title} cannot start from it."
+        return Problem(FIELD, f"{words} Choose a run that trained a language model.")
+    if task.head and not scores and origin.kind == "adapter" and not origin.merged(recipe):
+        words = f"{name} is the adapter of a language model, which has no score to train further. Use merge: the reward"
+        return Problem(HOW, f"{words} model then gets a new adapter on the merged model.")
+    if scores and origin.merged(recipe):
+        words = f"{name} is the adapter of a reward model, which cannot be merged before training. Use continue"
+        return Problem(HOW, f"{words} with method lora.")
+    return None
 
 
 def _model_problems(recipe: Recipe, origin: StartPoint, shape: ModelShape | None) -> Iterator[Problem]:
@@ -469,56 +490,80 @@ def _same_model(one: str, other: str) -> bool:
         return False
 
 
-def _kind(name: str) -> str:
-    """A kind of adapter as peft names its class (`LoraConfig`) or writes it into a file (`LORA`)."""
-    plain = name.removesuffix("Config").replace("_", "").upper()
-    return "PTUNING" if plain == "PROMPTENCODER" else plain
-
-
 def _adapter_problems(
     recipe: Recipe, origin: StartPoint, wanted: PeftConfig, shape: ModelShape | None
 ) -> Iterator[Problem]:
-    name, merge = origin.name, f"or set {HOW} to {MERGE}"
-    theirs, ours = _kind(str(origin.config.get("peft_type"))), _kind(wanted.name)
-    if theirs != ours:
-        words = f"{name} is a {theirs} adapter and the method makes {ours}. Choose its method, {merge}."
-        yield Problem("method", words)
+    adapter, name = adapter_of(recipe), origin.name
+    merge = f"or set {HOW} to {MERGE}" if _merges(origin) else "or start without it"
+    kind = str(origin.config.get("peft_type") or "")
+    if kind != adapter.peft_type:
+        method = next((each.kind for each in ADAPTERS if each.peft_type == kind), "")
+        way = (
+            f"Set the method to {method}, {merge}."
+            if method
+            else f"No method continues it; {merge.removeprefix('or ')}."
+        )
+        yield Problem("method", f"{name} is a {clean_line(kind, 40)} adapter, not {adapter.title}. {way}")
         return
     for key, value in wanted.arguments.items():
-        if key in _FREE or "dropout" in key or key not in origin.config:
+        if key in _FREE or "dropout" in key or key not in origin.config or key == "target_modules":
             continue
         then, now = _plain(origin.config[key]), _plain(value)
-        path = _FIELDS.get(key, FIELD)
-        if key == "target_modules":
-            then, now = _targets(origin.config[key]), _targets(value, shape)
-            if then is None or now is None:
-                continue
+        if key == "modules_to_save" and TASKS[recipe.task].head:  # its own head is among them, and peft's other names
+            then = sorted(set(origin.config[key] or ()) - {TASKS[recipe.task].head, "classifier"}) or None
         if then != now:
-            field_name = path if path != FIELD else key
-            yield Problem(
-                path,
-                f"{name} has {key} {_text(then)}, this recipe {_text(now)}. To continue it, set {field_name} as it "
-                f"was; {merge} to put a new adapter on the merged model.",
-            )
+            yield _differs(_FIELDS.get(key, FIELD), name, key, _text(then), _text(now), merge)
+    if (reach := adapter.reach(recipe)) is not None and shape is not None:
+        theirs = _adapted(origin.config, shape)
+        ours = {module.name for module in shape.reached(reach)}
+        if theirs is not None and theirs != ours:
+            then, now = (_last_parts(names - others) for names, others in ((theirs, ours), (ours, theirs)))
+            path = reach.path if reach.path in KNOBS else FIELD
+            yield _differs(path, name, "adapted layers", then or "none more", now or "none more", merge)
+
+
+def _differs(path: str, name: str, key: str, then: str, now: str, merge: str) -> Problem:
+    field_name = path if path != FIELD else key
+    return Problem(
+        path,
+        f"{name} has {key} {then}, this recipe {now}. To continue it, set {field_name} as it was, {merge} to put a new "
+        "adapter on the merged model.",
+    )
+
+
+def _adapted(config: Mapping[str, Any], shape: ModelShape) -> set[str] | None:
+    """The linear layers of the model that an adapter changes; None where its configuration does not tell."""
+    named, without = config.get("target_modules"), config.get("exclude_modules")
+    if named == "all-linear":
+        return {module.name for module in shape.targeted(("all-linear",))}
+    numbers = config.get("layers_to_transform")
+    numbers = [numbers] if isinstance(numbers, int) else numbers
+    if not isinstance(named, list | tuple | set) or isinstance(without, str):
+        return None
+    return {
+        module.name
+        for module in shape.linear
+        if names_one(module.name, map(str, named))
+        and not names_one(module.name, map(str, without or ()))
+        and (not numbers or number_of(module.name) in numbers)
+    }
+
+
+def _last_parts(names: set[str]) -> str:
+    return ", ".join(sorted({name.rpartition(".")[2] for name in names}))
+
+
+def _merges(origin: StartPoint) -> bool:
+    """Whether an adapter can be merged into the base that it was trained on."""
+    kind = str(origin.config.get("peft_type") or "")
+    row = next((each for each in ADAPTERS if each.peft_type == kind), None)
+    return row is not None and origin.quantization in row.merges
 
 
 def _plain(value: object) -> object:
     if isinstance(value, list | tuple | set | frozenset):
         return sorted(map(str, value)) or None
     return value or None if isinstance(value, str | dict) or value is False else value
-
-
-def _targets(value: object, shape: ModelShape | None = None) -> object:
-    """The last parts of the names of the layers that an adapter changes; None where that cannot be told."""
-    if value == "all-linear":
-        return (
-            None
-            if shape is None
-            else sorted({each.name.rpartition(".")[2] for each in shape.targeted(("all-linear",))})
-        )
-    if isinstance(value, str):
-        return None
-    return sorted({str(each).rpartition(".")[2] for each in value}) if isinstance(value, list | tuple | set) else None
 
 
 def _text(value: object) -> str:

@@ -22,7 +22,7 @@ from core.jobs.queue_runner import entry_of, update_waiting_runs
 from core.recipe.paths import named_after
 from core.recipe.recipe import Recipe, put
 from core.runs.commands import own_recipe
-from core.runs.origin import FIELD, origin_of
+from core.runs.origin import FIELD, origin_of, started
 from core.runs.pipeline import THEN, sources_of
 from core.runs.queueing import Wish, check_memory, device_set_of, ensure_runner
 from core.runs.start import Prepared, prepare_run
@@ -126,3 +126,31 @@ def release(workspace: Path, run: JobFolder) -> None:
         words = f"{origin.name} has saved no weights yet, and this run starts from them"
         raise BadInput(words, where=run.id, do="Let that run finish, or stop and save it")
     Queue(workspace).release(run.id)
+
+
+def runs_that_need(run: JobFolder) -> list[str]:
+    """The IDs of queued runs that start from a run's weights and have no copy of them yet; deleting it holds them."""
+    queue = Queue(run.path.parents[1])
+    found = []
+    try:
+        waiting = queue.waiting(queue.read())
+    except BadInput:
+        return []
+    for entry in waiting:
+        folder = queue.folder(entry)
+        try:
+            source = own_recipe(folder).starts_from.partition("/")[0]
+        except BadInput:
+            continue
+        if run.id == entry.after or (source == run.id and started(folder.path) is None):
+            found.append(entry.id)
+    return found
+
+
+def need_words(run: JobFolder) -> str:
+    """The same as a sentence; "" where no run needs it."""
+    needed = runs_that_need(run)
+    if not needed:
+        return ""
+    verb = "starts" if len(needed) == 1 else "start"
+    return f"{', '.join(clean_line(name, 60) for name in needed)} in the queue {verb} from it and would be held."

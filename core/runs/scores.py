@@ -79,7 +79,9 @@ class Comparison:
 
     @property
     def reward_words(self) -> str:
-        """What was measured on preference pairs or rated answers, or ""."""
+        """What was measured on preference pairs, rated answers or by rewards, or ""."""
+        if self.measured and self.base_loss is None:
+            return self.measured
         if self.reward_accuracy is None or self.reward_margin is None:
             return ""
         if self.measured:

@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from core.engine.load import load_tokenizer
 from core.errors import BadInput
+from core.recipe.adapters.lora import token_rows
 from core.recipe.recipe import Recipe
 from core.recipe.target_names import names_one
 
@@ -34,6 +36,8 @@ def _lora(arguments: Mapping[str, Any], recipe: Recipe, model: Any) -> dict[str,
     lora = recipe.lora
     # Each layer keeps the rank of the recipe: the count of the form is then exact.
     found: dict[str, Any] = {"eva_config": {"rho": 1.0}} if lora.init == "eva" else {}
+    if rows := token_rows(recipe):
+        found["trainable_token_indices"] = _rows(rows, recipe, model)
     if not lora.patterns:
         return found
     targets = arguments["target_modules"]
@@ -50,6 +54,26 @@ def _lora(arguments: Mapping[str, Any], recipe: Recipe, model: Any) -> dict[str,
             if one.alpha:
                 alphas.setdefault(key, one.alpha)
     return {**found, "rank_pattern": ranks, "alpha_pattern": alphas}
+
+
+def _rows(tokens: tuple[str, ...], recipe: Recipe, model: Any) -> dict[str, list[int]]:
+    """The rows of tokens in the embedding, and in the output layer where that is another weight.
+
+    Raises:
+        BadInput: one of them is no token of the tokenizer.
+    """
+    known = load_tokenizer(recipe.model).get_vocab()
+    if unknown := next((token for token in tokens if token not in known), None):
+        raise BadInput(
+            f"The tokenizer has no token {unknown!r}",
+            where="lora.trained_tokens",
+            do="Use one of its tokens as its vocabulary spells it, or add it in model.added_tokens",
+        )
+    ids = sorted(known[token] for token in tokens)
+    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
+    ends = [embedding] if head is None or head.weight is embedding.weight else [embedding, head]
+    names = {id(module): name.rpartition(".")[2] for name, module in model.named_modules()}
+    return {names[id(end)]: ids for end in ends}
 
 
 def _ia3(arguments: Mapping[str, Any], recipe: Recipe, model: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from core.recipe.adapters import adapter_of
 from core.recipe.families import family_of
 from core.recipe.recipe import Recipe
 from core.recipe.target_names import chosen, names_one, number_of
+from core.training.embeddings import embedding_weights
 
 NAME = "default"
 """The adapter's name in peft's dictionaries."""
@@ -101,8 +102,10 @@ def lora_inits(trainer: Any, recipe: Recipe) -> set[Any]:
 
 
 def loraplus_ratios(trainer: Any, recipe: Recipe) -> set[Any]:
-    """The learning rates of the optimizer's groups, divided by the lowest."""
-    groups = [] if trainer.optimizer is None else [each for each in trainer.optimizer.param_groups if each["params"]]
+    """The learning rates of the optimizer's groups, divided by the lowest; those of the embeddings alone aside."""
+    own = set(embedding_weights(trainer.model))
+    groups = [group for group in trainer.create_optimizer().param_groups if not own.issuperset(group["params"])]
+    trainer.optimizer = None  # the training makes its own, where the model has been prepared for it
     lowest = min((group["lr"] for group in groups), default=0.0)
     return {round(group["lr"] / lowest, 6) for group in groups if lowest}
 
@@ -114,6 +117,34 @@ def saved_modules(trainer: Any, recipe: Recipe) -> set[Any]:
     reach = adapter_of(recipe).reach(recipe)
     names = [_bare(name) for name, module in trainer.model.named_modules() if isinstance(module, ModulesToSaveWrapper)]
     return _all_named(() if reach is None else reach.whole, names)
+
+
+def trained_tokens(trainer: Any, recipe: Recipe) -> set[Any]:
+    """The tokens of the recipe, where the rows of all of them are trained."""
+    return {recipe.lora.trained_tokens} if _rows_of(recipe.lora.trained_tokens, trainer) else set()
+
+
+def added_tokens(trainer: Any, recipe: Recipe) -> set[Any]:
+    """The added tokens, where the tokenizer and the embedding have them and their rows are trained."""
+    tokens = recipe.model.added_tokens
+    known = trainer.processing_class.get_vocab()
+    embedding = trainer.model.get_input_embeddings()
+    if not all(known.get(token, embedding.weight.shape[0]) < embedding.weight.shape[0] for token in tokens):
+        return set()
+    whole = embedding.weight.requires_grad and adapter_of(recipe).whole
+    return {tokens} if whole or _rows_of(tokens, trainer) else set()
+
+
+def _rows_of(tokens: tuple[str, ...], trainer: Any) -> bool:
+    """Whether the rows of tokens are trained beside an adapter, or their whole embedding is."""
+    from peft.utils import ModulesToSaveWrapper
+
+    embedding = trainer.model.get_input_embeddings()
+    if isinstance(embedding, ModulesToSaveWrapper):
+        return True
+    rows = getattr(getattr(embedding, "token_adapter", None), "token_indices", {}).get(NAME, ())
+    known = trainer.processing_class.get_vocab()
+    return all(known.get(token) in rows for token in tokens)
 
 
 def tied_outputs(trainer: Any, recipe: Recipe) -> set[Any]:
@@ -142,6 +173,17 @@ def feedforward_layers(trainer: Any, recipe: Recipe) -> set[Any]:
     """The feed-forward modules of the recipe, where each of them has its inputs scaled."""
     names = [_bare(name) for name, module in trainer.model.named_modules() if getattr(module, "is_feedforward", False)]
     return _all_named(recipe.adapter.feedforward, names)
+
+
+def peft_ranks(trainer: Any, recipe: Recipe) -> set[Any]:
+    """The rank by which peft made the adapter."""
+    return {trainer.model.peft_config[NAME].r}
+
+
+def peft_blocks(trainer: Any, recipe: Recipe) -> set[Any]:
+    """The block size by which peft made the adapter."""
+    config = trainer.model.peft_config[NAME]
+    return {getattr(config, "oft_block_size", None), getattr(config, "boft_block_size", None)}
 
 
 def bottleneck_widths(trainer: Any, recipe: Recipe) -> set[Any]:

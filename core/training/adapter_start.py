@@ -15,12 +15,15 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from core.engine.token_rows import readable_head
 from core.engine.worker import Worker
 from core.errors import BadInput
-from core.recipe.adapters.lora import RESIDUAL
+from core.recipe.adapters import adapter_of
+from core.recipe.adapters.lora import LORA, RESIDUAL
 from core.recipe.recipe import Recipe
+from core.runs.origin import RESIDUE
 
-FILE = "initial_adapter.safetensors"
+FILE = RESIDUE
 """In a run's folder: what PiSSA or OLoRA took out of the base model."""
 
 _BATCHES = 32
@@ -43,6 +46,7 @@ def start(trainer: Any, recipe: Recipe, worker: Worker, *, resumed: bool, contin
         BadInput: it cannot start like this with this task.
     """
     lora = recipe.lora
+    readable_head(trainer.model)
     if continued:
         trainer.initialized = lora.init
     elif lora.init == "eva":
@@ -56,8 +60,6 @@ def start(trainer: Any, recipe: Recipe, worker: Worker, *, resumed: bool, contin
         trainer.model.initial_adapter = taken
         if any(factor.any() for name, factor in taken.items() if ".lora_B." in name):
             trainer.initialized = lora.init
-    if lora.plus_ratio:
-        trainer.optimizer = _loraplus(trainer, lora.plus_ratio)
 
 
 def _eva(trainer: Any, recipe: Recipe) -> None:
@@ -141,7 +143,12 @@ def _keep(path: Path, taken: dict[str, torch.Tensor], model: Any, *, first: bool
     taken.update(before)
 
 
-def _loraplus(trainer: Any, ratio: float) -> Any:
+def plus_ratio(recipe: Recipe) -> float:
+    """How much faster B is trained than A; 0 where LoRA+ is off."""
+    return recipe.lora.plus_ratio if adapter_of(recipe).section == LORA.section else 0.0
+
+
+def loraplus(trainer: Any, ratio: float) -> Any:
     """The optimizer of the recipe with a learning rate of its own for B, by peft's own groups."""
     from peft.optimizers import create_loraplus_optimizer
 

@@ -9,14 +9,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import peft
-
 from core.engine.load import Hardware
 from core.errors import BadInput
 from core.recipe.adapters import adapter_of
 from core.recipe.config_classes import field_of, refused_words
 from core.recipe.recipe import Recipe
-from core.training.configuration import trainer_arguments
+from core.training.configuration import config_class, trainer_arguments
 from core.training.tasks import training_of
 
 
@@ -31,7 +29,7 @@ def refuse_arguments(recipe: Recipe, on: Hardware) -> None:
     _check("trl", getattr(config, "__name__", "the configuration"), config, given, "")
     plain = adapter_of(recipe).peft_config(recipe)
     if plain is not None:
-        _check("peft", plain.name, getattr(peft, plain.name, None), dict(plain.arguments), "method")
+        _check("peft", plain.name, config_class(plain.name), dict(plain.arguments), "method")
 
 
 def _check(package: str, name: str, config: Callable[..., Any] | None, given: dict[str, Any], field: str) -> None:

@@ -14,6 +14,7 @@ import torch
 from transformers import PrinterCallback, TrainerCallback
 
 from core.engine.load import Hardware
+from core.engine.unloaded import only_shapes
 from core.engine.worker import Worker
 from core.recipe.recipe import Recipe, put
 from core.recipe.trackers import point_to_run
@@ -85,10 +86,19 @@ def build(
     trainer.remove_callback(PrinterCallback)
     guard_trackers(trainer, trackers, worker)
     if on.mixed == "fp16":
-        # TRL makes the adapter of a quantized base bfloat16, which float16's loss scaling cannot handle.
-        for weight in trainer.model.parameters():
-            if weight.requires_grad:
-                weight.data = weight.data.to(torch.float32)
-    if adapter is not None:
+        widen(trainer.model)
+    if adapter is not None and not only_shapes():
         start(trainer, recipe, worker, resumed=resumed is not None, continued=begun is not None)
     return trainer
+
+
+def widen(model: Any) -> None:
+    """Makes what is trained float32: TRL makes the adapter of a quantized base bfloat16, which float16's loss scaling
+    cannot handle.
+
+    Args:
+        model: the trainer's.
+    """
+    for weight in model.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.to(torch.float32)

@@ -167,9 +167,9 @@ def adapter_arguments(recipe: Recipe, model: Any) -> PeftConfig | None:
 
 
 def config_class(name: str) -> Any:
-    """PEFT's class of a configuration, or our own where PEFT has none."""
+    """PEFT's class of a configuration, or our own where PEFT has none; None where the installed one lacks it."""
     if name != bottleneck.BottleneckConfig.__name__:
-        return getattr(peft, name)
+        return getattr(peft, name, None)
     bottleneck.register()
     return bottleneck.BottleneckConfig
 

@@ -30,6 +30,7 @@ from core.recipe.schedulers import DECAY_STEPS, SCHEDULERS
 from core.recipe.tasks import EVAL_LOSS, LOSS
 from core.runs.checkpoint import Checkpoint, is_longer, read, refuse_damaged, seal
 from core.runs.origin import Started
+from core.training.adapter_start import loraplus, plus_ratio
 from core.training.effects import check_liger
 from core.training.finite import Guard, NotFinite
 from core.training.in_step import InStep
@@ -228,6 +229,13 @@ class DurableTrainer(Trainer):
         if follows and metrics and (made_up or not skip_scheduler):
             self.lr_scheduler.step(metrics[best_metric(self._recipe).name])
         return metrics
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """The trainer's; for LoRA+ with a learning rate of its own for each half of the adapter."""
+        made = getattr(self, "optimizer", None)
+        if made is None and (ratio := plus_ratio(self._recipe)):
+            self.optimizer = loraplus(self, ratio)
+        return super().create_optimizer(model)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """TRL's schedule; a decay phase that is a share of all steps is counted now that these are known."""

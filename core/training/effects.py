@@ -8,7 +8,7 @@ from typing import Any
 from core.clean import clean_line
 from core.errors import BadInput
 from core.recipe.declare import Knob
-from core.recipe.recipe import KNOBS, Recipe, get, why_without_effect
+from core.recipe.recipe import KNOBS, Recipe, default_of, get, why_without_effect
 from core.recipe.witness import Witness
 from core.training import adapter_readings, readings
 
@@ -24,7 +24,7 @@ def check_effects(trainer: Any, recipe: Recipe) -> None:
         BadInput: a field was set, and its effect is not where its witness says; it names the field.
     """
     for path, knob in KNOBS.items():
-        if knob.witness is None or get(recipe, path) == knob.default or why_without_effect(recipe, path):
+        if knob.witness is None or get(recipe, path) == default_of(recipe, path) or why_without_effect(recipe, path):
             continue
         if (found := missing(knob.witness, trainer, recipe, get(recipe, path))) is not None:
             raise BadInput(

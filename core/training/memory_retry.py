@@ -10,7 +10,8 @@ from core.errors import BadInput, TunedeckError
 from core.recipe.adapters import adapter_of
 from core.recipe.model_files import find, read_config
 from core.recipe.quantized import method_of
-from core.recipe.recipe import Recipe
+from core.recipe.recipe import Recipe, get
+from core.recipe.tasks import TASKS, Limit
 from core.runs.checkpoint import keep_batches, with_batches
 
 
@@ -34,17 +35,28 @@ class Shortage:
 
 
 def smaller(recipe: Recipe) -> Recipe | None:
-    """The recipe with half the batch and twice the accumulation; None where the batch is one sample.
+    """The recipe with half the batch and twice the accumulation; None where the batch is as small as its task allows.
 
     A batch that is odd is divided by its smallest factor, so that the effective batch stays what it is.
     """
-    training = recipe.training
-    if training.batch_size == 1:
+    training, least = recipe.training, _least_batch(recipe)
+    size = training.batch_size
+    factor = next((n for n in range(2, size + 1) if size % n == 0 and size // n >= least), None)
+    if factor is None:
         return None
-    factor = next(n for n in range(2, training.batch_size + 1) if training.batch_size % n == 0)
     return with_batches(
         recipe, training.batch_size // factor, training.gradient_accumulation * factor, training.eval_batch_size
     )
+
+
+def _least_batch(recipe: Recipe) -> float:
+    """The smallest batch that the task can be trained with."""
+    limits = [limit for limit in TASKS[recipe.task].refuses if limit.path == "training.batch_size"]
+    return max((limit.at_least or 1 for limit in limits if _applies(limit, recipe)), default=1)
+
+
+def _applies(limit: Limit, recipe: Recipe) -> bool:
+    return limit.severity == "error" and all(get(recipe, path) == value for path, value in limit.given.items())
 
 
 def smaller_evaluation(recipe: Recipe) -> Recipe | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,11 +16,15 @@ import torch
 from core.recipe.adapters import adapter_of
 from core.recipe.precision import precision_of
 from core.recipe.recipe import KNOBS, Recipe
+from core.recipe.sections.dpo import DpoLoss
+from core.runs.origin import base_of
+from core.training.embeddings import embedding_weights
 
 
 def base_path(trainer: Any, recipe: Recipe) -> set[Any]:
-    """Where the model says that it came from."""
-    return {trainer.model.config.name_or_path}
+    """Where the model says that it came from; of one that the run has made of the recipe's own, where that is."""
+    found = trainer.model.config.name_or_path
+    return {recipe.model.path if found == base_of(Path(trainer.args.output_dir).parent) else found}
 
 
 def precisions(trainer: Any, recipe: Recipe) -> set[Any]:
@@ -47,6 +52,21 @@ def attention_kernels(trainer: Any, recipe: Recipe) -> set[Any]:
     attending = [module for module in trainer.model.modules() if "Attention" in type(module).__name__]
     configs = [getattr(module, "config", trainer.model.config) for module in attending]
     return {getattr(config, "_attn_implementation", None) for config in configs}
+
+
+def dpo_losses(trainer: Any, recipe: Recipe) -> set[Any]:
+    """The losses that are added up, with their weights."""
+    return {tuple(DpoLoss(*each) for each in zip(trainer.loss_types, trainer.loss_weights, strict=True))}
+
+
+def embedding_rates(trainer: Any, recipe: Recipe) -> set[Any]:
+    """The learning rates of the embeddings, where these are trained."""
+    weights = set(embedding_weights(trainer.model))
+    if not weights:
+        return set()
+    groups = trainer.create_optimizer().param_groups
+    trainer.optimizer = None  # the training makes its own, where the model has been prepared for it
+    return {group["lr"] for group in groups if not weights.isdisjoint(group["params"])}
 
 
 def save_intervals(trainer: Any, recipe: Recipe) -> set[Any]:

@@ -96,7 +96,7 @@ class Reporter(TrainerCallback):
         words = ""
         if args.eval_on_start:
             words = f"Repeating the interrupted evaluation of step {state.global_step:,}."
-            words = words if state.global_step else "Measuring the loss of the base model."
+            words = words if state.global_step else "Measuring the base model on the eval set."
         self._worker.phase(
             "evaluating" if args.eval_on_start else "training", words, step=state.global_step, of=state.max_steps
         )

@@ -7,6 +7,7 @@ import os
 import resource
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -21,7 +22,7 @@ from core.engine.short_memory import first_line, short_of
 from core.engine.torchrun import AGAIN
 from core.engine.work import run
 from core.engine.worker import Again, Worker, WorkerStopped
-from core.errors import BadInput
+from core.errors import BadInput, TunedeckError
 from core.jobs import folder as folders
 from core.jobs import requests
 from core.jobs.files import JobGone, Unreachable
@@ -102,6 +103,10 @@ def train(worker: Worker, recipe: Recipe) -> None:
     template = use_template(tokenizer, recipe.model.chat_template)
     take_origin(worker, recipe, on, tokenizer, resumed=checkpoint is not None)
     rows = _encoded(worker, recipe, tokenizer, template, started=checkpoint is not None)
+    if TASKS[recipe.task].generates and checkpoint is None:
+        from core.training.reward_check import check_rewards
+
+        check_rewards(worker, recipe, tokenizer)
     while shortage := _train(worker, recipe, on, (tokenizer, template), rows, checkpoint, began):
         gc.collect()  # model and optimizer are in circles that hold on to the device's memory
         if torch.cuda.is_available():
@@ -231,6 +236,7 @@ def _train(
             return Shortage(short, first_line(error), trainer.short_in_evaluation)
         saving = True
         _save(worker, recipe, trainer, tokenizer, began)
+        _keep_peak(worker, recipe, on, rows[0])
     except (JobGone, Unreachable) as end:
         raise rescued(worker, recipe, trainer, tokenizer, end) from end
     except WorkerStopped as end:
@@ -327,7 +333,9 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
     held = f", {len(eval_rows):,} held out" if eval_rows is not None else ", none held out"
     worker.event(
         "data",
-        f"{facts.kept:,} samples{chunks}{held}; {facts.tokens:,} tokens, {facts.trained_tokens:,} trained.",
+        f"{facts.kept:,} prompts{held}; {facts.tokens:,} tokens. The model writes the answers."
+        if task.generates
+        else f"{facts.kept:,} samples{chunks}{held}; {facts.tokens:,} tokens, {facts.trained_tokens:,} trained.",
         samples=facts.kept,
         tokens=facts.tokens,
         trained_tokens=facts.trained_tokens,
@@ -390,12 +398,13 @@ def _trainer(
     from core.training.effects import check_effects
     from core.training.movement import WeightMovement
     from core.training.report import Reporter
-    from core.training.rollouts import OnlineTrainer
+    from core.training.rollouts import GeneratingTrainer
+    from core.training.starting import with_own_base
 
     reporter = Reporter(worker, resumed=checkpoint)
     callbacks = [reporter, EarlyStopping(worker, recipe, checkpoint)]
     trainer = build(worker, recipe, on, model, tokenizer, rows, resumed=checkpoint, callbacks=callbacks)
-    check_effects(trainer, recipe)
+    check_effects(trainer, with_own_base(recipe, worker.folder.path))
 
     def not_finite(key: str, value: float) -> None:
         state = trainer.state
@@ -403,7 +412,7 @@ def _trainer(
         worker.metric({"step": state.global_step + trainer.model.training, key: value, "epoch": state.epoch})
 
     trainer.on_not_finite = not_finite
-    if isinstance(trainer, OnlineTrainer):
+    if isinstance(trainer, GeneratingTrainer):
         trainer.within = lambda evaluating: reporter.within(trainer.state, evaluating=evaluating)
     trainer.between_steps = lambda save: reporter.between_steps(trainer.state, trainer.control, save)
     reporter.in_step = trainer.in_step
@@ -485,6 +494,37 @@ def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: An
     if saved.eval_first is not None:
         words += f", {saved.headline.eval_title} {saved.eval_first:.3f} before"
     worker.event("summary", f"{words}; saved to {target.name}/: {saved.words()}.", path=os.fspath(target), **facts)
+
+
+def _keep_peak(worker: Worker, recipe: Recipe, on: Hardware, rows: Any) -> None:
+    """Adds what the run took to what forecasts of this model on this machine are corrected with."""
+    from core.recipe.memory import context_bytes, forecast
+    from core.recipe.model_shape import read_shape
+    from core.runs.exact_memory import MeasuredPeak, keep_measured
+
+    if worker.rank is not None and worker.rank.number:
+        return
+    with suppress(OSError, TunedeckError):  # the run has finished all the same
+        shape = read_shape(recipe.model.path, recipe.model.revision)
+        longest = _longest(recipe, rows)
+        peak = _peak_memory() + (0 if on.kind == "cpu" else context_bytes(on.kind))  # torch does not count it
+        fast = forecast(recipe, shape, on.kind, longest=longest).total
+        workspace, run = worker.folder.path.parents[1], worker.folder.id
+        found = MeasuredPeak(run, peak, fast, longest)
+        keep_measured(workspace, recipe, on.kind, on.name, found)
+
+
+def _longest(recipe: Recipe, rows: Any) -> int:
+    """Tokens of the longest sample, as far as its columns tell."""
+    import pyarrow.compute as pc
+
+    found = {
+        name: pc.max(pc.list_value_length(rows.data.column(name))).as_py() or 0
+        for name, kind in TASKS[recipe.task].columns.items()
+        if kind == "tokens"
+    }
+    prompt = found.pop("prompt_ids", 0)
+    return min(recipe.data.max_length, prompt + max(found.values(), default=0))
 
 
 def _peak_memory() -> int:

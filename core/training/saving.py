@@ -311,6 +311,8 @@ def weights_writer(
         chosen: dict[str, Any] = {} if weights is None else {"state_dict": weights}
         if len(getattr(model, "peft_config", ())) > 1:
             chosen["selected_adapters"] = ["default"]  # not the frozen copy that a preference task compares with
+        if recipe.model.added_tokens and not adapter_of(recipe).whole:
+            chosen["save_embedding_layers"] = False  # the adapter has the rows that were trained
         model.save_pretrained(str(folder), **chosen)
         fit_base(model, folder)
         tokenizer.save_pretrained(str(folder))

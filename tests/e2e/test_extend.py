@@ -43,6 +43,7 @@ def _losses(folder: JobFolder) -> dict[tuple[int, str], dict[str, Any]]:
     return logged([{**line, "epoch": 0} for line in lines(folder.metrics)])
 
 
+@pytest.mark.slow
 def test_more_epochs_are_those_of_a_run_that_was_longer_from_the_start(warm: WarmPython, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     short, long = (_trained(warm, runs, epochs, training__save_every=50.0) for epochs in (1.0, 2.0))

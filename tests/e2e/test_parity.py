@@ -59,7 +59,9 @@ def test_twenty_steps_of_fresh_processes_equal_plain_trl(case: Case, tmp_path: P
 def test_two_ranks_train_and_resume_to_the_same_bits(case: Case, warm: WarmPython, tmp_path: Path) -> None:
     for name in ("stopped", "whole"):
         (tmp_path / name).mkdir()
-    sides, whole = (Sides(case, tmp_path / name, SHORT, warm, **_HALF) for name in ("stopped", "whole"))
+    sides, whole = (
+        Sides(case, tmp_path / name, SHORT, warm, **{**_HALF, **case.each_rank}) for name in ("stopped", "whole")
+    )
     begin(whole.folder)
     whole.ended("finished")
     command = training_command(from_json(sides.folder.read_job()["payload"]["recipe"]), sides.folder)

@@ -72,3 +72,31 @@ def test_queued_recipes_train_in_order_and_a_reboot_loses_no_step(
     until(lambda: standing(second).state == "finished", "the next has had its turn", 60)
     assert main(["queue", "remove", "late"]) == 0
     until(lambda: not process.is_alive(Queue(tmp_path).read().runner), "the runner ends")
+
+
+@pytest.mark.slow
+def test_a_pipeline_survives_its_runner_and_each_run_starts_from_the_one_before(
+    warm: WarmPython, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    chats = [{"prompt": f"question {n}", "response": f"answer {n}, of course"} for n in range(40)]
+    pairs = [{"prompt": f"question {n}", "chosen": f"answer {n}, of course", "rejected": "no"} for n in range(40)]
+    for name, rows in (("sft", chats), ("dpo", pairs)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        changes = {"task": name, "name": name, "training__devices": "cpu", "training__learning_rate": 1e-3}
+        wanted = put(recipe(**changes, training__max_steps=4), "data.train", (f"{name}.jsonl",))
+        save(put(wanted, "evaluation.after_training", False), tmp_path / f"{name}.yaml")
+    found = printed(capsys, "train", "sft.yaml", "dpo.yaml")
+    sft, dpo = (JobFolder(tmp_path / "runs" / name) for name in found["pipeline"])  # type: ignore[attr-defined]
+    until(lambda: standing(sft).state == "running", "the first run starts", 60)
+    runner = Queue(tmp_path).read().runner
+    assert runner is not None
+    kill(runner.pid)
+    until(lambda: standing(sft).over, "the first run ends without its runner", 120)
+    assert standing(dpo).state == "queued"
+    assert main(["queue"]) == 0
+    until(lambda: standing(dpo).over, "the second run ends", 120)
+    assert standing(dpo).state == "finished", dpo.log.read_text()[-2000:]
+    assert [event["origin"] for event in events(dpo, "start")] == [f"{sft.id}, step 4"]
+    first = next(line for line in lines(dpo.metrics) if "eval_loss" in line)
+    assert first["eval_rewards/chosen"] == 0

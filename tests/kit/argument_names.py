@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 
 def main(argv: Sequence[str]) -> int:
@@ -15,22 +15,21 @@ def main(argv: Sequence[str]) -> int:
     from core.recipe.config_classes import arguments_of
     from core.recipe.recipe import Recipe, put
     from core.recipe.tasks import TASKS
-    from core.runs.preflight.arguments import trainer_names
+    from core.training.argument_names import FILE, names
     from core.training.arguments import refuse_arguments
-    from core.training.configuration import trainer_arguments
-    from core.training.tasks import training_of
+    from core.training.tasks import TaskScript, training_of
 
-    for name, task in TASKS.items():
+    written = json.loads(FILE.read_text())
+    assert names() == written, "arguments have changed: run `python -m core.training.argument_names`"
+    for name in TASKS:
         recipe = put(Recipe(), "task", name)
-        on = hardware(recipe.model, "cpu")
-        config, names = trainer_names(task.module)
-        given = trainer_arguments(recipe, on, Path("out"), evaluates=True)
         real = training_of(recipe).config
-        assert config == real.__name__, (name, config)  # type: ignore[attr-defined]
-        assert given.keys() <= names, (name, given.keys() - names)
         fields = {each.name for each in dataclasses.fields(real)}  # type: ignore[arg-type]
-        assert arguments_of("trl", config) == {each for each in fields if not each.startswith("_")}, name
-        refuse_arguments(recipe, on)
+        read = arguments_of("trl", written[name]["config"])
+        assert read == {each for each in fields if not each.startswith("_")}, name
+        script = training_of(recipe).script
+        assert isinstance(script, TaskScript) or script.endswith("."), f"{name}: a script, or why there is none"
+        refuse_arguments(recipe, hardware(recipe.model, "cpu"))
     return 0
 
 

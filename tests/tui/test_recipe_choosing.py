@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 from textual import events
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from core.recipe.memory import Forecast
-from core.recipe.recipe import put
+from core.recipe.recipe import KNOBS, put
+from core.recipe.sections.data import MixSource
 from core.recipe.yamlfile import save
 from tests.kit.app_waiting import until
-from tests.kit.recipe_screen import form, looked, screen, sound, workspace, yaml
+from tests.kit.recipe_screen import form, line, looked, screen, sound, workspace, yaml
 from tui.app import TunedeckApp
 from tui.recipe.facts import RecipeFacts, Room, memory_title
+from tui.recipe.records import RecordsEditor
 from tui.widgets.filter_menu import FilterMenu
 from tui.widgets.text_view import TextView
 
@@ -118,6 +121,42 @@ async def test_a_slash_searches_the_help_of_all_fields_and_goes_to_a_folded_one(
         assert app.session.recipe.training.neftune_alpha == 0, "undone while the field is being typed"
 
 
+async def test_the_search_lists_fields_without_effect_with_the_reason_and_goes_to_what_decides(
+    make_app: MakeApp, workspace: Path
+) -> None:
+    app = make_app("recipe", workspace=workspace)
+    async with app.run_test() as pilot:
+        await pilot.press("slash", *"adam beta")
+        found = await menu(app, pilot, "training.adam_beta1")
+        assert len(found._items) == len(KNOBS)
+        await pilot.press(*["backspace"] * 9, *"dpo.beta")
+        await until(pilot, lambda: [item.key for item in found.shown] == ["dpo.beta"], "the one field")
+        assert found.shown[0].beside == "no effect: task is sft"
+        await pilot.press("enter")
+        assert form(app).current.key == "task"
+        assert "no effect now because task is sft" in line(app)
+        await pilot.press("slash", *"per_device_train_batch_size", "enter")  # as transformers calls it
+        assert form(app).current.key == "training.batch_size"
+
+
+async def test_a_list_of_records_is_edited_entry_by_entry_and_as_text(make_app: MakeApp, workspace: Path) -> None:
+    app = make_app("recipe", workspace=workspace)
+    async with app.run_test(size=(80, 24)) as pilot:
+        form(app).go_to("data.mix")
+        await pilot.press("enter", "enter", *"tickets.jsonl", "tab", *"2", "escape", "escape")
+        editor = app.screen
+        assert isinstance(editor, RecordsEditor)
+        assert "Share" in str(editor.query_one("#about", Static).render())  # 2 is no share: it is still open
+        await pilot.press("enter", *"0.2", "escape", "+", *"other.jsonl", "escape", "-", "escape")
+        assert app.session.recipe.data.mix == (MixSource(str(workspace / "tickets.jsonl"), 0.2),)
+        await pilot.press("enter", "G", "enter", *"a.jsonl=0.1, b.jsonl=0.3", "escape", "escape")
+        assert [source.share for source in app.session.recipe.data.mix] == [0.1, 0.3]
+        await pilot.press("enter", "-", "ctrl+r")
+        assert len(app.session.recipe.data.mix) == 2
+        await pilot.press("enter", "-", "-", "escape")
+        assert app.session.recipe.data.mix == ()
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
 async def test_the_yaml_takes_the_whole_width_and_scrolls_right_in_place_of_breaking_a_value(
     make_app: MakeApp, workspace: Path, size: tuple[int, int]
@@ -126,7 +165,7 @@ async def test_the_yaml_takes_the_whole_width_and_scrolls_right_in_place_of_brea
     app = make_app("recipe", workspace=workspace)
     async with app.run_test(size=size) as pilot:
         app.session.recipe = put(sound(workspace), "data.train", (path,))
-        await pilot.press("1", "2", "ctrl+y")
+        await pilot.press("1", "2", "ctrl+y", *["down"] * 5)
         view = screen(app).query_one(TextView)
         assert view.size.width >= size[0] - 4
         lines = [line for line in yaml(app).splitlines() if line.strip()]
@@ -138,7 +177,7 @@ async def test_the_yaml_takes_the_whole_width_and_scrolls_right_in_place_of_brea
             seen += yaml(app)
             await pilot.press("right")
         assert ".jsonl]" in seen
-        await pilot.press(*["left"] * 6)
+        await pilot.press(*["left"] * 6, *["up"] * 5)
         assert yaml(app).splitlines()[0].startswith("# A tunedeck recipe")
 
 

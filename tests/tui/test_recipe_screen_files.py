@@ -39,6 +39,14 @@ async def test_a_preset_sets_its_fields_and_can_be_taken_back(make_app: MakeApp,
         assert app.session.recipe.model.path == str(workspace / "model")
         await pilot.press("ctrl+underscore")
         assert app.session.recipe == sound(workspace)
+        await pilot.press("f8")
+        await until(pilot, lambda: isinstance(app.screen, PresetMenu), "the menu")
+        await pilot.press(*["down"] * 3, "e")
+        await pilot.pause()
+        preset = PRESETS[3]
+        assert app.session.recipe.data.train == (str(preset.example_path),)
+        assert app.session.recipe.model.path == str(workspace / "model")
+        assert preset.watch in line(app)
 
 
 # --- files and the draft

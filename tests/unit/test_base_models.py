@@ -22,13 +22,15 @@ _USABLE = 0.93
 
 _ONE: dict[str, Value] = {"training.batch_size": 1, "training.gradient_accumulation": 16}
 _FULL: dict[str, Value] = {**_ONE, "method": "full", "training.optimizer": "adamw_8bit"}
+_LORA, _QLORA = "first LoRA", "QLoRA on a small card"
+_DPO = next(preset for preset in PRESETS if preset.values.get("task") == "dpo")
 _COLUMNS: dict[str, tuple[str, dict[str, Value]]] = {
-    "QLoRA": ("QLoRA", {}),
-    "QLoRA, 4,096 tokens": ("QLoRA", {"data.max_length": 4096}),
-    "LoRA": ("LoRA", _ONE),
-    "DPO with QLoRA": ("QLoRA", {**PRESETS[3].values, **_ONE}),
-    "Full, 8-bit AdamW": ("LoRA", {**_FULL, "model.dtype": "mixed_bfloat16"}),
-    "Full in bfloat16": ("LoRA", {**_FULL, "model.dtype": "bfloat16"}),
+    "QLoRA": (_QLORA, {}),
+    "QLoRA, 4,096 tokens": (_QLORA, {"data.max_length": 4096}),
+    "LoRA": (_LORA, _ONE),
+    "DPO with QLoRA": (_QLORA, {**_DPO.values, **_ONE}),
+    "Full, 8-bit AdamW": (_LORA, {**_FULL, "model.dtype": "mixed_bfloat16"}),
+    "Full in bfloat16": (_LORA, {**_FULL, "model.dtype": "bfloat16"}),
 }
 """The recipe behind each column: a preset and what differs from it."""
 

@@ -11,7 +11,7 @@ import pytest
 
 from core.paths import ROOT, SAMPLE_DATA
 from core.recipe.field_names import ALIASES, nearest_field
-from core.recipe.recipe import KNOBS, get
+from core.recipe.recipe import KNOBS, get, is_shown
 from core.recipe.rules.validate import validate
 from core.recipe.yamlfile import check, load
 from tui.app import TunedeckApp
@@ -194,7 +194,7 @@ def test_init_writes_every_common_field_with_its_help_and_it_validates(
     assert [problem for problem in validate(recipe) if problem.severity == "error"] == []
     for path, knob in KNOBS.items():
         shown = re.search(rf"^(  )?{knob.name}:", text, re.MULTILINE) is not None
-        if not knob.advanced and path not in ("dpo.beta",):
+        if not knob.advanced and is_shown(recipe, path):
             assert shown, path
             assert f"# {knob.title}. " in text, path
         if path not in ("lora.rank", "data.train", "model.path"):

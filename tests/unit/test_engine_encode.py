@@ -27,6 +27,7 @@ from core.errors import BadInput
 from core.paths import SAMPLE_DATA
 from core.recipe import templates
 from core.recipe.recipe import Model, Recipe, put
+from tests.kit.chat_talks import IN_TRL, MARKED_BY_ITSELF, MISTRAL, TURNS, end_of, of_trl
 
 BASE = Model(path=str(SAMPLE_DATA / "tiny_base"))
 END = "<|im_end|>"
@@ -418,7 +419,7 @@ def test_every_shipped_template_trains_the_answers_and_their_end(name: str) -> N
     assert template.prompt_kept
     sample = _talk(("user", "Where?"), ("assistant", "In the bay."), ("user", "Sure?"), ("assistant", "Yes."))
     trained = _trained(encode(sample, own, EncodingSettings(template, 512)), own)
-    assert re.fullmatch(r"In the bay\.\s*<[^<>]+>\s*Yes\.\s*<[^<>]+>\s*", trained)
+    assert re.fullmatch(r"\s*In the bay\.\s*<[^<>]+>\s*Yes\.\s*<[^<>]+>\s*", trained)
 
 
 def test_a_sample_that_the_template_refuses_is_excluded_with_its_row(tokenizer: Any) -> None:
@@ -535,3 +536,52 @@ def test_what_no_plain_text_can_hold_is_refused_with_what_it_is(
         encode(sample, tokenizer, EncodingSettings(template, 64))
     assert "chatml" in refused.value.do
     assert refused.value.where == "", "it is the sample's fault alone: the others train"
+
+
+def _built(family: str, chat_template: str) -> Any:
+    """A small tokenizer of bytes with the family's own tokens for turns, and its template."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    backend = Tokenizer(models.BPE(vocab={byte: place for place, byte in enumerate(alphabet)}, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    turns = ["<|turn>", "<|start_header_id|>", "<|end_header_id|>", "<|im_start|>", "[INST]", "[/INST]"]
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        bos_token="<s>",
+        eos_token=end_of(family),
+        additional_special_tokens=turns,
+        chat_template=chat_template,
+    )
+
+
+_SMOLLM2_OWN = (
+    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\n"
+    "You are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}{% endif %}"
+    "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+@pytest.mark.parametrize("family", [*IN_TRL, *MARKED_BY_ITSELF, *MISTRAL, "SmolLM2"])
+def test_a_familys_own_template_trains_answers_and_the_token_that_ends_them(family: str) -> None:
+    shipped = {**IN_TRL, **MARKED_BY_ITSELF}
+    own = of_trl(shipped[family]) if family in shipped else {**MISTRAL, "SmolLM2": _SMOLLM2_OWN}[family]
+    tokenizer = _built(family, own)
+    found = use_template(tokenizer, "")
+    assert (found.marks_answers, found.stop, found.stop_trained, found.prompt_kept) == (
+        True,
+        end_of(family),
+        True,
+        True,
+    )
+    assert trl.chat_template_utils.is_chat_template_stop_token_trained(tokenizer, chat_template=found.text)
+    assert bool(found.like) == (family not in shipped)  # those known to the letter need no second look
+    for count in (2, 4, 6):
+        talk = _talk(*((turn["role"], turn["content"]) for turn in TURNS[:count]))
+        encoded = encode(talk, tokenizer, EncodingSettings(found, 4096))
+        parts = _trained(encoded, tokenizer).split(end_of(family))
+        assert [part.strip() for part in parts[:-1]] == [turn["content"].strip() for turn in TURNS[1:count:2]]
+        assert not parts[-1].strip()

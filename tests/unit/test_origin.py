@@ -14,10 +14,13 @@ from core.paths import SAMPLE_DATA
 from core.recipe.model_shape import read_shape
 from core.recipe.recipe import Recipe, put
 from core.runs.origin import (
+    RESIDUE,
+    StartPoint,
     base_of,
     find_origin,
     keep_origin,
     origin_findings,
+    problems,
     start_adapter,
     started,
     written,
@@ -48,6 +51,10 @@ def refused(workspace: Path, **changes: Any) -> tuple[str, str]:
     return path, sentence
 
 
+def errors(workspace: Path, **changes: Any) -> list[tuple[str, str, str]]:
+    return [each for each in found(workspace, **changes) if each[0] == "error"]
+
+
 def test_a_run_is_named_by_its_id_a_part_of_it_its_folder_or_one_of_its_folders(tmp_path: Path) -> None:
     run = run_with_weights(tmp_path, recipe())
     for text in (run.id, "sft", "last", str(run.path), str(run.adapter)):
@@ -73,6 +80,8 @@ def test_an_adapter_that_does_not_fit_is_refused_with_the_field_and_both_ways_ou
         ({"lora__alpha": 8.0}, "lora.alpha", ("32", "8", "merge")),
         ({"lora__targets": ("q_proj",)}, "lora.targets", ("down_proj", "merge")),
         ({"lora__variant": "dora"}, "lora.variant", ("use_dora", "merge")),
+        ({"lora__layers": ("last 1",)}, "lora.targets", ("down_proj", "merge")),
+        ({"method": "ia3"}, "method", ("LORA", "lora", "merge")),
         ({"lora__modules_to_save": ("lm_head",)}, "lora.modules_to_save", ("lm_head", "merge")),
         ({"model__path": "org/other"}, "model.path", ("tiny_base", "org/other")),
     ):
@@ -95,7 +104,21 @@ def test_a_base_that_has_moved_is_a_warning_and_a_reward_model_is_refused(tmp_pa
         ("note", "starts_from"),
     ]
     reward = adapter_folder(tmp_path / "reward", BASE, task_type="SEQ_CLS")
-    assert "SEQ_CLS" in refused(tmp_path, starts_from=str(reward))[1]
+    assert "scores text" in refused(tmp_path, starts_from=str(reward))[1]
+    other = adapter_folder(tmp_path / "other", BASE, task_type="TOKEN_CLS")
+    assert "TOKEN_CLS" in refused(tmp_path, starts_from=str(other))[1]
+
+
+def test_a_reward_model_starts_from_a_language_model_by_way_of_a_merge(tmp_path: Path) -> None:
+    writes = adapter_folder(tmp_path / "writes", BASE)
+    path, words = refused(tmp_path, starts_from=str(writes), task="reward")
+    assert path == "starts_how"
+    assert "merge" in words
+    assert not errors(tmp_path, starts_from=str(writes), task="reward", starts_how="merge")
+    own = {"task_type": "SEQ_CLS", "modules_to_save": ["score", "classifier"]}  # as peft writes it
+    scores = adapter_folder(tmp_path / "scores", BASE, **own)
+    assert not errors(tmp_path, starts_from=str(scores), task="reward")
+    assert refused(tmp_path, starts_from=str(scores), task="reward", starts_how="merge")[0] == "starts_how"
 
 
 def test_weights_that_are_damaged_pickled_or_not_there_are_refused_in_a_sentence(tmp_path: Path) -> None:
@@ -174,3 +197,25 @@ def test_a_whole_model_becomes_the_runs_own_base_and_so_does_that_of_the_next(tm
     keep_origin(find_origin(run.id, tmp_path), after.path, further)
     assert base_of(after.path) == str(after.path / "base")
     assert start_adapter(after.path) is not None
+
+
+def test_what_cannot_be_merged_is_refused_and_can_be_continued_by_its_own_method(tmp_path: Path) -> None:
+    prefix = adapter_folder(tmp_path / "prefix", BASE, peft_type="PREFIX_TUNING")
+    assert refused(tmp_path, starts_from=str(prefix), starts_how="merge")[0] == "starts_how"
+    assert refused(tmp_path, starts_from=str(prefix), method="full")[0] == "starts_from"
+    assert "prefix" in refused(tmp_path, starts_from=str(prefix))[1]
+    assert [level for level, _, _ in found(tmp_path, starts_from=str(prefix), method="prefix")] == ["note"]
+    strange = adapter_folder(tmp_path / "strange", BASE, peft_type="XLORA")
+    assert "XLORA" in refused(tmp_path, starts_from=str(strange))[1]
+
+
+def test_a_checkpoint_of_a_run_that_changed_its_base_is_refused(tmp_path: Path) -> None:
+    run = run_with_weights(tmp_path, recipe())
+    checkpoint = run.checkpoints / "checkpoint-40"
+    adapter_folder(checkpoint, BASE)
+    (run.path / RESIDUE).write_bytes(b"")
+    with pytest.raises(BadInput, match="checkpoint-40"):
+        find_origin(f"{run.id}/checkpoint-40", tmp_path)  # it is not whole
+    origin = StartPoint("adapter", checkpoint, run, base=str(BASE), config={"peft_type": "LORA"})
+    sentences = [problem.sentence for problem in problems(recipe(), origin, SHAPE)]
+    assert any("lora.init" in sentence and run.id in sentence for sentence in sentences)

@@ -18,7 +18,7 @@ from core.recipe.yamlfile import load, save
 from core.runs.commands import own_recipe
 from core.runs.origin import START
 from core.runs.pipeline import pipeline_findings, sources_of, stages_of
-from core.runs.pipeline_queue import queue_pipeline, release
+from core.runs.pipeline_queue import need_words, queue_pipeline, release, runs_that_need
 from core.runs.run_queue import commands_when_due
 from core.verdict.run_list import RunLine, RunList
 from tests.kit.weights import adapter_folder
@@ -62,6 +62,10 @@ def test_all_are_prepared_and_queued_and_each_starts_from_the_one_before(workspa
     assert len({part["id"] for part in parts}) == 1
     assert sft.id in runs[1].read_status().message
 
+    assert runs_that_need(sft) == [runs[1].id, runs[2].id]
+    assert runs[1].id in need_words(sft)
+    assert runs_that_need(runs[1]) == [runs[2].id], "it comes after it, though it starts from another"
+    assert need_words(runs[2]) == ""
     with pytest.raises(BadInput, match="no weights yet"):
         release(workspace, runs[1])
     with pytest.raises(BadInput, match="waits for no other"):

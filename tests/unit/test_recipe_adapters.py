@@ -68,6 +68,14 @@ _COUNTED: dict[str, dict[str, Value]] = {
     "ia3 all": {"method": "ia3", "adapter__targets": ("all-linear",), "adapter__layers": ("1",)},
     "bottleneck": {"method": "bottleneck", "adapter__width": 3, "adapter__activation": "silu"},
     "bottleneck on": {"method": "bottleneck", "adapter__targets": ("down_proj",), "adapter__exclude": ("/.*1.*/",)},
+    "hira": {"method": "hira", "adapter__rank": 3},
+    "miss": {"method": "miss", "adapter__rank": 4},
+    "oft": {"method": "oft", "adapter__block_size": 4},
+    "boft": {"method": "boft", "adapter__block_size": 4, "adapter__targets": ("q_proj", "down_proj")},
+    "vera": {"method": "vera", "adapter__rank": 5},
+    "shira": {"method": "shira", "adapter__rank": 3, "adapter__targets": ("/.*mlp.*/",)},
+    "norms": {"method": "ln_tuning", "adapter__layers": ("1",)},
+    "all norms": {"method": "ln_tuning"},
     "last layers": {"method": "last_layers", "last_layers__count": 1},
     "with head": {"method": "last_layers", "last_layers__count": 1, "last_layers__head": True},
     "full": {"method": "full"},
@@ -119,6 +127,7 @@ def test_what_a_kind_says_of_itself_is_what_the_real_peft_does(values: dict[str,
         ({"lora__parameters": ("experts.gate_up_proj",)}, "lora.parameters", "no expert weight"),
         ({"method": "ia3", "adapter__targets": ("c_attn",)}, "adapter.targets", "no linear layer 'c_attn'"),
         ({"method": "ia3", "adapter__feedforward": ("up_proj",)}, "adapter.feedforward", "up_proj"),
+        ({"method": "ln_tuning", "adapter__targets": ("q_norm",)}, "adapter.targets", "no layer 'q_norm'"),
         ({"method": "bottleneck", "adapter__targets": ("lm_head",)}, "adapter.targets", "output layer"),
     ],
 )
@@ -277,3 +286,104 @@ def test_a_target_that_cannot_be_adapted_is_refused_by_the_worker_as_well(
     with pytest.raises(BadInput, match=word) as refused:
         adapter_config(put(Recipe(), "lora.targets", (target,)), built(model_type))
     assert "lora.targets" in str(refused.value)
+
+
+def test_the_page_of_adapters_is_what_the_rows_say() -> None:
+    from core.recipe.adapters_document import document
+
+    page = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
+    assert page == document(), "run `python -m core.recipe.adapters_document > docs/adapters.md`"
+
+
+@pytest.mark.parametrize("model_type", ["qwen3_moe", "mixtral"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"lora__targets": ("q_proj",), "lora__parameters": ("experts.gate_up_proj",)},
+        {"lora__targets": (), "lora__parameters": ("mlp.experts.down_proj", "mlp.experts.gate_up_proj")},
+        {"lora__layers": ("last 2",)},
+        {"lora__exclude": ("q_proj", "/.*3.*v_proj/")},
+    ],
+    ids=["one", "both", "layers", "exclude"],
+)
+def test_experts_that_are_named_are_counted_and_adapted_as_peft_does(model_type: str, values: dict[str, Value]) -> None:
+    import peft
+
+    from core.recipe.model_files import Tensor
+    from core.recipe.model_shape import shape_of
+    from core.training.configuration import adapter_config
+    from core.training.effects import missing
+    from tests.kit.model_families import built, on_disk
+
+    model = built(model_type)
+    stored = {name: Tensor("BF16", tuple(weight.shape)) for name, weight in on_disk(model).items()}
+    shape, recipe = shape_of(model.config.to_dict(), stored), recipe_with(lora__rank=4, lora__dropout=0.0, **values)
+    assert not [
+        problem
+        for problem in validate(recipe, shape)
+        if problem.path.startswith("lora.") and problem.severity == "error"
+    ]
+    made = peft.get_peft_model(model, adapter_config(recipe, model), low_cpu_mem_usage=True)
+    assert sum(weight.numel() for weight in made.parameters() if weight.requires_grad) == trained_parameters(
+        recipe, shape
+    )
+    for name in values:
+        knob = KNOBS[name.replace("__", ".")]
+        assert knob.witness is not None
+        assert missing(knob.witness, SimpleNamespace(model=made), recipe, get(recipe, knob.path)) is None
+    if recipe.lora.parameters:
+        dropped = validate(put(recipe, "lora.dropout", 0.1), shape)
+        assert "lora.dropout" in {problem.path for problem in dropped if problem.severity == "error"}
+        again = built(model_type)
+        config = adapter_config(put(recipe, "lora.dropout", 0.1), again)
+        with pytest.raises(ValueError, match="dropout"):
+            peft.get_peft_model(again, config, low_cpu_mem_usage=True)
+
+
+def test_targets_are_counted_and_listed_for_the_form() -> None:
+    shape = shape_from(LLAMA_3_1_8B)
+    text = consequence("lora.targets", recipe_with(lora__layers=("last 8",), lora__exclude=("up_proj",)), shape)
+    assert "48 of 224" in text
+    assert "q_proj x8" in text
+    assert "up_proj x" not in text
+
+
+@pytest.mark.parametrize(
+    ("values", "path", "word"),
+    [
+        ({"lora__targets": ("/.*(q_proj/",)}, "lora.targets", "not a regular expression"),
+        ({"lora__exclude": ("/[/",)}, "lora.exclude", "not a regular expression"),
+        ({"lora__patterns": (RankPattern("/*x/", 4),)}, "lora.patterns", "not a regular expression"),
+        ({"lora__patterns": (RankPattern("q_proj"),)}, "lora.patterns", "neither rank nor alpha"),
+        ({"lora__layers": ("first 3",)}, "lora.layers", "last 8"),
+        ({"lora__layers": ("30-40",)}, "lora.layers", "32 layers"),
+        ({"lora__exclude": ("q_proj",), "lora__targets": ("v_proj",)}, "lora.exclude", "nothing is excluded"),
+        ({"lora__exclude": ("q_proj",), "lora__targets": ("q_proj",)}, "lora.exclude", "No layer is left"),
+        ({"lora__plus_ratio": 0.5}, "lora.plus_ratio", "above 1"),
+        ({"lora__init": "pissa", "lora__rank": 1024, "lora__targets": ("/.*/",)}, "lora.targets", None),
+        ({"lora__ensure_weight_tying": True, "lora__modules_to_save": ("lm_head",)}, "lora.ensure_weight_tying", "two"),
+        ({"method": "oft", "adapter__block_size": 30}, "adapter.block_size", "does not divide"),
+        ({"method": "prompt", "soft_prompt__start": "text"}, "soft_prompt.text", "Enter the text"),
+        ({"method": "last_layers", "last_layers__count": 33}, "last_layers.count", "32 layers"),
+        ({"method": "ia3", "model__added_tokens": ("<|x|>",)}, "model.added_tokens", "Use lora or full"),
+        (
+            {"model__added_tokens": ("<|x|>",), "lora__modules_to_save": ("embed_tokens",)},
+            "model.added_tokens",
+            "whole",
+        ),
+    ],
+)
+def test_the_form_says_what_is_wrong_with_an_adapter(values: dict[str, Value], path: str, word: str | None) -> None:
+    found = validate(recipe_with(**values), shape_from(LLAMA_3_1_8B))
+    sentences = [problem.sentence for problem in found if (problem.path, problem.severity) == (path, "error")]
+    assert bool(sentences) is (word is not None)
+    assert word is None or word in " ".join(sentences)
+
+
+def test_vectors_before_the_prompt_are_refused_for_families_with_which_they_were_not_seen_to_work() -> None:
+    shape = shape_from({**LLAMA_3_1_8B, "model_type": "mamba"})
+    refused = [problem for problem in validate(recipe_with(method="prompt"), shape) if problem.path == "method"]
+    assert "mamba" in refused[0].sentence
+    assert not [
+        each for each in validate(recipe_with(method="prompt"), shape_from(LLAMA_3_1_8B)) if each.path == "method"
+    ]

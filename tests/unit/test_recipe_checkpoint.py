@@ -39,6 +39,17 @@ def test_one_sample_cannot_be_made_smaller() -> None:
     assert smaller_evaluation(with_batches(Recipe(), 4, 4, 1)) is None
 
 
+def test_a_batch_is_not_made_smaller_than_its_task_can_train_with() -> None:
+    """KTO estimates its KL term from the other answers of a batch."""
+    kto = put(Recipe(), "task", "kto")
+    assert smaller(with_batches(kto, 2, 4, 4)) is None
+    six = smaller(with_batches(kto, 6, 1, 4))
+    assert six is not None
+    assert six.training.batch_size == 3
+    without = put(kto, "kto.loss_type", "apo_zero_unpaired")
+    assert smaller(with_batches(without, 2, 4, 4)) is not None
+
+
 def test_batches_after_a_lack_of_memory_count_unless_the_recipe_means_another_effective_batch(tmp_path: Path) -> None:
     own = with_batches(Recipe(), 8, 2, 8)
     assert settled(tmp_path, own, None) == own

@@ -28,11 +28,11 @@ def recipe_with(values: dict[str, Value]) -> Recipe:
 @pytest.mark.parametrize(
     ("config", "values", "exact"),
     [
-        (LLAMA_3_1_8B, {"model.quantization": "nf4"}, 8.06),
-        (LLAMA_3_1_8B, {}, 17.95),
-        (LLAMA_3_1_8B, {"method": "full", "training.gradient_accumulation": 1}, 61.8),
-        (QWEN_2_5_7B, {"model.quantization": "nf4", "data.max_length": 4096}, 10.18),
-        (QWEN_2_5_05B, {}, 3.06),
+        (LLAMA_3_1_8B, {"model.quantization": "nf4"}, 6.74),
+        (LLAMA_3_1_8B, {}, 16.99),
+        (LLAMA_3_1_8B, {"method": "full", "training.gradient_accumulation": 1}, 59.85),
+        (QWEN_2_5_7B, {"model.quantization": "nf4", "data.max_length": 4096}, 7.66),
+        (QWEN_2_5_05B, {}, 1.41),
     ],
     ids=["Llama-8B QLoRA", "Llama-8B LoRA", "Llama-8B full", "Qwen-7B QLoRA 4096", "Qwen-0.5B LoRA"],
 )

@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from core.dataset.dataset import Dataset
 from core.recipe.consequences import consequence, summary
 from core.recipe.declare import Problem
+from core.recipe.model_shape import read_shape
 from core.recipe.presets import PRESETS, Preset
-from core.recipe.recipe import KNOBS, Recipe, put
+from core.recipe.recipe import KNOBS, Recipe, get, put
 from core.recipe.rules.validate import validate
 from core.recipe.schedule import schedule_of, steps_of
 from core.recipe.sections.data import MixSource
+from core.recipe.tasks import TASKS
 from core.recipe.values import Value
+from sample_data.build_presets import lines
 from tests.kit.recipe_models import LLAMA_3_1_8B, TINY, shape_from
 
 _SOUND = put(put(Recipe(), "model.path", "org/name"), "data.train", ("/d/train.jsonl",))
@@ -195,7 +199,7 @@ def test_a_tiny_model_may_learn_fast() -> None:
 def test_weights_that_are_quantized_already_are_not_quantized_again() -> None:
     stored = shape_from({**LLAMA_3_1_8B, "quantization_config": {"quant_method": "bitsandbytes"}}, template="x")
     found = validate(changed({"model.quantization": "nf4"}), stored)
-    assert [(problem.path, problem.severity) for problem in found] == [("model.quantization", "error")]
+    assert (found[0].path, found[0].severity) == ("model.quantization", "error")
 
 
 def test_errors_come_first() -> None:
@@ -207,10 +211,35 @@ def test_errors_come_first() -> None:
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
 def test_every_preset_is_sound_and_says_why(preset: Preset) -> None:
     recipe = preset.apply(_SOUND)
+    for path, value in preset.example_values.items():  # such as a teacher, which only the user can name
+        recipe = recipe if get(recipe, path) else put(recipe, path, value)
     assert [problem for problem in validate(recipe, _LLAMA, 5_000) if problem.severity != "note"] == []
     assert preset.reason.endswith(".")
+    assert preset.use.endswith(("?", "."))
+    assert preset.watch
+    assert preset.source
     assert all(KNOBS[path].coerce(value) == value for path, value in preset.values.items())
-    assert recipe.data == _SOUND.data
+    assert (recipe.data.train, recipe.data.eval) == (_SOUND.data.train, _SOUND.data.eval)
+    assert {path for path, _, _ in preset.changes(_SOUND)} - {"data.packing"} <= set(preset.values)
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
+def test_every_preset_can_be_tried_on_its_example_with_the_tiny_base(preset: Preset) -> None:
+    recipe = preset.on_example(put(Recipe(), "training.devices", "cpu"))
+    shape = read_shape(recipe.model.path, "")
+    assert [problem for problem in validate(recipe, shape, 18) if problem.severity != "note"] == []
+    dataset = Dataset.open(list(recipe.data.train))
+    kinds = {kind for one in dataset.recognitions.at_open() for kind in one.kinds}
+    assert kinds <= set(TASKS[recipe.task].samples)
+    assert preset.example_path.read_text() == lines(preset.example)  # as the builder writes it
+    assert len(preset.example_path.read_text().splitlines()) == 20
+
+
+def test_a_preset_for_another_task_leaves_nothing_that_it_refuses() -> None:
+    packed = put(put(_SOUND, "data.packing", "bfd"), "data.loss_on", "everything")
+    dpo = next(preset for preset in PRESETS if preset.values.get("task") == "dpo")
+    assert dpo.apply(packed).data.packing == "none"
+    assert ("data.loss_on", "everything", "answers") in dpo.changes(packed)
 
 
 def test_steps_are_counted_as_the_trainer_counts_them() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadInput
-from core.runs.artifacts import copy_adapter, loading_code, read_adapter
+from core.runs.artifacts import copy_adapter, loading_code, read_adapter, whole_model_words
 from core.runs.scores import read_comparison
 
 
@@ -61,6 +61,28 @@ def test_the_loading_code_is_python_whatever_the_paths_hold(run: Path) -> None:
     assert found is not None
     constants = {node.value for node in ast.walk(ast.parse(loading_code(found))) if isinstance(node, ast.Constant)}
     assert {str(run / "adapter"), "/models/it's"} <= constants
+
+
+def test_a_reward_model_is_loaded_with_its_one_head_and_is_not_for_chats(run: Path) -> None:
+    config = run / "adapter" / "adapter_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "task_type": "SEQ_CLS"}))
+    found = read_adapter(run)
+    assert found is not None
+    code = loading_code(found)
+    assert "num_labels=1" in code
+    assert "merge_and_unload" in code
+    assert "generate" not in code
+    ast.parse(code)
+
+
+def test_a_model_that_was_trained_whole_says_how_it_is_loaded(run: Path) -> None:
+    assert whole_model_words(run) == ""
+    (run / "model").mkdir()
+    (run / "model" / "config.json").write_text(json.dumps({"architectures": ["LlamaForCausalLM"]}))
+    assert "AutoModelForCausalLM" in whole_model_words(run)
+    (run / "model" / "config.json").write_text(json.dumps({"architectures": ["LlamaForSequenceClassification"]}))
+    assert "AutoModelForSequenceClassification" in whole_model_words(run)
+    assert "GGUF" in whole_model_words(run)
 
 
 def test_a_copy_is_whole_and_never_overwrites(run: Path, tmp_path: Path) -> None:

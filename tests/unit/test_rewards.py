@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -387,6 +389,20 @@ def test_rules_name_what_is_wrong_with_a_reward(reward: Entry, word: str) -> Non
     assert any(word in each.sentence for each in errors), errors
 
 
+def test_the_loss_types_of_the_form_are_those_of_the_installed_trainer() -> None:
+    spec = find_spec("trl")
+    assert spec is not None
+    assert spec.origin is not None
+    source = Path(spec.origin).with_name("trainer").joinpath("grpo_trainer.py").read_text("utf-8")
+    computed = set(re.findall(r'self\.loss_type == "(\w+)"', source))
+    for listed in re.findall(r"self\.loss_type in \[([^]]*)\]", source):
+        computed |= set(re.findall(r'"(\w+)"', listed))
+    knob = KNOBS["grpo.loss_type"]
+    assert computed == set(knob.choices)
+    assert knob.default == "dapo"
+    assert "default" in knob.choices["dapo"]
+
+
 def test_batches_that_do_not_divide_are_refused_with_what_does() -> None:
     sound = recipe(Entry("think_format"), training__batch_size=8, training__eval_batch_size=8)
     assert not [each for each in validate(sound, samples=100) if each.severity == "error"]
@@ -406,8 +422,10 @@ def test_batches_that_do_not_divide_are_refused_with_what_does() -> None:
     )
     assert "5 or 10 generations" in words
     assert "2 ranks" in words
-    assert "8" in said("training.eval_batch_size", training__eval_batch_size=4)
-    assert said("training.eval_batch_size", training__eval_batch_size=4, training__eval_every=0.0) == ""
+    few = {"training__eval_batch_size": 6, "rollouts__eval_generations": 4}
+    assert "eval batch size of 8" in said("training.eval_batch_size", **few)
+    assert said("training.eval_batch_size", **few, training__eval_every=0.0) == ""
+    assert said("training.eval_batch_size", training__eval_batch_size=6) == "", "six generations fit"
     few = put(sound, "training.batch_size", 512)
     assert "only 3" in " ".join(each.sentence for each in validate(few, samples=3))
 

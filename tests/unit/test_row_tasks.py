@@ -14,6 +14,7 @@ from core.dataset.sample import Message, Sample
 from core.dataset.view.normal_rows import write_rows
 from core.dataset.view.overview import overview_of
 from core.errors import BadInput
+from core.evaluation.by_task import TaskScores, rows_by_task
 from core.paths import SAMPLE_DATA
 from core.recipe.command_line import apply_settings
 from core.recipe.recipe import Recipe, put
@@ -158,3 +159,41 @@ def test_the_field_is_written_in_the_form_and_refuses_what_is_listed_twice(tmp_p
         apply_settings(found, ["data.tasks=sum=-1"], tmp_path)
     alone = put(found, "data.task_column", "")
     assert any(problem.path == "data.tasks" and "effect" in problem.sentence for problem in validate(alone))
+
+
+class _Lengths:
+    """A measurement that needs no model: how many rows there are."""
+
+    def measure(self, model: Any, rows: Any, *_: Any, **__: Any) -> int:
+        return len(rows) * int(model)
+
+    def summary(self, base: Any, tuned: Any, recipe: Recipe) -> dict[str, Any]:
+        return {"base": base, "tuned": tuned}
+
+    def words(self, facts: Any) -> str:
+        return f"{facts['base']} and {facts['tuned']}"
+
+    def findings(self, facts: Any) -> list[str]:
+        return []
+
+
+class _Rows(list[int]):
+    def select(self, places: Any) -> _Rows:
+        return _Rows(self[place] for place in places)
+
+
+def test_held_out_samples_are_measured_for_each_task(tmp_path: Path) -> None:
+    view = tmp_path / "eval.jsonl"
+    view.write_text("".join(json.dumps({"task": name} if name else {}) + "\n" for name in ("sum", "tag", "", "sum")))
+    each = [5, 1, 4, 1, 3, 1, 5, 2]
+    assert rows_by_task(view, each, 4) == {"sum": [0, 3], "tag": [1], "": [2]}
+    assert rows_by_task(view, [5, 1, 0, 0, 3, 1, 5, 2], 3) == {}, "one task is left"
+    assert rows_by_task(view, each, 5) == {}, "a sample has become several"
+    scores = TaskScores(_Lengths(), _Rows(range(4)), rows_by_task(view, each, 4))
+    for model, name in ((1, "base"), (3, "tuned")):
+        scores.add(model, name, _Lengths().measure)
+    assert [(line["task"], line["words"]) for line in scores.summary(Recipe())] == [
+        ("sum", "2 and 6"),
+        ("tag", "1 and 3"),
+        ("(no task)", "1 and 3"),
+    ]

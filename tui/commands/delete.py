@@ -35,16 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Ask, delete, and say what was freed."""
     from core.jobs.remove import contents, refuse_to_remove, remove
+    from core.runs.pipeline_queue import need_words
     from core.units import size
     from tui.commands.which_run import which_run
 
     folder = which_run(arguments)
     refuse_to_remove(folder)
-    found = contents(folder)
+    found, needed = contents(folder), need_words(folder)
     if not arguments.yes:
         if arguments.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise BadInput("There is no terminal to ask on", where=folder.id, do="Pass --yes to delete without asking")
-        say(_what(folder.id, found))
+        say(f"{_what(folder.id, found)} {needed}".rstrip())
         if not _agreed():
             say("Nothing was deleted.")
             return EXIT_OK
@@ -52,7 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
     remove(folder)
     if arguments.json:
         print_json({"id": folder.id, "folder": str(path), "freed_bytes": found.bytes})
-    elif found.link is not None:
+        return EXIT_OK
+    if arguments.yes and needed:
+        say(needed)
+    if found.link is not None:
         say(f"Deleted the link {folder.id}. The run stays in {found.link}.")
     else:
         say(f"Deleted {folder.id} and freed {size(found.bytes)}.")

@@ -32,11 +32,20 @@ _TRAIN = ("torch", "transformers", "peft", "trl", "bitsandbytes", "datasets", "a
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
+    parser.add_argument(
+        "--gpu",
+        action="store_true",
+        help="Instead train a small model on the GPU and check forecast, readings, resume and speed (up to 8 minutes).",
+    )
     parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the facts; 1 if something is missing from the installation, or torch cannot use the GPUs."""
+    if arguments.gpu:
+        from tui.commands.doctor_check import check_gpu
+
+        return check_gpu(as_json=arguments.json)
     facts = examine(Path.cwd())
     if arguments.json:
         print_json(facts)

@@ -89,6 +89,12 @@ COMMANDS: Mapping[str, CommandInfo] = {
         ),
         (HUB, TRAINING, FOLDERS),
     ),
+    "rewards": CommandInfo(
+        TRAIN,
+        "try the rewards of a recipe on ten samples of its dataset",
+        ("rewards recipe.yaml", "rewards recipe.yaml --set task=rloo --json"),
+        (FOLDERS,),
+    ),
     "preflight": CommandInfo(
         TRAIN,
         "check a recipe, its data, model and devices without starting it",
@@ -146,7 +152,7 @@ COMMANDS: Mapping[str, CommandInfo] = {
     "doctor": CommandInfo(
         OTHER,
         "check this installation, GPUs, Hub login and terminal",
-        ("doctor", "doctor --json"),
+        ("doctor", "doctor --json", "doctor --gpu"),
         (SCREEN, HUB, TRAINING, FOLDERS),
     ),
     "completion": CommandInfo(

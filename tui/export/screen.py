@@ -11,19 +11,25 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from core.clean import clean_line
+from core.clean import clean, clean_line
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.runs import run_info
-from core.runs.artifacts import SavedAdapter, copy_adapter, loading_code, read_adapter
+from core.runs.artifacts import (
+    SCORES_ONLY,
+    SavedAdapter,
+    copy_adapter,
+    limits_of,
+    loading_code,
+    read_adapter,
+    title_of,
+    whole_model_words,
+)
 from core.units import size
 from tui.actions import Command, declare
 from tui.screens.base import StepScreen
 from tui.widgets.path_prompt import PathPrompt
 from tui.widgets.wrap import wrap
-
-_KINDS = {"LORA": "LoRA"}
-"""Kinds of adapters as people write them, where PEFT does not."""
 
 _COPY = "In an existing folder, a new folder named after the run is created. enter copies, esc cancels."
 
@@ -88,7 +94,10 @@ class ExportScreen(StepScreen):
         if run is not None:
             try:
                 adapter, step = read_adapter(run), run_info(JobFolder(run)).step
-                words = f"{clean_line(run.name)} has no adapter yet. It is saved when training finishes or is stopped."
+                missing = (
+                    f"{clean_line(run.name)} has no adapter yet. It is saved when training finishes or is stopped."
+                )
+                words = clean(whole_model_words(run)) or missing
             except BadInput as error:
                 words = str(error)
         self.from_thread(self._take, adapter, step, words)
@@ -175,18 +184,23 @@ _LABEL = 9
 
 def _describe(adapter: SavedAdapter, run_step: int | None, width: int) -> Content:
     """The facts of an adapter, each value below itself where it wraps."""
-    kind = _KINDS.get(adapter.kind, adapter.kind)
+    kind = title_of(adapter)
     shape = f"{kind} rank {adapter.rank}, alpha {adapter.alpha:g}" if adapter.rank else kind
+    places = f" on {', '.join(clean_line(name) for name in adapter.targets)}" if adapter.targets else ""
+    limits = limits_of(adapter)
     files = ", ".join(f"{clean_line(name)} {size(length)}" for name, length in adapter.files[:3])
     files += ", …" if len(adapter.files) > 3 else ""
     facts = (
         ("adapter", clean_line(str(adapter.folder))),
         ("base", clean_line(adapter.base_model)),
-        ("type", f"{shape} on {', '.join(clean_line(name) for name in adapter.targets)}"),
+        ("type", f"{shape}{places}"),
+        *([("use", limits)] if limits else []),
         ("weights", adapter.weights.words(run_step) if adapter.weights else "unknown step"),
         *([("from", clean_line(adapter.started))] if adapter.started else []),
         ("files", f"{size(adapter.size)} in {len(adapter.files)} files: {files}"),
     )
+    if adapter.scores:
+        facts = (*facts, ("not for", SCORES_ONLY))
     lines = []
     for label, value in facts:
         rows = [value[start:end] for start, end in wrap(value, max(20, width - _LABEL))]

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from textual.content import Content
 
 from core.clean import clean_line
 from core.recipe.consequences import consequence, summary
 from core.recipe.declare import Knob, Problem
+from core.recipe.field_names import ALIASES
 from core.recipe.model_shape import ModelShape
 from core.recipe.paths import absolute, relative
-from core.recipe.recipe import KNOBS, Recipe, get, is_shown, put
+from core.recipe.recipe import KNOBS, Recipe, default_of, get, is_shown, put
 from core.recipe.rules.validate import validate
 from core.units import short_count
 from tui.recipe.facts import RecipeFacts
+from tui.recipe.field_form import form_field
 from tui.widgets.filter_menu import FilterItem
 from tui.widgets.form_field import CHANGED, Fault, FieldState, FormField, Section, fault_words
 
@@ -56,22 +59,7 @@ def title(section: str) -> str:
 
 @cache
 def _field(path: str) -> FormField:
-    knob = KNOBS[path]
-    common = {"unit": knob.unit, "folded": knob.advanced}
-    if knob.kind == "switch":
-        return FormField(knob.path, knob.title, "choice", ("yes", "no"), **common)  # type: ignore[arg-type]
-    if knob.kind == "choice":
-        meanings = tuple(knob.choices.values())
-        return FormField(knob.path, knob.title, "choice", tuple(knob.choices), meanings, **common)  # type: ignore[arg-type]
-    return FormField(
-        knob.path,
-        knob.title,
-        "short" if knob.kind in ("whole", "number") else "long",
-        unit=knob.unit,
-        folded=knob.advanced,
-        complete=knob.kind == "path" or knob.paths or any(column.kind == "path" for column in knob.columns),
-        offers=knob.path == "model.path",
-    )
+    return form_field(path, KNOBS[path], folded=KNOBS[path].advanced)
 
 
 class Entries:
@@ -159,7 +147,8 @@ class Entries:
             if path == "model.path" and text and facts.shape is not None:
                 hint = _size_and_fit(facts)
             hint = hint or facts.hints.get(path, "")
-            states[path] = FieldState(text, value != knob.default or path in self.wrong, hint, faults.get(path))
+            changed = value != default_of(shown, path) or path in self.wrong
+            states[path] = FieldState(text, changed, hint, faults.get(path))
         return states
 
     def _summary(self, path: str, shape: ModelShape | None, samples: int | None) -> str:
@@ -186,17 +175,29 @@ def first_to_fill(entries: Entries, problems: Iterable[Problem]) -> str:
 
 
 def field_items(entries: Entries) -> list[FilterItem]:
-    """Every field that applies, for a search: its title, key and value; help and choices are searched as well."""
-    return [
-        FilterItem(
-            path,
-            f"{knob.title}  ({path})",
-            beside=clean_line(entries.text(path), 40),
-            search=f"{knob.help} {knob.consequence} {' '.join(knob.choices)}",
+    """Every field, for a search by title, key, help, choices and other programs' names; those that apply come first.
+
+    What does not apply says why, in the place of its value.
+    """
+    names: dict[str, list[str]] = {}
+    for name, path in ALIASES.items():
+        names.setdefault(path, []).append(name)
+    found: tuple[list[FilterItem], list[FilterItem]] = ([], [])
+    for path, knob in KNOBS.items():
+        shown = entries.shows(path)
+        beside = entries.text(path) if shown else f"no effect: {deciding_field(entries, path)[1]}"
+        known = " ".join((knob.help, knob.consequence, *knob.choices, *knob.choices.values(), *names.get(path, ())))
+        found[not shown].append(
+            FilterItem(path, f"{knob.title}  ({path})", beside=clean_line(beside, 44), search=known)
         )
-        for path, knob in KNOBS.items()
-        if entries.shows(path)
-    ]
+    return [*found[False], *found[True]]
+
+
+def deciding_field(entries: Entries, path: str) -> tuple[str, str]:
+    """Of a field that does not apply: the shown field that decides it ("" for none), and why, `method is full`."""
+    reasons = KNOBS[path].when.why_not(partial(get, entries.recipe))
+    deciding = next((name for each in reasons if entries.shows(name := each.partition(" ")[0])), "")
+    return deciding, " and ".join(reasons)
 
 
 def describe(
@@ -229,7 +230,7 @@ def describe(
         if check.key == knob.path and check.standing == "ok"
     ]
     parts.append(Content(knob.help))
-    now, usual = entries.text(knob.path), knob.format(knob.default)
+    now, usual = entries.text(knob.path), knob.format(default_of(entries.recipe, knob.path))
     if now != usual:
         parts.append(
             Content.assemble((f"{CHANGED} changed  ", "bold"), f"The default is {clean_line(usual, 80) or 'empty'}.")
@@ -243,6 +244,12 @@ def describe(
         chosen = choice == now
         lead = ("▸ " if chosen else "  ", "$accent")
         parts.append(Content.assemble(lead, (choice, "bold" if chosen else ""), (f"  {meaning}", "$text-muted")))
+    entered: Any = get(entries.recipe, knob.path) if knob.columns else ()
+    for column in knob.columns:
+        for choice, meaning in column.choices.items():
+            chosen = any(getattr(entry, column.name) == choice for entry in entered)
+            lead = ("▸ " if chosen else "  ", "$accent")
+            parts.append(Content.assemble(lead, (choice, "bold" if chosen else ""), (f"  {meaning}", "$text-muted")))
     about = [knob.range and f"range: {knob.range}", f"default: {usual or '(empty)'}"] if full else []
     about.append(knob.source and f"source: {knob.source}")
     about.append(knob.when.words and f"applies when {knob.when.words}")

@@ -20,6 +20,10 @@ class FactsRead(Message):
         super().__init__()
 
 
+class ForecastEnded(Message):
+    """An exact memory forecast has been computed and kept, or could not be."""
+
+
 class Completed(Message):
     """A completion for the file name that is being typed into a field."""
 

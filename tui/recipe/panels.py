@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.recipe.facts import RecipeFacts, memory_parts, memory_title, memory_words
+from tui.recipe.facts import RecipeFacts, memory_limit, memory_parts, memory_title, memory_words
 from tui.widgets.check_list import CheckList, ChecklistItem
 from tui.widgets.memory_bar import MemoryBar
 
@@ -80,10 +80,15 @@ class RecipePanels(Vertical):
         box.scroll_to(y=0, animate=False)
         self.call_after_refresh(self._name_key)
 
-    def show_facts(self, facts: RecipeFacts) -> None:
-        """Show what a run would take of the memory."""
+    def show_facts(self, facts: RecipeFacts, forecasting: str = "") -> None:
+        """Show what a run would take of the memory.
+
+        Args:
+            facts: the facts.
+            forecasting: what becomes of the exact forecast, a sentence, or "".
+        """
         retitle(self.query_one("#memory"), memory_title(facts))
-        self.query_one(MemoryBar).show(memory_parts(facts), facts.room.free or 0.0, memory_words(facts))
+        self.query_one(MemoryBar).show(memory_parts(facts), memory_limit(facts), memory_words(facts, forecasting))
 
     def show_checks(self, checks: Sequence[ChecklistItem]) -> None:
         """Show the checks before the start."""

@@ -14,24 +14,30 @@ from textual.widget import Widget
 from textual.worker import get_current_worker
 
 from core.clean import clean_line
-from core.jobs.trust import ConsentRequest
+from core.jobs.trust import FILE, ConsentRequest
+from core.recipe.asks import asks_of
 from core.recipe.declare import Problem
 from core.recipe.model_library import LocalModel, local_models
-from core.recipe.presets import PRESETS, Preset
-from core.recipe.recipe import KNOBS, Recipe
+from core.recipe.presets import PRESETS
+from core.recipe.recipe import KNOBS, Recipe, default_of
+from core.recipe.tasks import TASKS
 from core.recipe.yamlfile import dumps
 from core.runs.advice.kept import read_kept
 from tui.actions import Command, declare
 from tui.recipe.desk import RecipeEditor
 from tui.recipe.facts import NOTHING_YET, RecipeFacts, Surroundings, checks_of, in_brief
 from tui.recipe.field_help import FieldHelp
-from tui.recipe.fields import completion_of, describe, field_items, first_to_fill, sections
+from tui.recipe.fields import completion_of, deciding_field, describe, field_items, first_to_fill, sections
 from tui.recipe.files import keep_draft
-from tui.recipe.messages import Completed, FactsRead, ModelsFound, RecipeNotice, StartEnded
+from tui.recipe.forecasts import ExactForecasts
+from tui.recipe.memory import EXACT, MemoryOffers
+from tui.recipe.messages import Completed, FactsRead, ForecastEnded, ModelsFound, RecipeNotice, StartEnded
 from tui.recipe.models import model_items, models_note, typed_model
 from tui.recipe.panels import RecipePanels, retitle
-from tui.recipe.preset_menu import PresetMenu
+from tui.recipe.preset_menu import PresetChoice, PresetMenu
 from tui.recipe.prompt import RecipePrompt
+from tui.recipe.records import RecordsEditor
+from tui.recipe.sheet import PreflightSheet
 from tui.recipe.start import pilot_of, queue, start
 from tui.screens.base import StepScreen
 from tui.widgets.agree import Agree
@@ -49,6 +55,9 @@ _LOOK_AFTER, _KEEP_AFTER = 0.25, 0.15
 _LOOK_AGAIN = 1.0
 """Seconds until the next look while torch is being asked whether it can use the GPU."""
 
+_FORECAST_PATIENCE = 1.0
+"""Seconds that a start waits for the exact forecast under way, where the estimate is close to what is free."""
+
 _LIST_EVERY = 0.3
 """Seconds between two looks at the models that were found so far."""
 
@@ -58,6 +67,7 @@ _BEHIND_A_QUESTION = frozenset(
     (
         "start",
         "advise",
+        "try_rewards",
         "yaml",
         "form",
         "save",
@@ -69,6 +79,7 @@ _BEHIND_A_QUESTION = frozenset(
         "default",
         "new",
         "field_help",
+        "preflight",
     )
 )
 """What waits while a file name is asked for."""
@@ -123,8 +134,16 @@ class RecipeScreen(StepScreen):
             "f8",
             "presets",
             "presets",
-            "Apply a preset: pilot, LoRA, QLoRA, DPO, thorough.",
+            "Apply a preset, such as first LoRA or extraction, or try it on its example.",
             10,
+        ),
+        Command(
+            "recipe.try_rewards",
+            "ctrl+t",
+            "try_rewards",
+            "try rewards",
+            "Try the rewards on ten samples of the training data.",
+            13,
         ),
         Command(
             "recipe.advise",
@@ -134,8 +153,24 @@ class RecipeScreen(StepScreen):
             "Decide whether to fine-tune at all: six questions and your dataset.",
             12,
         ),
+        Command(
+            "recipe.show_preflight",
+            "p",
+            "preflight",
+            "preflight",
+            "Show every check before the start on one sheet.",
+            5,
+        ),
         Command("recipe.scroll_down", "shift+down,ctrl+down", "scroll_panel(1)", "", "Scroll the panel down one page."),
         Command("recipe.scroll_up", "shift+up,ctrl+up", "scroll_panel(-1)", "", "Scroll the panel up one page."),
+        Command(
+            "recipe.memory",
+            "m",
+            "memory",
+            "memory",
+            "Show what makes the run fit, compute the exact memory, and apply a change.",
+            6,
+        ),
         Command("recipe.undo", "ctrl+underscore,u", "undo", "undo", "Undo the last change.", 11, shared="undo"),
         Command("recipe.reset_field", "ctrl+r", "default", "default", "Reset this field to its default.", 0),
         Command("recipe.save_as", "f2", "save(True)", "save as", "Save the recipe to another file.", 0),
@@ -163,9 +198,12 @@ class RecipeScreen(StepScreen):
         self._models: tuple[LocalModel, ...] | None = None
         self._all_models = False
         self._starting = False
+        self._sheet: PreflightSheet | None = None
         self._advised = False
         """Whether the questions before the form were offered in this sitting."""
         self._begun: tuple[Recipe, bool] | None = None
+        self._memory_menu: FilterMenu | None = None
+        self._offers: MemoryOffers | None = None
 
     def compose_body(self) -> Iterable[Widget]:
         """Form and YAML in one place, the panels beside or below, the file prompt, a line of words."""
@@ -180,9 +218,10 @@ class RecipeScreen(StepScreen):
     def on_mount(self) -> None:
         """Fill in the form: from the recipe that was opened, else from the draft of last time."""
         self._surroundings = Surroundings(self.session.workspace)
+        self._forecasts = ExactForecasts(self.session.workspace, lambda: self.post_message(ForecastEnded()))
         self._desk = RecipeEditor(self.session)
         self._say(self._desk.words)
-        self.form.offer = self._offer_models
+        self.form.offer = self._offer
         self.form.focus()
         self._begin_at_first_missing()
 
@@ -246,6 +285,19 @@ class RecipeScreen(StepScreen):
         self.form.begin(first_to_fill(self._desk.entries, self._problems()))
         self._begun_at = self.form.current.key
 
+    def _offer(self, key: str) -> None:
+        """Show what the field offers: the entries of a list, or the models on this machine."""
+        if KNOBS[key].kind == "records":
+            editor = RecordsEditor(KNOBS[key], self._desk.entries.text(key), self.session.workspace)
+            self.app.push_screen(editor, lambda text: self._take_records(key, text))
+        else:
+            self._offer_models(key)
+
+    def _take_records(self, key: str, text: str | None) -> None:
+        if text is not None:
+            self.form.go_to(key)
+            self.form.retype(text)
+
     def _offer_models(self, key: str) -> None:
         """List the models on this machine; text that is none of them can be typed as well."""
         menu = FilterMenu(
@@ -291,11 +343,21 @@ class RecipeScreen(StepScreen):
             self.form.retype(path)
 
     def action_search(self) -> None:
-        """Find a field by its name, its key or a word of its help."""
+        """Find a field by its name, its key, a word of its help, or what another program calls it."""
         items = field_items(self._desk.entries)
         menu = FilterMenu(f"search all {len(items)} fields", items, hint="type part of a name, a key or the help")
         self.form.action_leave()
-        self.app.push_screen(menu, lambda path: self.form.go_to(path) if path else None)
+        self.app.push_screen(menu, self._go_to_found)
+
+    def _go_to_found(self, path: str | None) -> None:
+        """Go to a field; to the one that decides about it where it has no effect now."""
+        if not path or self._desk.entries.shows(path):
+            self.form.go_to(path or "")
+            return
+        deciding, why = deciding_field(self._desk.entries, path)
+        self.form.go_to(deciding)
+        here = f" {KNOBS[deciding].title} decides that." if deciding else ""
+        self._say(f"{KNOBS[path].title} ({path}) has no effect now because {why}.{here}")
 
     # --- showing
 
@@ -304,6 +366,8 @@ class RecipeScreen(StepScreen):
 
     def _update(self) -> None:
         """After a change: show it at once; look around and write the draft when no key is pressed for a moment."""
+        self._facts = self._facts.while_typing(self._desk.entries.recipe)
+        self._show_memory()
         self._show()
         for timer in self._waiting:
             timer.stop()
@@ -333,12 +397,31 @@ class RecipeScreen(StepScreen):
     @on(FactsRead)
     def _show_facts(self, event: FactsRead) -> None:
         self._facts = event.facts
-        self.query_one(RecipePanels).show_facts(event.facts)
+        known = event.facts.known
+        if known is not None and known.device != "cpu" and self._forecasts.automatic and self.is_current:
+            self._forecasts.ask(known)
+        self._show_memory()
         self._show()
         if self._begun_at == self.form.current.key and not self.form.typing:
             self._begin_at_first_missing()  # what the files say may name another field
         self._begun_at = ""
         self._fill_models()
+        if self._sheet is not None:
+            self._sheet.show(self._checks)
+
+    def _show_memory(self) -> None:
+        """Bring the memory panel up to the facts."""
+        known = self._facts.known
+        words = "Computing the exact figure …" if self._forecasts.asking(known) else self._forecasts.fault(known)
+        self.query_one(RecipePanels).show_facts(self._facts, clean_line(words, 200))
+
+    @on(ForecastEnded)
+    def _take_forecast(self) -> None:
+        """An exact forecast has been kept, or could not be had: look again."""
+        if self._memory_menu is not None:
+            self._ask_offers()
+            self._fill_memory()
+        self._look()
 
     def _show_line(self) -> None:
         """Say what was said last; else, where the panels have no room, what they would show in brief."""
@@ -379,6 +462,7 @@ class RecipeScreen(StepScreen):
     def on_unmount(self) -> None:
         """The app ends: keep what the timer has not kept yet."""
         self._desk.keep()
+        self._forecasts.close()
 
     # --- commands
 
@@ -402,6 +486,7 @@ class RecipeScreen(StepScreen):
             "default": not yaml,
             "panel": not yaml and not self.has_class("-wide"),
             "undo": self._desk.can_undo,
+            "try_rewards": TASKS[self._desk.entries.recipe.task].generates,
         }
         return able.get(action, True)
 
@@ -412,6 +497,19 @@ class RecipeScreen(StepScreen):
     def action_panel(self) -> None:
         """Show the next panel."""
         self.query_one(RecipePanels).turn()
+
+    def action_preflight(self) -> None:
+        """Show the whole preflight; from there to a field, or to the start."""
+        self.form.action_leave()
+        sheet = self._sheet = PreflightSheet(self._checks)
+        self.app.push_screen(sheet, self._leave_sheet)
+
+    def _leave_sheet(self, chosen: str | None) -> None:
+        self._sheet = None
+        if chosen == PreflightSheet.START:
+            self.action_start()
+        elif chosen:
+            self._go_to(chosen)
 
     def action_scroll_panel(self, pages: int) -> None:
         """Scroll the panels."""
@@ -438,7 +536,7 @@ class RecipeScreen(StepScreen):
     def action_default(self) -> None:
         """Set the field to its default."""
         knob = KNOBS[self.form.current.key]
-        self.form.retype(knob.format(knob.default))
+        self.form.retype(knob.format(default_of(self._desk.entries.recipe, knob.path)))
 
     def action_undo(self) -> None:
         """Undo the last change."""
@@ -465,15 +563,82 @@ class RecipeScreen(StepScreen):
         self.form.action_leave()
         self.app.push_screen(AdvicePage(workspace, self._desk.entries.recipe, read_kept(workspace) or Answers()))
 
+    def action_try_rewards(self) -> None:
+        """Show what the rewards give to ten samples; a Python file among them has to be allowed first."""
+        from tui.recipe.reward_trial import RewardTrialScreen
+
+        self.form.action_leave()
+        from core.runs.start import resolve
+
+        recipe = resolve(self._desk.entries.recipe, self.session.workspace)
+        missing = [ask for ask in asks_of(recipe) if ask.kind == FILE and not ask.agreed]
+
+        def show(allowed: bool | None) -> None:
+            if allowed:
+                for ask in missing:
+                    ask.agree()
+                self.app.push_screen(RewardTrialScreen(recipe, self.session.workspace))
+
+        if missing:
+            self.app.push_screen(Agree(missing), show)
+        else:
+            show(True)
+
+    def action_memory(self) -> None:
+        """Show what can be done about the memory."""
+        self.form.action_leave()
+        if self._facts.known is None:
+            self._say(self._facts.model_words or "Reading the model …")
+            return
+        self._offers = MemoryOffers(self._facts, self._desk.entries.recipe, self.session.workspace)
+        menu = FilterMenu("memory", hint="enter applies the marked change", note=clean_line(self._offers.note(), 400))
+        self._memory_menu = menu
+        self.app.push_screen(menu, self._take_memory)
+        self._ask_offers()
+        self._fill_memory()
+
+    def _ask_offers(self) -> None:
+        """Have the next exact forecast of an offered change computed, once the form's own is known."""
+        known = self._facts.known
+        if self._offers is not None and self._forecasts.automatic and not self._forecasts.asking(known):
+            for question in self._offers.questions():
+                if not self._forecasts.fault(question):
+                    self._forecasts.ask(question)
+                    return
+
+    def _fill_memory(self) -> None:
+        if self._memory_menu is not None and self._offers is not None:
+            known = self._facts.known
+            items = self._offers.items(computing=self._forecasts.asking(known), fault=self._forecasts.fault(known))
+            note = clean_line(self._offers.note(), 400)
+            self._memory_menu.show(items, note if items else f"{note} Nothing to change.")
+
+    def _take_memory(self, key: str | None) -> None:
+        offers, self._memory_menu = self._offers, None
+        if key is None or offers is None:
+            return
+        if key == EXACT and self._facts.known is not None:
+            self._forecasts.ask(self._facts.known)
+            self._show_memory()
+        elif key in offers.values:
+            self._desk.replace(offers.apply(key, self._desk.entries.recipe))
+            self._update()
+            self._say(f"Applied: {offers.title(key)}. Undo with ctrl+_.")
+
     def action_presets(self) -> None:
         """Choose a preset."""
         self.app.push_screen(PresetMenu(PRESETS, self._desk.entries.recipe), self._take_preset)
 
-    def _take_preset(self, preset: Preset | None) -> None:
-        if preset is not None:
-            self._desk.replace(preset.apply(self._desk.entries.recipe))
-            self._update()
-            self._say(f"Applied the preset {preset.name}: {len(preset.values)} fields set. Undo with ctrl+_.")
+    def _take_preset(self, choice: PresetChoice | None) -> None:
+        if choice is None:
+            return
+        preset, recipe = choice.preset, self._desk.entries.recipe
+        changed = len(preset.changes(recipe))
+        self._desk.replace(preset.on_example(recipe) if choice.example else preset.apply(recipe))
+        self._update()
+        fields = f"{changed} field{'s' * (changed != 1)} changed"
+        where = f", with its example {preset.example_path.name}: F5 starts it" if choice.example else ""
+        self._say(f"Applied the preset {preset.name}: {fields}{where}. Undo with ctrl+_. Watch: {preset.watch}.")
 
     # --- files
 
@@ -549,6 +714,8 @@ class RecipeScreen(StepScreen):
         def on_progress(words: str) -> None:
             self.post_message(RecipeNotice(words))
 
+        if self._facts.known is not None and self._facts.known.close:
+            self._forecasts.wait(_FORECAST_PATIENCE)
         begin = queue if queued else start
         workspace = self.session.workspace
         self.post_message(begin(recipe, workspace, on_progress, lambda: worker.is_cancelled, agreed, pure_bf16))

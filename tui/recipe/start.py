@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from core.errors import TunedeckError
 from core.jobs.trust import ConsentRequest, NotAgreed
 from core.recipe.paths import named_after
-from core.recipe.presets import PRESETS
+from core.recipe.presets import PILOT
 from core.recipe.recipe import Recipe
 from core.units import count
 from tui.recipe.messages import StartEnded
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def pilot_of(recipe: Recipe) -> Recipe:
     """The recipe of a pilot: a few steps of the same run."""
     name = f"{recipe.name or named_after(recipe.data.train)} pilot"
-    return replace(next(preset for preset in PRESETS if preset.name == "pilot").apply(recipe), name=name)
+    return replace(PILOT.apply(recipe), name=name)
 
 
 def start(

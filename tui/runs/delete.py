@@ -26,6 +26,8 @@ def question(run: RunInfo) -> tuple[list[StyledLine], bool]:
     if run.state not in _ENDINGS:
         words = "Press x to remove it from the queue first" if run.state == "queued" else "Stop it first"
         return [[(f"{name} is {run.state}. {words}.", "warning")]], False
+    from core.runs.pipeline_queue import need_words
+
     found = contents(JobFolder(run.folder))
     if found.link is not None:
         words = f"Only the link is deleted; the run stays in {clean_line(str(found.link), 200)}."
@@ -33,6 +35,7 @@ def question(run: RunInfo) -> tuple[list[StyledLine], bool]:
     if run.read_only:
         return [[(f"{name} is read-only for you: {run.read_only}.", "warning")]], False
     words = f"{size(found.bytes)} will be deleted permanently: {', '.join(found.words())}."
+    words = f"{words} {need_words(JobFolder(run.folder))}".rstrip()
     return [[(f"Delete {name}? ", "strong"), (words, "text")]], True
 
 

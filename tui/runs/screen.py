@@ -312,6 +312,8 @@ class RunsScreen(StepScreen):
             if chosen.info.read_only:
                 words = f"Read-only for you: {chosen.info.read_only}. {words}".strip()
             model = f"  {clean_line(chosen.model, 60)}" if chosen.model else ""
+            begun = chosen.info.starts_from
+            model += f"  starts from {clean_line(begun, 80)}" if begun else ""
             of = chosen.adapter.words(chosen.info.step) if chosen.adapter is not None else ""
             adapter = f"  adapter: {of}" if of else ""
             facts: list[StyledLine] = [[(clean_line(chosen.info.id, 80), "text"), (model + adapter, "muted")]]

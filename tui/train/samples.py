@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from textual import work
@@ -12,6 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from core.clean import clean, clean_line
+from core.runs.completions import has_completions
 from core.runs.sampled import Round, Sampled, read_rounds
 from core.units import count
 from tui.actions import Command, declare
@@ -67,18 +68,28 @@ class SamplesScreen(StepScreen):
             "Show or hide the reference answers from the dataset.",
             5,
         ),
+        Command(
+            "samples.completions",
+            "c",
+            "completions",
+            "completions",
+            "Show what an online run (grpo, rloo) generated and how it was scored.",
+            6,
+        ),
         Command("samples.scroll_down", "down,j,space,pagedown", "scroll(1)", "", "Scroll down.", shared="down"),
         Command("samples.scroll_up", "up,k,backspace,pageup", "scroll(-1)", "", "Scroll up.", shared="up"),
         Command("samples.back", "escape,t", "back", "back", "Back to the live screen.", 3, "esc", shared="back"),
     )
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, other: Callable[[], None] = lambda: None) -> None:
         """Make the screen.
 
         Args:
             run: the run's folder.
+            other: shows the other of completions and sample outputs, once this screen is left for it.
         """
         super().__init__()
+        self._other = other
         self._run = run
         self._rounds: list[Round] = []
         self._at = 0
@@ -165,6 +176,8 @@ class SamplesScreen(StepScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Moving needs answers."""
+        if action == "completions":
+            return has_completions(self._run)
         if action == "go":
             return self._prompt is None and len(self._rounds) > 1
         if action == "prompt":
@@ -189,6 +202,11 @@ class SamplesScreen(StepScreen):
         if self._prompt is not None:
             self._prompt = (self._prompt + by) % self._prompts
             self._show()
+
+    def action_completions(self) -> None:
+        """What an online run has generated and scored."""
+        self.dismiss()
+        self._other()
 
     def action_reference(self) -> None:
         """Show or hide the reference answers from the dataset."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Iterable
+from functools import partial
 from pathlib import Path
 
 from textual import events, on, work
@@ -274,11 +275,21 @@ class TrainScreen(StepScreen):
         self.requests.say(event.words)
 
     def action_samples(self) -> None:
-        """Sample outputs while training."""
-        from tui.train.samples import SamplesScreen
+        """Sample outputs while training; of an online run what it has generated and scored."""
+        from core.runs.completions import has_completions
 
         if self.run.folder is not None:
-            self.app.push_screen(SamplesScreen(self.run.folder))
+            self._show_outputs(completions=has_completions(self.run.folder))
+
+    def _show_outputs(self, *, completions: bool) -> None:
+        """Completions or sample outputs; each has a key for the other."""
+        from tui.train.completions import CompletionsScreen
+        from tui.train.samples import SamplesScreen
+
+        folder = self.run.folder
+        if folder is not None:
+            other = partial(self._show_outputs, completions=not completions)
+            self.app.push_screen(CompletionsScreen(folder, other) if completions else SamplesScreen(folder, other))
 
     def action_recipe(self) -> None:
         """Recipe and data of the run."""

@@ -32,12 +32,16 @@ class ChecklistItem:
         sentence: what was found; clean, one paragraph.
         about: what it is about, a word or two.
         key: the field that it is about, or "".
+        name: what was checked, one or two words; "" where a list has only sentences.
+        group: the heading that it is under, or "".
     """
 
     standing: ChecklistState
     sentence: str
     about: str = ""
     key: str = ""
+    name: str = ""
+    group: str = ""
 
 
 class CheckList(Widget):

@@ -219,12 +219,18 @@ class FilterMenu(ModalScreen[str | None]):
             self.call_after_refresh(self._filter)
 
 
+_BESIDE = 24
+"""Cells that what stands beside a title has at least."""
+
+
 def _drawn(item: FilterItem, width: int) -> Content:
     """The title with what stands beside it, and below it the words, wrapped by the list."""
-    title = clean_line(item.title, 400)
-    room = width - len(item.beside) - 2
-    if item.beside and len(title) > room:
+    title, beside = clean_line(item.title, 400), item.beside
+    if len(beside) > (left := max(_BESIDE, width - len(title) - 2)):
+        beside = beside[: left - 1] + "…"
+    room = width - len(beside) - 2
+    if beside and len(title) > room:
         title = "…" + title[-(max(8, room) - 1) :]
-    pad = " " * max(1, width - len(title) - len(item.beside)) if item.beside else ""
-    first = Content.assemble((title, "bold"), (pad + item.beside, ""))
+    pad = " " * max(1, width - len(title) - len(beside)) if beside else ""
+    first = Content.assemble((title, "bold"), (pad + beside, ""))
     return Content.assemble(first, "\n", ("  " + item.words, "$text-muted")) if item.words else first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -269,6 +270,10 @@ def turns_or_text(row: Mapping[str, Any], columns: Mapping[str, str], name: str,
     return (Message("assistant", answer_of_row(row, columns, name)),)
 
 
+_LIKE_AN_ANSWER = re.compile(r"respon|answer|complet|output|chosen|reject|winner|loser|generat|reply|target|label")
+"""Columns that may hold answers, so that a prompt beside them is not alone: whoever knows names the columns."""
+
+
 class Prompts(Format):
     """`prompt` alone, as text or as a list of turns: a task writes the answers while it trains."""
 
@@ -279,12 +284,17 @@ class Prompts(Format):
     options = TURN_OPTIONS
 
     def matches(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
-        """Whether the prompt is text, or turns of which the last one waits for an answer."""
+        """Whether the prompt is text, or turns of which the last one waits for an answer, and nothing may be one."""
+        if any(_LIKE_AN_ANSWER.search(name.lower()) for name in row):
+            return False
         names = TurnNames.of(columns)
         value = row.get(columns["prompt"])
         if not is_turns(value, keys=names.keys):
             return is_text(row, columns, "prompt")
-        return read_turns(value, names)[-1].role != "assistant"
+        try:
+            return read_turns(value, names)[-1].role != "assistant"
+        except Unreadable:
+            return False
 
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
         """The prompt's turns."""

@@ -177,7 +177,8 @@ def names_of(rewards: Sequence[RewardEntry]) -> list[str]:
     for reward in rewards:
         plain = reward.name
         if not plain and KINDS[reward.kind].runs_code:
-            plain = reward.function if reward.function != "reward" else _COPY.sub("", Path(reward.file).stem)
+            usual = reward.function == RewardEntry().function
+            plain = _COPY.sub("", Path(reward.file).stem) if usual else reward.function
         name = base = _NAME.sub("_", plain or reward.kind).strip("_")[:40] or reward.kind
         number = 1
         while name in found:

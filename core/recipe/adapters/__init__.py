@@ -8,15 +8,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.recipe.adapters.adapter import Adapter, MemoryTerms, PeftConfig, Rates, base_is_quantized
+from core.recipe.adapters.boft import BOFT
 from core.recipe.adapters.bottleneck import BOTTLENECK
 from core.recipe.adapters.full import FULL
+from core.recipe.adapters.hira import HIRA
 from core.recipe.adapters.ia3 import IA3
 from core.recipe.adapters.last_layers import LAST_LAYERS
+from core.recipe.adapters.ln_tuning import LN_TUNING
 from core.recipe.adapters.lora import LORA
+from core.recipe.adapters.miss import MISS
+from core.recipe.adapters.oft import OFT
 from core.recipe.adapters.p_tuning import P_TUNING
 from core.recipe.adapters.prefix import PREFIX
 from core.recipe.adapters.prompt import PROMPT
 from core.recipe.adapters.reach import Reach
+from core.recipe.adapters.shira import SHIRA
+from core.recipe.adapters.vera import VERA
 from core.recipe.conditions import Condition, one_of
 
 if TYPE_CHECKING:
@@ -32,11 +39,28 @@ __all__ = [
     "adapter_of",
     "base_is_quantized",
     "kinds_with",
+    "whole_methods",
     "with_adapter",
     "with_section",
 ]
 
-ADAPTERS: tuple[Adapter, ...] = (LORA, FULL, LAST_LAYERS, BOTTLENECK, IA3, PREFIX, PROMPT, P_TUNING)
+ADAPTERS: tuple[Adapter, ...] = (
+    LORA,
+    FULL,
+    LAST_LAYERS,
+    BOTTLENECK,
+    IA3,
+    PREFIX,
+    PROMPT,
+    P_TUNING,
+    MISS,
+    OFT,
+    BOFT,
+    HIRA,
+    VERA,
+    SHIRA,
+    LN_TUNING,
+)
 """All kinds, in the order of the form."""
 
 _BY_KIND = {adapter.kind: adapter for adapter in ADAPTERS}
@@ -45,6 +69,11 @@ _BY_KIND = {adapter.kind: adapter for adapter in ADAPTERS}
 def adapter_of(recipe: Recipe) -> Adapter:
     """The kind that a recipe trains."""
     return _BY_KIND[recipe.method]
+
+
+def whole_methods() -> Condition:
+    """That the method is one that trains the model's own weights."""
+    return one_of("method", *(adapter.kind for adapter in ADAPTERS if adapter.whole))
 
 
 def with_section(name: str) -> Condition:

@@ -104,6 +104,8 @@ class Adapter:
         fields: the fields of its section that it reads; empty for all of them.
         reach: which parts of the model it adapts; None where it adds none to layers.
         merges: over which base weights it merges into the model: some of `none`, `nf4`, `int8`.
+        peft_type: what `adapter_config.json` calls it, `LORA`.
+        limits: what cannot be done with it once it is saved, as a sentence for Export; "" where nothing is missing.
         exact: whether a checkpoint of peft holds all that is trained; else the worker saves the rest beside it.
     """
 
@@ -127,6 +129,8 @@ class Adapter:
     fields: tuple[str, ...] = ()
     reach: Callable[[Recipe], Reach | None] = _no_reach
     merges: tuple[str, ...] = ()
+    peft_type: str = ""
+    limits: str = ""
     exact: bool = True
     partial: bool = False
     shards: bool = False

@@ -41,6 +41,8 @@ BOTTLENECK = Adapter(
     made="Adapter layers for",
     rates=Rates("adapter layers", above=4.0, below=0.1, times=5.0),
     less_memory=("The adapter layers take the most memory. Use a smaller width.", "adapter.width"),
+    peft_type="BOTTLENECK",
+    limits="Adapter layers cannot be merged into the model, converted to GGUF or served: use them with the code below.",
     title="Adapter layers",
     source="arXiv 1902.00751",
     reach=_reach,

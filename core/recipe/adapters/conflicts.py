@@ -80,6 +80,16 @@ CONFLICTS: tuple[AdapterConflict, ...] = (
         {"method": "prompt"},
     ),
     AdapterConflict(
+        "soft-task",
+        "method",
+        lambda recipe: _is_soft(recipe) and not TASKS[recipe.task].virtual_tokens,
+        "Virtual tokens only train with sft, cpt and dpo here: TRL's other trainers stop at them, or train nothing. "
+        "Use the method lora.",
+        "not with this task",
+        {"method": "prompt", "task": "orpo"},
+        {"method": "lora", "task": "orpo"},
+    ),
+    AdapterConflict(
         "residual-reference",
         "lora.init",
         lambda recipe: _is_residual(recipe) and TASKS[recipe.task].reference,
@@ -88,16 +98,6 @@ CONFLICTS: tuple[AdapterConflict, ...] = (
         "no reference left",
         {"lora.init": "pissa", "task": "dpo"},
         {"lora.init": "eva", "task": "dpo"},
-    ),
-    AdapterConflict(
-        "residual-dora",
-        "lora.variant",
-        lambda recipe: _is_residual(recipe) and recipe.lora.variant == "dora",
-        "With pissa or olora the adapter is saved as its difference from where it started, which dora's magnitudes "
-        "cannot be. Use plain or rslora, or the default initial weights.",
-        "not with pissa or olora",
-        {"lora.init": "olora", "lora.variant": "dora"},
-        {"lora.init": "olora", "lora.variant": "rslora"},
     ),
     AdapterConflict(
         "start-fsdp",

@@ -53,6 +53,8 @@ IA3 = Adapter(
     made="IA3 adapter for",
     rates=Rates("IA3", above=10.0, below=0.1, times=20.0),
     less_memory=LESS_MEMORY,
+    peft_type="IA3",
+    limits="Servers such as vLLM load only LoRA adapters: merge it into unquantized weights to serve it.",
     title="IA3",
     source="arXiv 2205.05638",
     reach=_reach,

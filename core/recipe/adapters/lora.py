@@ -59,13 +59,23 @@ def rank_of(recipe: Recipe, layer: str) -> int:
     )
 
 
+def token_rows(recipe: Recipe) -> tuple[str, ...]:
+    """The tokens whose rows of the embedding are trained."""
+    return tuple(dict.fromkeys((*recipe.lora.trained_tokens, *recipe.model.added_tokens)))
+
+
 def _parameters(recipe: Recipe, shape: ModelShape) -> int:
     lora, reached = recipe.lora, reach(recipe)
     adapted = shape.reached(reached)
     factors = sum(rank_of(recipe, module.name) * (module.inputs + module.outputs) for module in adapted)
     magnitudes = sum(module.outputs for module in adapted) if lora.variant == "dora" else 0
-    experts = sum(lora.rank * one.parts * one.count * one.sides for one in shape.reached_experts(reached))
-    return factors + magnitudes + experts + shape.whole_modules(lora.modules_to_save, tied=lora.ensure_weight_tying)
+    experts = sum(lora.rank * one.parts * one.count * one.sides for one in shape.experts_by_layers(reached))
+    experts += sum(lora.rank * one.count * one.sides for one in shape.experts_by_name(reached.parameters))
+    # A tied output layer reads the same rows.
+    rows = len(token_rows(recipe)) * shape.hidden * (1 if shape.tied else 2)
+    return (
+        rows + factors + magnitudes + experts + shape.whole_modules(lora.modules_to_save, tied=lora.ensure_weight_tying)
+    )
 
 
 def _terms(recipe: Recipe, shape: ModelShape, width: int) -> MemoryTerms:
@@ -109,6 +119,7 @@ LORA = Adapter(
     made="LoRA adapter for",
     rates=Rates("LoRA", above=4.0, below=0.1),
     less_memory=("The adapter takes the most memory. Use a smaller rank or fewer target modules.", "lora.rank"),
+    peft_type="LORA",
     title="LoRA",
     shards=True,
     source="arXiv 2106.09685",

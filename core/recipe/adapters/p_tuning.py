@@ -52,6 +52,8 @@ P_TUNING = Adapter(
     made="P-tuning adapter for",
     rates=Rates("P-tuning", above=10.0, below=0.1, times=5.0),
     less_memory=soft_prompt.LESS_MEMORY,
+    peft_type="P_TUNING",
+    limits=soft_prompt.LIMITS,
     title="P-tuning",
     source="arXiv 2103.10385",
     exact=False,

@@ -49,6 +49,8 @@ PREFIX = Adapter(
     made="Prefix tuning adapter for",
     rates=Rates("prefix tuning", above=10.0, below=0.1, times=20.0),
     less_memory=soft_prompt.LESS_MEMORY,
+    peft_type="PREFIX_TUNING",
+    limits=soft_prompt.LIMITS,
     title="Prefix tuning",
     source="arXiv 2101.00190",
     exact=False,

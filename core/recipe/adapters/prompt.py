@@ -46,6 +46,8 @@ PROMPT = Adapter(
     made="Prompt tuning adapter for",
     rates=Rates("prompt tuning", above=10.0, below=0.1, times=30.0),
     less_memory=soft_prompt.LESS_MEMORY,
+    peft_type="PROMPT_TUNING",
+    limits=soft_prompt.LIMITS,
     title="Prompt tuning",
     source="arXiv 2104.08691",
 )

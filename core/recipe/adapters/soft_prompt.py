@@ -16,6 +16,12 @@ SECTION = "soft_prompt"
 LESS_MEMORY = ("The activations take the most memory. Use a smaller batch size.", "training.batch_size")
 
 
+LIMITS = (
+    "Virtual tokens cannot be merged into the model, and servers such as vLLM load only LoRA adapters: use them with "
+    "the code below."
+)
+
+
 def terms(recipe: Recipe, shape: ModelShape, width: int) -> MemoryTerms:
     """Nothing in the layers: the vectors are a few more tokens."""
     return MemoryTerms(width=2 if base_is_quantized(recipe, shape) else 4, saved_width=4, layer=0, head=False)

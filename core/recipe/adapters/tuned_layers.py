@@ -83,7 +83,7 @@ def unquantized_only(title: str) -> Callable[[Recipe, str], Problem | None]:
         if quantization == "none":
             return None
         words = (
-            f"{title} cannot train on a {quantization} base: its weights become bfloat16 there and do not fit what the "
+            f"{title} cannot train over {quantization} weights: its own become bfloat16 there and do not fit what the "
             "layers compute. Set quantization to none, or use lora."
         )
         return Problem("model.quantization", words, brief="not quantized")

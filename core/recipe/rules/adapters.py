@@ -10,6 +10,7 @@ from core.recipe.adapters import Reach, adapter_of, conflicts
 from core.recipe.adapters.lora import LORA, RESIDUAL
 from core.recipe.adapters.soft_prompt import SECTION as SOFT
 from core.recipe.declare import Problem
+from core.recipe.devices import is_sharded
 from core.recipe.families import refusal
 from core.recipe.memory import forecast
 from core.recipe.model_shape import ModelShape
@@ -39,6 +40,7 @@ def check(recipe: Recipe, shape: ModelShape | None) -> Iterator[Problem]:
         yield from _soft_prompt(recipe, shape)
     if shape is not None and adapter.partial and recipe.last_layers.count > shape.layers:
         yield Problem("last_layers.count", f"The model has only {shape.layers} layers.", brief="exceeds the layers")
+    yield from _tokens(recipe, shape)
     reach = adapter.reach(recipe)
     if reach is None:
         return
@@ -51,6 +53,28 @@ def check(recipe: Recipe, shape: ModelShape | None) -> Iterator[Problem]:
         yield from _lora_fits(recipe, reach, shape)
     elif adapter.reads("adapter.feedforward"):
         yield from _feedforward(recipe, reach, shape)
+    elif adapter.reads("adapter.block_size"):
+        yield from _blocks(recipe, reach, shape)
+
+
+def _tokens(recipe: Recipe, shape: ModelShape | None) -> Iterator[Problem]:
+    """Added tokens, whose rows have to be trained by somebody."""
+    added, adapter = recipe.model.added_tokens, adapter_of(recipe)
+    if blank := next((token for token in added if not token.strip()), None):
+        yield Problem("model.added_tokens", f"{blank!r} is no token. Enter names such as <|tool|>.", brief="empty")
+    if added and (adapter.partial or not (adapter.whole or adapter.section == LORA.section)):
+        words = f"{adapter.title} does not train the embedding, so added tokens would mean nothing. Use lora or full."
+        yield Problem("model.added_tokens", words, brief="not trained")
+    if added and is_sharded(recipe):
+        words = "fsdp splits the embedding before it could grow. Use ddp, or add no tokens."
+        yield Problem("model.added_tokens", words, brief="not with fsdp")
+    whole = recipe.lora.modules_to_save
+    if adapter.section == LORA.section and shape and (added or recipe.lora.trained_tokens):
+        ends = [name for name in (shape.embedding, "lm_head") if name and names_one(name, whole)]
+        if ends:
+            path = "lora.trained_tokens" if recipe.lora.trained_tokens else "model.added_tokens"
+            words = f"{ends[0]} is in Modules to save and trained whole, so its rows cannot be trained apart."
+            yield Problem(path, words, brief="trained whole")
 
 
 def _with_cost(problem: Problem, recipe: Recipe, shape: ModelShape | None) -> Problem:
@@ -94,7 +118,8 @@ def _fits(reach: Reach, shape: ModelShape) -> Iterator[Problem]:
         )
         return
     targets = Reach(reach.path, reach.targets, experts=reach.experts)
-    reached = [module.name for module in shape.reached(targets)]
+    linear = [module.name for module in shape.reached(targets)]
+    reached = linear if reach.linear else [*shape.reached_modules(targets)]
     if unused := [name for name in reach.exclude if not any(names_one(each, (name,)) for each in reached)]:
         words = f"{clean_line(', '.join(unused), 80)} names no target, so nothing is excluded. Remove it."
         yield Problem(f"{section}.exclude", words, brief="no such target")
@@ -162,11 +187,23 @@ def _lora_fits(recipe: Recipe, reach: Reach, shape: ModelShape) -> Iterator[Prob
         have = f"it has {', '.join(known)}" if known else "it has no fused experts"
         words = f"The model has no expert weight {clean_line(', '.join(unknown), 80)}; {have}."
         yield Problem("lora.parameters", words, brief="no such weight")
+    elif set(shape.experts_by_name(lora.parameters)) & set(shape.experts_by_layers(reach)):
+        words = "Target modules already include these expert weights. Remove them here, or name other target modules."
+        yield Problem("lora.parameters", words, brief="included already")
     outer = ("lm_head", shape.embedding)
     if lora.ensure_weight_tying and not (shape.tied and any(names_one(name, lora.modules_to_save) for name in outer)):
         why = "none of them is in Modules to save" if shape.tied else "they are two weights in this model"
         words = f"This keeps the embedding and the output layer one weight, but {why}. Set it to no."
         yield Problem("lora.ensure_weight_tying", words, brief="nothing to tie")
+
+
+def _blocks(recipe: Recipe, reach: Reach, shape: ModelShape) -> Iterator[Problem]:
+    size = recipe.adapter.block_size
+    odd = next((module for module in shape.reached(reach) if module.inputs % size), None)
+    if odd is not None:
+        name = clean_line(odd.name.rpartition(".")[2], 60)
+        words = f"{size} does not divide the {odd.inputs} inputs of {name}. Use a smaller power of two."
+        yield Problem("adapter.block_size", words, brief="does not divide")
 
 
 def _feedforward(recipe: Recipe, reach: Reach, shape: ModelShape) -> Iterator[Problem]:

@@ -18,6 +18,7 @@ from core.recipe import templates
 from core.recipe.model_shape import ModelShape, marks_answers
 from core.recipe.recipe import Recipe
 from core.recipe.tasks import TASKS
+from core.recipe.templates.marks import marked
 
 REFUSALS = (TypeError, ValueError, ArithmeticError, RecursionError, AttributeError, LookupError)
 """What the rendering of a template raises besides jinja2's own errors."""
@@ -84,8 +85,12 @@ def training_template(recipe: Recipe, shape: ModelShape) -> str:
         return own
     if util.find_spec("trl") is None or worker_python() != sys.executable:
         return ""
+    if form := _training_form(own):
+        return form
+    if known := marked(own):
+        return known.text
     twin = marked_twin(own)
-    return _training_form(own) or (templates.text(twin) if twin else "")
+    return templates.text(twin) if twin else ""
 
 
 @lru_cache(maxsize=16)

@@ -15,13 +15,14 @@ from core.recipe.adapters import adapter_of
 from core.recipe.declare import Problem, ProblemLevel
 from core.recipe.devices import is_sharded
 from core.recipe.model_shape import ModelShape
-from core.recipe.recipe import KNOBS, Recipe, get, why_without_effect
+from core.recipe.recipe import KNOBS, Recipe, default_of, get, why_without_effect
 from core.recipe.rules import adapters as adapter_rules
 from core.recipe.rules import devices as device_rules
 from core.recipe.rules import families as family_rules
 from core.recipe.rules import kernels as kernel_rules
 from core.recipe.rules import loop as loop_rules
 from core.recipe.rules import online as online_rules
+from core.recipe.rules import preference as preference_rules
 from core.recipe.schedule import Schedule, schedule_of, steps_of
 from core.recipe.schedulers import SCHEDULERS
 from core.recipe.tasks import TASKS
@@ -76,7 +77,7 @@ def without_effect(recipe: Recipe) -> list[Problem]:
     return [
         Problem(path, f"{knob.title}: no effect because {why}.", "warn", "no effect")
         for path, knob in KNOBS.items()
-        if get(recipe, path) != knob.default and (why := why_without_effect(recipe, path))
+        if get(recipe, path) != default_of(recipe, path) and (why := why_without_effect(recipe, path))
     ]
 
 
@@ -119,6 +120,8 @@ def _task(seen: _Seen) -> Iterator[Problem]:
         holds = all(get(recipe, path) == value for path, value in limit.given.items())
         if holds and not limit.allows(get(recipe, limit.path)):
             yield Problem(limit.path, limit.sentence, limit.severity)
+    steps = seen.schedule.steps if seen.schedule is not None else recipe.training.max_steps
+    yield from preference_rules.check(recipe, steps)
 
 
 def _adapters(seen: _Seen) -> Iterator[Problem]:
@@ -178,7 +181,8 @@ def _template(seen: _Seen) -> Iterator[Problem]:
         yield Problem(
             "model.chat_template", f"No template has that name. tunedeck ships {known}.", brief="no such template"
         )
-    if shape is not None and not chosen and not shape.template and recipe.data.format != "text":
+    texts = recipe.data.format == "text" or TASKS[recipe.task].samples == ("text",)
+    if shape is not None and not chosen and not shape.template and not texts:
         yield Problem(
             "model.chat_template",
             "The model has no chat template. Conversations need one, such as chatml; plain text needs none. To join "
@@ -332,7 +336,7 @@ def _hardware(seen: _Seen) -> Iterator[Problem]:
 
 
 def _online(seen: _Seen) -> Iterator[Problem]:
-    if TASKS[seen.recipe.task].generates:
+    if "rollouts" in TASKS[seen.recipe.task].sections:
         yield from online_rules.check(seen.recipe, seen.samples)
 
 

@@ -51,6 +51,26 @@ class LayerAdapter:
         when=kinds_with("adapter.feedforward"),
         witness=reading("feedforward_layers"),
     )
+    rank: int = knob(
+        16,
+        title="Rank",
+        help="The size of the update in each adapted layer. VeRA needs far more than the others: 256 is usual.",
+        consequence="Doubling the rank doubles the trainable parameters (VeRA: hardly changes them).",
+        ge=1,
+        le=4096,
+        when=kinds_with("adapter.rank"),
+        witness=reading("peft_ranks"),
+    )
+    block_size: int = knob(
+        32,
+        title="Block size",
+        help="The size of the blocks that are rotated. It has to divide the width of every adapted layer.",
+        consequence="Larger blocks train more parameters and can change more. BOFT is usual with 4 to 8.",
+        ge=2,
+        le=1024,
+        when=kinds_with("adapter.block_size"),
+        witness=reading("peft_blocks"),
+    )
     width: int = knob(
         64,
         title="Width",

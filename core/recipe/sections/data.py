@@ -217,6 +217,7 @@ class Data:
             "The model is trained on the answers without these parts. Without tool calls, their results and turns with "
             "nothing but calls are removed too."
         ),
+        advanced=True,
         when=none_of("data.format", "text", "text-lines", "text-files"),
     )
     max_length: int = knob(
@@ -250,7 +251,7 @@ class Data:
             "wrapped": "one stream of text, cut anywhere; for plain text",
         },
         source="Ding et al., arXiv 2404.10830",
-        when=one_of("task", "sft"),
+        when=tasks_supporting("data.packing"),
     )
     chunk_text: bool = knob(
         False,
@@ -258,9 +259,10 @@ class Data:
         help="Splits a plain-text row longer than the max length into chunks of that length, each a separate sample, "
         "instead of truncating it. Chunks do not overlap, and no token is lost.",
         consequence="Trains on all of the text. An epoch has more steps.",
+        advanced=True,
         when=one_of("data.format", "auto", "text", "text-lines", "text-files")
         & one_of("data.packing", "none", "bfd")
-        & one_of("task", "sft"),
+        & tasks_supporting("data.chunk_text"),
     )
     loss_on: str = knob(
         "answers",
@@ -271,7 +273,7 @@ class Data:
             "answers": "only the assistant's messages",
             "everything": "every token, prompts included",
         },
-        when=none_of("data.format", "text", "text-lines", "text-files") & one_of("task", "sft"),
+        when=none_of("data.format", "text", "text-lines", "text-files") & tasks_supporting("data.loss_on"),
     )
     view: str = knob(
         "",

@@ -153,6 +153,16 @@ class Lora:
         advanced=True,
         witness=reading("saved_modules"),
     )
+    trained_tokens: tuple[str, ...] = knob(
+        (),
+        title="Trained tokens",
+        help="Tokens whose rows of the embedding are trained beside the adapter, such as <|im_start|>. Added "
+        "tokens are trained in any case.",
+        consequence="A row for each token instead of the whole embedding in Modules to save.",
+        source="PEFT's trainable_token_indices",
+        advanced=True,
+        witness=reading("trained_tokens"),
+    )
     ensure_weight_tying: bool = knob(
         False,
         title="Ensure weight tying",

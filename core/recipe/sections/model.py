@@ -107,6 +107,16 @@ class Model:
         advanced=True,
         witness=reading("attention_kernels"),
     )
+    added_tokens: tuple[str, ...] = knob(
+        (),
+        title="Added tokens",
+        help="New special tokens, such as <|tool|>, that are added to the tokenizer. The embedding grows where it has "
+        "no room for them, and lora trains their rows.",
+        consequence="The saved tokenizer has them; whoever loads an adapter has to resize the base model first.",
+        source="PEFT's trainable_token_indices",
+        advanced=True,
+        witness=reading("added_tokens"),
+    )
     chat_template: str = knob(
         "",
         title="Chat template",

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.recipe.conditions import Condition, one_of
 from core.recipe.declare import knob
 from core.recipe.rewards import KINDS
+
+
+def _used(name: str) -> Condition:
+    """That the kind reads this setting."""
+    return one_of("kind", *(kind.name for kind in KINDS.values() if name in kind.uses))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +34,51 @@ class RewardEntry:
         "",
         title="Column",
         help="The dataset column with the reference; by default the answer in the data.",
+        when=_used("column"),
     )
     pattern: str = knob(
         "",
         title="Pattern",
         help="A regular expression. For exact_match it picks what is compared: its first group, else its match.",
+        when=_used("pattern"),
     )
-    file: str = knob("", title="File", path=True, help="A JSON schema, or a Python file with the reward function.")
+    file: str = knob(
+        "",
+        title="File",
+        path=True,
+        help="A JSON schema, or a Python file with the reward function.",
+        when=_used("file"),
+    )
     model: str = knob(
-        "", title="Model", path=True, help="A run of the task reward, its folder, or a sequence classifier on the Hub."
+        "",
+        title="Model",
+        path=True,
+        help="A run of the task reward, its folder, or a sequence classifier on the Hub.",
+        when=_used("model"),
     )
-    function: str = knob("reward", title="Function", help="The function in the Python file.")
-    min_tokens: int = knob(0, title="Min tokens", help="The shortest answer that scores 1.", ge=0)
-    max_tokens: int = knob(0, title="Max tokens", help="The longest answer that scores 1; 0 for no limit.", ge=0)
-    ngram: int = knob(3, title="N-gram", help="How many tokens in a row count as repeated.", ge=1)
-    margin: int = knob(64, title="Margin", help="Over how many tokens before the max length the penalty grows.", ge=1)
-    timeout: float = knob(30.0, title="Timeout", help="Seconds that one call of the function may take.", gt=0, le=3600)
-    memory: float = knob(2.0, title="Memory", help="GiB that the process of the function may use.", gt=0.1, le=1024)
+    function: str = knob("reward", title="Function", help="The function in the Python file.", when=_used("function"))
+    min_tokens: int = knob(
+        0, title="Min tokens", help="The shortest answer that scores 1.", ge=0, when=_used("min_tokens")
+    )
+    max_tokens: int = knob(
+        0, title="Max tokens", help="The longest answer that scores 1; 0 for no limit.", ge=0, when=_used("max_tokens")
+    )
+    ngram: int = knob(3, title="N-gram", help="How many tokens in a row count as repeated.", ge=1, when=_used("ngram"))
+    margin: int = knob(
+        64,
+        title="Margin",
+        help="Over how many tokens before the max length the penalty grows.",
+        ge=1,
+        when=_used("margin"),
+    )
+    timeout: float = knob(
+        30.0,
+        title="Timeout",
+        help="Seconds that one call of the function may take.",
+        gt=0,
+        le=3600,
+        when=_used("timeout"),
+    )
+    memory: float = knob(
+        2.0, title="Memory", help="GiB that the process of the function may use.", gt=0.1, le=1024, when=_used("memory")
+    )

@@ -36,6 +36,7 @@ class Rloo:
         0.0,
         title="Epsilon high",
         help="The same upward. 0 for the same as epsilon.",
+        consequence="A higher value lets unlikely completions become likely faster.",
         ge=0,
         le=100,
         advanced=True,
@@ -45,6 +46,7 @@ class Rloo:
         False,
         title="Normalize advantages",
         help="Divide advantages by their standard deviation in the batch.",
+        consequence="Steadier where the size of the reward changes during the run.",
         advanced=True,
         witness=argument("normalize_advantages"),
     )
@@ -52,6 +54,7 @@ class Rloo:
         0.0,
         title="Clip rewards at",
         help="Rewards are cut to this size in both directions. 0 for no limit.",
+        consequence="Keeps one extreme score from a reward model from ruling a step.",
         ge=0,
         advanced=True,
         witness=argument("reward_clip_range", lambda recipe: (-recipe.rloo.reward_clip, recipe.rloo.reward_clip)),

@@ -64,8 +64,9 @@ class Rollouts:
     eval_generations: int = knob(
         0,
         title="Eval generations",
-        help="Completions for each prompt of the eval set. 0 for as many as in training.",
-        consequence="The eval batch size x ranks must be a multiple of it.",
+        help="Completions for each prompt of the eval set. 0 for as many as in training, or fewer where the eval "
+        "batch is no multiple of it.",
+        consequence="More make the eval reward steadier and an evaluation slower.",
         ge=0,
         unit="completions",
         advanced=True,
@@ -75,6 +76,7 @@ class Rollouts:
         1.0,
         title="Top p",
         help="Draw only from the likeliest tokens with this much probability.",
+        consequence="Below 1, rare tokens are never tried, so the model cannot learn that they are better.",
         gt=0,
         le=1,
         advanced=True,
@@ -84,6 +86,7 @@ class Rollouts:
         0,
         title="Top k",
         help="Draw only from this many likeliest tokens. 0 for all.",
+        consequence="Tokens that are never drawn are never learned.",
         ge=0,
         advanced=True,
         witness=argument("top_k"),
@@ -92,6 +95,7 @@ class Rollouts:
         0.0,
         title="Min p",
         help="Leave out tokens less likely than this share of the likeliest. 0 for none.",
+        consequence="Tokens that are never drawn are never learned.",
         ge=0,
         lt=1,
         advanced=True,
@@ -120,6 +124,7 @@ class Rollouts:
         (),
         title="Columns for rewards",
         help="Further dataset columns that a Python reward gets, by name. Columns named in a reward are added.",
+        consequence="Only Python rewards read them; the others compare with the column that they name.",
         advanced=True,
         witness=run_loop("core.runs.curate"),
     )
@@ -133,5 +138,5 @@ class Rollouts:
         le=1024,
         unit="completions",
         advanced=True,
-        witness=run_loop("core.training.completions"),
+        witness=run_loop("core.training.tasks.online"),
     )

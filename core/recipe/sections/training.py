@@ -396,7 +396,7 @@ class Training:
         help="Puts samples of similar length into the same batch.",
         consequence="Trains faster because there is less padding; the loss curve becomes noisier.",
         advanced=True,
-        when=one_of("data.packing", "none") & one_of("task", "sft"),
+        when=one_of("data.packing", "none") & tasks_supporting("training.group_by_length"),
         witness=argument("train_sampling_strategy", lambda recipe: "group_by_length"),
     )
     neftune_alpha: float = knob(

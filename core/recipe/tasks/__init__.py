@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.recipe.conditions import Condition, none_of, one_of
+from core.recipe.tasks.continued import CPT
+from core.recipe.tasks.distilled import DISTILL
 from core.recipe.tasks.online import GRPO, RLOO
 from core.recipe.tasks.preference import DPO
 from core.recipe.tasks.rated import KTO
@@ -29,8 +31,11 @@ from core.recipe.tasks.task import (
 
 __all__ = [
     "CPO",
+    "CPT",
+    "DISTILL",
     "DPO",
     "EVAL_LOSS",
+    "GONE",
     "GRPO",
     "KTO",
     "LOSS",
@@ -56,8 +61,25 @@ __all__ = [
     "tasks_with_dropout",
 ]
 
-TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, DPO, KTO, ORPO, CPO, REWARD, GRPO, RLOO)}
+TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, CPT, DPO, KTO, ORPO, CPO, REWARD, GRPO, RLOO, DISTILL)}
 """Every task by its name, in the order of the form."""
+
+
+GONE: Mapping[str, str] = {
+    "ppo": "PPO has left TRL: use rloo or grpo with a reward model (rewards: model=1; model=RUN).",
+    "prm": "Process reward models have left TRL: use reward for whole answers, or a Python reward that scores steps.",
+    **dict.fromkeys(
+        ("nash-md", "nash_md", "nashmd"),
+        "Nash-MD has left TRL: use dpo on pairs, or grpo with a reward model, which compares the model's own answers.",
+    ),
+    "xpo": "XPO has left TRL: use dpo on pairs, or grpo with a reward model, which explores with its own answers.",
+    "bco": "BCO is a loss of DPO now: set the task to dpo and dpo.loss_type to bco_pair. For single answers use kto.",
+    **dict.fromkeys(
+        ("reinforce", "reinforce++", "rlhf"),
+        "Use rloo (REINFORCE leave-one-out) or grpo, with a reward model or other rewards.",
+    ),
+}
+"""Tasks that people look for and that TRL no longer has, or never had, each with what to use."""
 
 
 def task_named(name: object) -> Task:

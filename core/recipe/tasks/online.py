@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.recipe.tasks.task import Headline, Limit, Task
+from core.recipe.tasks.task import Headline, Limit, Task, TaskMemory
 
-_LENGTHS = {
+if TYPE_CHECKING:
+    from core.recipe.recipe import Recipe
+
+
+def _memory(recipe: Recipe, beta: float) -> TaskMemory:
+    """The completions that are generated at once, prompt and completion as one sequence, and reward models."""
+    rollouts, training = recipe.rollouts, recipe.training
+    return TaskMemory(
+        length=recipe.data.max_length + rollouts.max_completion_length,
+        beside=tuple(reward.model for reward in recipe.rewards if reward.model),
+        reference=beta > 0,
+        generated=training.batch_size * (rollouts.steps_per_generation or training.gradient_accumulation),
+    )
+
+
+LENGTHS = {
     "completions/mean_length": "completion tokens",
     "completions/clipped_ratio": "cut off",
     "completions/min_length": "shortest completion",
@@ -16,6 +31,8 @@ _LENGTHS = {
     "completions/min_terminated_length": "finished: shortest",
     "completions/max_terminated_length": "finished: longest",
 }
+"""What is logged of completions, whatever judges them."""
+
 _REWARDS = {
     "rewards/*/mean": "{} reward",
     "reward_std": "reward std",
@@ -23,9 +40,6 @@ _REWARDS = {
 }
 _COMMON: Mapping[str, Any] = {
     "samples": ("messages", "prompt", "text"),
-    "unused": {
-        "messages": "The answers in the data are not trained on; rewards can compare with them (column answer).",
-    },
     "encoder": "asked",
     "measure": "rewards",
     "columns": {"prompt_ids": "tokens", "row": "json"},
@@ -75,12 +89,12 @@ GRPO = Task(
     "rewards score above the others",
     title="GRPO",
     module="grpo",
-    wants="prompts, with or without answers",
+    wants="prompts, with or without answers; rewards can compare with the answers",
     sections=("rollouts", "grpo"),
     pull="grpo.beta",
     metrics={
         **_REWARDS,
-        **_LENGTHS,
+        **LENGTHS,
         "kl": "KL to the base model",
         "entropy": "entropy",
         "clip_ratio/region_mean": "clipped tokens",
@@ -94,6 +108,7 @@ GRPO = Task(
         "entropy_coef": "entropy bonus",
         "step_time": "seconds per step",
     },
+    memory=lambda recipe: _memory(recipe, recipe.grpo.beta),
     refuses=_limits("GRPO"),
     **_COMMON,
 )
@@ -104,12 +119,12 @@ RLOO = Task(
     "substitute for PPO",
     title="RLOO",
     module="rloo",
-    wants="prompts, with or without answers",
+    wants="prompts, with or without answers; rewards can compare with the answers",
     sections=("rollouts", "rloo"),
     pull="rloo.beta",
     metrics={
         **_REWARDS,
-        **_LENGTHS,
+        **LENGTHS,
         "kl": "KL to the base model",
         "entropy": "entropy",
         "clip_ratio/region_mean": "clipped completions",
@@ -119,6 +134,7 @@ RLOO = Task(
         "clip_ratio/high_max": "clipped above, most",
         "step_time": "seconds per step",
     },
+    memory=lambda recipe: _memory(recipe, recipe.rloo.beta),
     refuses=_limits("RLOO"),
     **_COMMON,
 )

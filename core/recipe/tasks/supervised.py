@@ -17,7 +17,7 @@ SFT = Task(
     unused={
         "preference": "SFT trains on the chosen answers of preference pairs and ignores the rejected ones. "
         "Set the task to dpo to train on both.",
-        "kto": "SFT trains on the answers labeled good and ignores the bad ones.",
+        "kto": "SFT trains on the answers labeled good and ignores the bad ones. Set the task to kto to train on both.",
     },
     sections=("sft",),
     encoder="talks",
@@ -27,9 +27,17 @@ SFT = Task(
     marks=True,
     metrics=TOKEN_METRICS,
     headline=Headline(LOSS, EVAL_LOSS, "lower", "loss", "nats per token", per_token=True),
+    virtual_tokens=True,
     # Its loss weighs a token by its probability, so it rises while rare tokens become likelier.
     headlines=(("sft.loss_type", "dft", ACCURACY),),
     rates={"lora": (1e-4, 5e-4), "full": (1e-5, 5e-5)},
-    supports=("data.truncation", "training.activation_offloading"),
+    supports=(
+        "data.packing",
+        "data.chunk_text",
+        "data.loss_on",
+        "data.truncation",
+        "training.group_by_length",
+        "training.activation_offloading",
+    ),
     scores={"mean_token_accuracy": "higher"},
 )

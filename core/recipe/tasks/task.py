@@ -103,11 +103,12 @@ class TaskMemory:
     Attributes:
         length: tokens of its longest sequence, prompt and completion; 0 for the recipe's max length.
         beside: paths of other models that are held in memory in 16 bits and not trained: a teacher, a reward model.
-            A reference that is the base model itself is `Task.reference`.
+            A reference that is the base model itself is not among them.
         heads: how many output layers are computed in the loss; 0 for a model that has another head, such as a reward.
         logits: bytes per token and entry of the vocabulary, where the trainer holds all logits at once; 0 where it
             computes the loss in tiles, as most of TRL's trainers do.
         generated: how many sequences are generated at once; their keys and values are in memory together.
+        reference: whether full fine-tuning also needs the base model in memory, where that hangs on the recipe.
     """
 
     length: int = 0
@@ -115,6 +116,7 @@ class TaskMemory:
     heads: int = 1
     logits: float = 0.0
     generated: int = 0
+    reference: bool = False
 
 
 def plain_memory(recipe: Recipe) -> TaskMemory:
@@ -152,9 +154,12 @@ class Task:
         plain: whether it also reads one prompt with one completion as plain text, without a chat template.
         marks: whether its loss mask comes from the generation markers of the chat template.
         reference: whether full fine-tuning also needs the base model in memory.
+        reference_freed_by: a switch of the recipe that makes it unnecessary, as a dotted path, or "".
         generates: whether the model writes the answers while it trains, so that no token of a sample carries loss.
+        virtual_tokens: whether its trainer counts vectors before the prompt right; measured.
         dropout: whether its trainer leaves dropout on; one that compares two passes of a model turns it off.
         memory: what else it adds to the memory forecast, from the recipe.
+        defaults: values of fields in a fresh recipe of this task, where they differ from the fields' own.
         refuses: fields of which it only supports some values.
         supports: fields that only some tasks' trainers have, and this one's has: `training.activation_offloading`.
         answers: what training does to each answer of a sample, by the answer's name in `core.engine.encoded.Sequence`.
@@ -186,9 +191,12 @@ class Task:
     plain: bool = False
     marks: bool = False
     reference: bool = False
+    reference_freed_by: str = ""
     generates: bool = False
     dropout: bool = True
+    virtual_tokens: bool = False
     memory: Callable[[Recipe], TaskMemory] = plain_memory
+    defaults: Mapping[str, Value] = field(default_factory=dict)
     refuses: tuple[Limit, ...] = ()
     supports: tuple[str, ...] = ()
     scores: Mapping[str, Better] = field(default_factory=dict)
@@ -200,6 +208,13 @@ class Task:
         """Of its headline metrics the one whose twin on the eval set has this name; the usual one where none has."""
         named = (found for _, _, found in self.headlines if found.eval_metric == eval_metric)
         return next(named, self.headline)
+
+    def holds_reference(self, recipe: Recipe) -> bool:
+        """Whether full fine-tuning holds the base model in memory as well, from the recipe."""
+        if self.memory(recipe).reference:
+            return True
+        section, _, name = self.reference_freed_by.partition(".")
+        return self.reference and not (name and getattr(getattr(recipe, section), name))
 
     @property
     def both_answers(self) -> bool:

@@ -24,7 +24,7 @@ from core.recipe.devices import devices_of, ranks_of
 from core.recipe.optimizers import OPTIMIZERS
 from core.recipe.precision import precision_of
 from core.recipe.trackers import missing
-from core.runs.memory_words import less_memory
+from core.runs.known_memory import memory_line
 from core.runs.placement import Placement
 from core.runs.precision import FIELD as PRECISION
 from core.runs.preflight.line import PreflightFinding, ok, stop, warn
@@ -168,12 +168,9 @@ def precision(seen: BeforeStart) -> Iterator[PreflightFinding]:
         path = "" if choice.level == "ok" else PRECISION
         yield PreflightFinding(choice.level, words, path, "pure bfloat16" if choice.confirm else "")
     held = precision_of(recipe.model.dtype, place.device, whole=adapter_of(recipe).whole)
-    if place.cpu and not recipe.training.devices.strip().startswith("cpu"):  # else a rule of the recipe says so
-        if held.mixed == "fp16":
-            yield stop("float16 cannot train on a CPU. Use float32 or auto.", PRECISION)
-        if recipe.model.attention == "flash_attention_2":
-            words = "flash_attention_2 needs a GPU. Use auto."
-            yield stop(words, "model.attention")
+    # Where the recipe names a CPU, a rule of the recipe says so.
+    if place.cpu and not recipe.training.devices.strip().startswith("cpu") and held.mixed == "fp16":
+        yield stop("float16 cannot train on a CPU. Use float32 or auto.", PRECISION)
     if place.device == "cuda_fp16":
         names = clean_line(", ".join(place.names), 200)
         if held.mixed == "bf16":
@@ -188,17 +185,8 @@ def memory_fits(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """Whether the run fits into what is free."""
     if seen.shape is None:
         return
-    recipe, device, free = seen.as_run, seen.place.device, seen.place.free
-    forecast = memory.forecast(recipe, seen.shape, device)
-    need, place = forecast.total, "RAM" if device == "cpu" else "GPU memory"
-    if free is None:
-        yield warn(f"Needs about {units.gib(need)}; free {place} is unknown.")
-    elif need > free:
-        advice, field = less_memory(recipe, seen.shape, forecast, device)
-        words = f"Does not fit: needs about {units.gib(need)} of {place}, {units.gib(free)} free. {advice}"
-        yield warn(words, field)
-    else:
-        yield ok(f"Needs about {units.gib(need)} of {place}, {units.gib(free)} free.")
+    verdict, words, path = memory_line(seen.known_memory(seen.shape), seen.shape)
+    yield ok(words) if verdict == "ok" else warn(words, path)
 
 
 def disk(seen: BeforeStart) -> Iterator[PreflightFinding]:

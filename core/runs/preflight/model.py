@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 
 from core import units
 from core.clean import clean_line
 from core.dataset.plain import runs_together, why_no_plain_pair
 from core.dataset.records import Unreadable
-from core.dataset.sample import Sample
+from core.dataset.sample import Message, Sample
 from core.errors import BadInput
 from core.recipe import memory, templates
+from core.recipe import teacher as teachers
 from core.recipe.adapters import adapter_of
 from core.recipe.families import refusal
 from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, marks_answers
 from core.recipe.quantized import can_be_trained_on
-from core.recipe.recipe import Recipe
+from core.recipe.recipe import Recipe, why_without_effect
 from core.recipe.rules import tokens
 from core.recipe.rules.template import marked_twin, template_text, why_it_refuses
 from core.recipe.rules.template_use import template_use
 from core.recipe.special_tokens import special_tokens
 from core.recipe.tasks import TASKS
 from core.recipe.templates import NO_TEMPLATE
+from core.recipe.templates.marks import marked
 from core.recipe.tokenizer_files import read_tokenizer
 from core.runs.origin import origin_findings
 from core.runs.preflight.line import CheckResult, PreflightFinding, ok, stop, warn
@@ -88,6 +91,15 @@ _LEAVES = 8
 """Names of layers that a sentence lists."""
 
 
+def teacher(seen: BeforeStart) -> Iterator[PreflightFinding]:
+    """The teacher of a distillation."""
+    if why_without_effect(seen.recipe, teachers.FIELD):
+        return
+    for found in teachers.problems(seen.recipe, seen.shape):
+        give = {"error": stop, "warn": warn, "note": ok}[found.severity]
+        yield give(found.sentence, "" if found.severity == "note" else found.path, found.brief)
+
+
 def then(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """The recipes that run after this one."""
     from core.runs.pipeline import pipeline_findings  # which prepares runs, and so reads these lines
@@ -116,7 +128,7 @@ def tokenizer(seen: BeforeStart) -> Iterator[PreflightFinding]:
 def template(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """Which template renders the samples, and whether it marks the answers."""
     recipe, shape = seen.recipe, seen.shape
-    if shape is None or seen.kinds is None or seen.kinds == {"text"}:
+    if shape is None or seen.kinds is None or seen.kinds == {"text"} or TASKS[recipe.task].samples == ("text",):
         return
     try:
         text = template_text(recipe.model.chat_template, shape)
@@ -127,8 +139,7 @@ def template(seen: BeforeStart) -> Iterator[PreflightFinding]:
     if own == NO_TEMPLATE:
         yield from _plain(seen)
     elif not text:
-        also = ", or none to join prompt and completion as plain text" if TASKS[recipe.task].plain else ""
-        yield stop(f"The model has no chat template. Choose one, such as chatml{also}.", path)
+        yield stop(f"The model has no chat template. {_instead(seen)}", path)
     elif refused := why_it_refuses(text):
         words = f"The chat template cannot render a question and its answer: {refused}. Choose another template."
         yield stop(words, path)
@@ -136,6 +147,9 @@ def template(seen: BeforeStart) -> Iterator[PreflightFinding]:
         yield from _in_use(seen, shape, text, f"Prompts and answers are rendered with {own}")
     elif recipe.data.loss_on == "everything" or marks_answers(text):
         yield from _in_use(seen, shape, text, f"Chat template: {own}; it marks the answers")
+    elif known := marked(text):
+        words = f"Chat template: {own} ({known.family}); the run puts marks around its answers"
+        yield from _in_use(seen, shape, known.text, words)
     elif twin := marked_twin(text):
         words = f"The answers are marked with the built-in {twin}, which renders the same text"
         yield from _in_use(seen, shape, templates.text(twin), words)
@@ -147,6 +161,28 @@ def template(seen: BeforeStart) -> Iterator[PreflightFinding]:
         )
 
 
+def _instead(seen: BeforeStart) -> str:
+    """What to choose where the model has no chat template: by what the data holds, where the task reads both."""
+    if not TASKS[seen.recipe.task].plain:
+        return "Choose one, such as chatml."
+    looked = list(islice(_first_samples(seen), _PLAIN_FEW))
+    pairs = looked and not any(why_no_plain_pair(_answered(sample), sample.tools) for sample in looked)
+    if pairs:
+        return (
+            "Set this to none to train on prompt and completion as plain text; or choose one, such as chatml, to train "
+            "on them as chats."
+        )
+    return "Choose one, such as chatml; none only works for one prompt with one completion."
+
+
+def _answered(sample: Sample) -> tuple[Message, ...]:
+    """The turns to learn from."""
+    return sample.messages if sample.kind == "messages" else (*sample.messages, *sample.chosen)
+
+
+_PLAIN_FEW = 50
+"""Rows that tell which of the two to recommend."""
+
 _PLAIN_LOOKED_AT = 500
 """Rows that are looked at for whether they are a prompt and a completion."""
 
@@ -156,7 +192,7 @@ def _plain(seen: BeforeStart) -> Iterator[PreflightFinding]:
     path = "model.chat_template"
     looked, refused, why, joined, shown = 0, 0, "", 0, ""
     for sample in _first_samples(seen):
-        turns = sample.messages if sample.kind == "messages" else (*sample.messages, *sample.chosen)
+        turns = _answered(sample)
         looked += 1
         if wrong := why_no_plain_pair(turns, sample.tools):
             refused += 1

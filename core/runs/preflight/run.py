@@ -10,6 +10,7 @@ from core import units
 from core.clean import clean_line
 from core.paths import config_dir
 from core.recipe.schedule import schedule_of
+from core.recipe.tasks import TASKS
 from core.recipe.values import number_text
 from core.runs.pace import pace_of
 from core.runs.preflight.line import PreflightFinding, ok, stop, warn
@@ -19,8 +20,8 @@ from core.runs.preflight.seen import BeforeStart
 def steps(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """How many steps the run has, and of how many samples."""
     found = seen.counted
-    if found is None:
-        return
+    if found is None or not (found.train or found.exact):
+        return  # whoever builds the training set says what became of the rows
     recipe = seen.recipe
     if not found.train:
         yield stop("No sample is left to train on. Check the flags to drop and your decisions.", "data.train")
@@ -39,6 +40,8 @@ def steps(seen: BeforeStart) -> Iterator[PreflightFinding]:
 
 def trained_tokens(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """How many tokens carry loss, where they are counted."""
+    if TASKS[seen.recipe.task].generates:
+        return  # the tokens that carry loss are written while it trains
     if seen.recipe.model.path and seen.data.train is not None:
         tokens = seen.tokens
         if tokens is None:

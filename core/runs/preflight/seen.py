@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput
 from core.gpu.readings import GpuSample
+from core.recipe.generation import drop_flags
 from core.recipe.model_shape import ModelShape, read_shape
 from core.recipe.recipe import Recipe
+from core.runs.known_memory import KnownMemory, known_memory, longest_samples
 from core.runs.placement import Placement
 from core.runs.precision import PrecisionChoice, choose_precision, with_precision
 
@@ -69,6 +71,15 @@ class BeforeStart:
         """The recipe as it will run: with what its precision comes to."""
         return with_precision(self.recipe, self.choice, pure_bf16=True)
 
+    def known_memory(self, shape: ModelShape) -> KnownMemory:
+        """What the run needs of the memory, by all that is known.
+
+        Args:
+            shape: the model's.
+        """
+        lengths = longest_samples(self.recipe, self.workspace, self.data.train)
+        return known_memory(self.as_run, shape, self.place, self.workspace, lengths=lengths)
+
     @cached_property
     def data(self) -> OpenedData:
         """The datasets, opened."""
@@ -104,7 +115,10 @@ class BeforeStart:
             return None
         rows, dropped = known
         staying = (
-            rows["rows"] - rows["unreadable"] - rows["malformed"] - sum(dropped.get(n, 0) for n in data.drop_flags)
+            rows["rows"]
+            - rows["unreadable"]
+            - rows["malformed"]
+            - sum(dropped.get(n, 0) for n in drop_flags(self.recipe))
         )
         held = 0 if data.eval else round(staying * data.eval_fraction)
         return CountedSamples(max(0, staying - held), held, exact=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.runs.preflight import arguments, data, hub, kernels, machine, model, run
+from core.runs.preflight import rewards as reward_lines
 from core.runs.preflight.line import PreflightLine
 
 LINES: tuple[PreflightLine, ...] = (
@@ -20,6 +21,7 @@ LINES: tuple[PreflightLine, ...] = (
     PreflightLine("hub", "model", "Whether the Hub lets you download the model, and it fits the disk.", hub.access),
     PreflightLine("starts from", "model", "Whether the weights that it starts from are there and fit.", model.origin),
     PreflightLine("targets", "model", "Which layers get an adapter.", model.targets),
+    PreflightLine("teacher", "model", "Whether the teacher is there and has the same vocabulary.", model.teacher),
     PreflightLine("tokenizer", "model", "Whether the tokenizer fits the model and the template.", model.tokenizer),
     PreflightLine(
         "chat template",
@@ -31,6 +33,7 @@ LINES: tuple[PreflightLine, ...] = (
     PreflightLine("steps", "run", "How many steps the run has, and of how many samples.", run.steps),
     PreflightLine("duration", "run", "How long it takes by measured pace, and what that costs.", run.duration),
     PreflightLine("then", "run", "Whether the recipes that run after this one can start from it.", model.then),
+    PreflightLine("rewards", "run", "Whether what the rewards need is there.", reward_lines.rewards),
     PreflightLine("packages", "machine", "Whether the training packages are installed.", machine.packages),
     PreflightLine(
         "arguments", "machine", "Whether trl, transformers and peft take every argument.", arguments.accepted
@@ -46,3 +49,6 @@ LINES: tuple[PreflightLine, ...] = (
     PreflightLine("disk", "machine", "Whether the checkpoints fit on the disk.", machine.disk),
     PreflightLine("workspace", "machine", "Whether the workspace keeps its files.", machine.workspace),
 )
+
+GROUPS = {line.name: line.group for line in LINES}
+"""The heading of each line by its name."""

@@ -35,6 +35,7 @@ class TaskScript:
         order: Python source that follows the dataset, for a trainer that does not shuffle: `.shuffle(seed=7)`.
         models: what the trainer gets besides the model (see `TaskTraining.models`), as Python source; `load_model()`
             gives another base.
+        before_training: Python source of what is done to `trainer` before its first step, or "".
         renders_tools: whether TRL's trainer renders the tools of a sample.
         not_expressed: what the script cannot do of a recipe with samples of these kinds, a sentence each.
     """
@@ -43,6 +44,7 @@ class TaskScript:
     arguments: Callable[[Recipe, frozenset[str]], dict[str, Any]] = lambda recipe, kinds: {}
     order: Callable[[Recipe], str] = lambda recipe: ""
     models: Callable[[Recipe], dict[str, str]] = lambda recipe: {}
+    before_training: Callable[[Recipe], str] = lambda recipe: ""
     renders_tools: bool = True
     not_expressed: Callable[[Recipe, frozenset[str]], list[str]] = lambda recipe, kinds: []
 

@@ -7,6 +7,7 @@ from typing import Any
 from core.engine.load import Hardware
 from core.engine.rewards import RewardSetting, names_of, reward_functions
 from core.engine.worker import Worker
+from core.recipe.generation import eval_generations
 from core.recipe.recipe import Recipe
 from core.runs.reward_files import with_kept_files
 from core.training.completions import CompletionLog
@@ -20,7 +21,7 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     rollouts = recipe.rollouts
     return {
         "num_generations": rollouts.num_generations,
-        "num_generations_eval": rollouts.eval_generations or None,
+        "num_generations_eval": eval_generations(recipe),
         "max_completion_length": rollouts.max_completion_length,
         "steps_per_generation": rollouts.steps_per_generation or None,
         "num_iterations": rollouts.num_iterations,

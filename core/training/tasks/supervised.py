@@ -7,6 +7,7 @@ from typing import Any
 from trl import SFTConfig, SFTTrainer
 
 from core.recipe.recipe import Recipe
+from core.recipe.templates import NO_TEMPLATE
 from core.training.durable import DurableTrainer
 from core.training.tasks import DEFAULT, TaskScript, TaskTraining
 
@@ -17,9 +18,13 @@ class SupervisedTrainer(DurableTrainer, SFTTrainer):
 
 def settings(recipe: Recipe) -> dict[str, Any]:
     """What `SFTConfig` takes besides what all tasks share."""
+    return {"loss_type": recipe.sft.loss_type, **packing_settings(recipe)}
+
+
+def packing_settings(recipe: Recipe) -> dict[str, Any]:
+    """How samples share sequences, and whether TRL has anything left to prepare."""
     packing = recipe.data.packing
     return {
-        "loss_type": recipe.sft.loss_type,
         "packing": packing != "none",
         "packing_strategy": packing if packing != "none" else "bfd",
         # The samples come encoded. Packing is TRL's own work on them; without it nothing is left to prepare.
@@ -30,14 +35,19 @@ def settings(recipe: Recipe) -> dict[str, Any]:
 def _plain_row(recipe: Recipe, kinds: frozenset[str]) -> str:
     if kinds == {"text"}:
         return '{"text": sample["text"]}'
+    if recipe.model.chat_template == NO_TEMPLATE:
+        answer = 'sample["chosen"][0]' if kinds <= {"preference", "kto"} else 'sample["messages"][1]'
+        return f'{{"prompt": sample["messages"][0]["content"], "completion": {answer}["content"]}}'
     if kinds <= {"preference", "kto"}:
         return '{"prompt": turns(sample["messages"]), "completion": turns(sample["chosen"])}'
     return '{"messages": turns(sample["messages"])}'
 
 
 def _plain_arguments(recipe: Recipe, kinds: frozenset[str]) -> dict[str, Any]:
-    masks = recipe.data.loss_on == "answers" and kinds != {"text"}
-    whole = {} if masks or not kinds <= {"preference", "kto"} else {"completion_only_loss": False}
+    joined = recipe.model.chat_template == NO_TEMPLATE or kinds <= {"preference", "kto"}
+    answers = recipe.data.loss_on == "answers" and kinds != {"text"}
+    masks = answers and recipe.model.chat_template != NO_TEMPLATE
+    whole = {} if answers or not joined else {"completion_only_loss": False}
     return {"dataset_kwargs": DEFAULT, **({"assistant_only_loss": True} if masks else {}), **whole}
 
 

@@ -94,9 +94,11 @@ class Case:
         varies: logged keys that are measured in time, or that only we log.
         falls: whether the loss of the last step is under that of the first.
         soak: whether it only runs in `make soak`.
+        each_rank: of two ranks, changes of our recipe beyond half the batch.
         ranks: whether `make soak` also trains it on two gloo ranks, with a stop and a resume.
         script: whether `make test` also runs the script of `tunedeck script`; `make soak` always does.
         expressed: whether that script can train the same.
+        disturbed: variables of `tests.kit.disturbed_training`, where the short run stops elsewhere than after step 3.
         finished: called with the warm process, the finished short run and what the plain script logged.
     """
 
@@ -115,6 +117,8 @@ class Case:
     falls: bool = True
     soak: bool = False
     ranks: bool = False
+    disturbed: Mapping[str, str] = field(default_factory=dict)
+    each_rank: Mapping[str, Any] = field(default_factory=dict)
     script: bool = False
     expressed: bool = True
     finished: Callable[[WarmPython, JobFolder, Sequence[Mapping[str, Any]]], None] | None = None

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from core.recipe.dpo_losses import LOSSES, SMOOTHED
+from core.recipe.sections.dpo import DpoLoss
 from tests.kit.parity.case import Case, Given
 from tests.kit.training_runs import pair, work
 
@@ -78,8 +81,61 @@ _DPO = Case(
     finished=_evaluated,
 )
 
+
+def _also(name: str, changes: Mapping[str, Any], **options: Any) -> Case:
+    """Another loss or setting, in `make soak` only."""
+    return replace(
+        _DPO,
+        name=f"dpo-{name}",
+        changes={**_DPO.changes, **changes},
+        options=options,
+        falls=False,
+        soak=True,
+        ranks=False,
+        finished=None,
+    )
+
+
+def _with_loss(loss: str) -> Case:
+    smoothing = {"label_smoothing": 0.1} if loss in SMOOTHED else {}
+    changes = {f"dpo__{name}": value for name, value in smoothing.items()}
+    return _also(loss, {"dpo__loss_type": (DpoLoss(loss),), **changes}, loss_type=[loss], **smoothing)
+
+
+_MPO = (DpoLoss("sigmoid", 0.8), DpoLoss("bco_pair", 0.2), DpoLoss("sft", 1.0))
+_MOVING = {"sync_ref_model": True, "ref_model_sync_steps": 2, "ref_model_mixup_alpha": 0.5}
+
 CASES = (
     _DPO,
+    *(_with_loss(loss) for loss in LOSSES if loss != "sigmoid"),
+    _also("mpo", {"dpo__loss_type": _MPO}, loss_type=["sigmoid", "bco_pair", "sft"], loss_weights=[0.8, 0.2, 1.0]),
+    _also("js", {"dpo__f_divergence_type": "js_divergence"}, f_divergence_type="js_divergence"),
+    _also(
+        "alpha",
+        {"dpo__f_divergence_type": "alpha_divergence", "dpo__f_alpha_divergence_coef": 0.3},
+        f_divergence_type="alpha_divergence",
+        f_alpha_divergence_coef=0.3,
+    ),
+    _also("ld", {"dpo__ld_alpha": 0.5}, ld_alpha=0.5),
+    _also("wpo", {"dpo__use_weighting": True}, use_weighting=True),
+    _also(
+        "precomputed",
+        {"dpo__precompute_ref_log_probs": True, "dpo__precompute_ref_batch_size": 3},
+        precompute_ref_log_probs=True,
+        precompute_ref_batch_size=3,
+    ),
+    _also(
+        "full-precomputed",
+        {"method": "full", "dpo__precompute_ref_log_probs": True},
+        whole=True,
+        precompute_ref_log_probs=True,
+    ),
+    _also(
+        "moving",
+        {"method": "full", **{f"dpo__{name}": value for name, value in _MOVING.items()}},
+        whole=True,
+        **_MOVING,
+    ),
     Case(
         "dpo-full",  # with a reference model beside it
         plain,

@@ -90,6 +90,7 @@ _KTO = Case(
     ordered=False,
     falls=False,
     ranks=True,
+    each_rank={"training__batch_size": 2, "training__gradient_accumulation": 1},
     finished=_evaluated,
 )
 
@@ -107,6 +108,7 @@ CASES = (
         falls=False,
         soak=True,
         ranks=True,
+        each_rank=_KTO.each_rank,
     ),
     Case(
         "kto-pairs",
@@ -133,5 +135,6 @@ CASES = (
         falls=False,
         soak=True,
         ranks=True,
+        each_rank=_KTO.each_rank,
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from core.recipe.sections.rewards import RewardEntry
@@ -75,7 +76,19 @@ _REWARDS = (
 )
 
 
-def _case(name: str, task: str, arguments: dict[str, Any], *, full: bool = False, **settings: Any) -> Case:
+_EACH_STEP = {"steps_per_generation": 2, "num_iterations": 1}
+_OURS_EACH_STEP = {"rollouts__steps_per_generation": 0, "rollouts__num_iterations": 1}
+
+
+def _case(
+    name: str,
+    task: str,
+    arguments: dict[str, Any],
+    *,
+    full: bool = False,
+    disturbed: Mapping[str, str] | None = None,
+    **settings: Any,
+) -> Case:
     changes = {
         "task": task,
         "rewards": _REWARDS,
@@ -97,14 +110,17 @@ def _case(name: str, task: str, arguments: dict[str, Any], *, full: bool = False
         options={"task": task, "arguments": arguments, "full": full},
         tokens=False,
         falls=False,
+        expressed=False,
         soak=name not in ("grpo", "rloo"),
         ranks=name in ("grpo", "rloo"),
+        disturbed=disturbed or {},
     )
 
 
 CASES = [
     _case("grpo", "grpo", {"beta": 0.04}, grpo__beta=0.04),
-    _case("rloo", "rloo", {}),
+    _case("rloo", "rloo", _EACH_STEP, disturbed={"DISTURB_TOKEN": "7"}, **_OURS_EACH_STEP),
+    _case("rloo, completions kept for several steps", "rloo", {}),
     *(
         _case(f"grpo {loss}", "grpo", {"loss_type": loss}, grpo__loss_type=loss)
         for loss in ("grpo", "dr_grpo", "bnpo", "cispo", "sapo", "luspo", "vespo")

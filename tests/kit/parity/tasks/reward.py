@@ -51,6 +51,7 @@ def _evaluated(warm: WarmPython, folder: JobFolder, plain: Sequence[Mapping[str,
     """The comparison after a run measures what the trainer's last evaluation measured, and generates nothing."""
     import pytest
 
+    from core.runs.artifacts import read_adapter
     from core.runs.scores import read_comparison
 
     done = work(warm, "core.evaluation", folder.path)
@@ -62,6 +63,12 @@ def _evaluated(warm: WarmPython, folder: JobFolder, plain: Sequence[Mapping[str,
     assert comparison.reward_accuracy == last["eval_accuracy"]
     assert comparison.reward_margin == pytest.approx(last["eval_margin"], rel=1e-3)
     assert "8 held-out pairs" in comparison.reward_words
+    assert not comparison.writes
+    if read_adapter(folder.path) is not None:
+        done = work(warm, "tests.kit.exported_code", folder.path)
+        assert done.returncode == 0, done.stderr
+        score, merged = map(float, done.stdout.split()[-2:])
+        assert merged == pytest.approx(score, abs=5e-3)  # merged in 16 bits, as the base is stored
 
 
 _REWARD = Case(

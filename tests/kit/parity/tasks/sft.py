@@ -90,6 +90,7 @@ CASES = (
         script=False,
         changes={**_SFT.changes, "data__loss_on": "everything"},
         options={"assistant_only_loss": False},
+        soak=True,
     ),
     replace(
         _SFT,

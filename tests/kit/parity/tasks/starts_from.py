@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.kit.parity.case import Case, Given
-from tests.kit.training_runs import lines, pair, talk
+from tests.kit.training_runs import lines, pair, talk, work
 
 if TYPE_CHECKING:
     from core.jobs.folder import JobFolder
@@ -58,12 +58,20 @@ def supervised(given: Given) -> Any:
 
 def _reference(warm: WarmPython, folder: JobFolder, plain: Sequence[Mapping[str, Any]]) -> None:
     """Policy and reference are one model at the start, not the base; nothing of the copy is left at the end."""
+    import pytest
+
     from core.runs.origin import started
+    from core.runs.scores import read_comparison
 
     first = next(line for line in lines(folder.metrics) if "eval_loss" in line)
     assert first["eval_rewards/chosen"] == first["eval_rewards/rejected"] == 0
     last = [line for line in plain if "eval_loss" in line][-1]
     assert last["eval_rewards/margins"] > 0
+    assert work(warm, "core.evaluation", folder.path).returncode == 0
+    comparison = read_comparison(folder.path)
+    assert comparison is not None
+    assert comparison.reward_accuracy == last["eval_rewards/accuracies"], "measured against what the run began with"
+    assert comparison.reward_margin == pytest.approx(last["eval_rewards/margins"], rel=1e-3)
     begun = started(folder.path)
     assert begun is not None
     assert begun.kind == "adapter"
@@ -88,15 +96,17 @@ CASES = (
         eval_logged=("eval_rewards/chosen",),
         models=_ADAPTER,
         ranks=True,
+        expressed=False,
         finished=_reference,
     ),
     Case(
         "sft-from-an-adapter",
         supervised,
-        {},
+        {"lora__dropout": 0.0},  # the recipe's counts, and the adapter was saved without
         [talk(number) for number in range(24)],
         [talk(number) for number in range(60, 68)],
         models=_ADAPTER,
         soak=True,
+        expressed=False,
     ),
 )
