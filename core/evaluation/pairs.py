@@ -77,7 +77,7 @@ def words(facts: Mapping[str, Any]) -> str:
     if facts["reward_accuracy"] is None:
         return ""
     accuracy, margin = facts["reward_accuracy"], facts["reward_margin"]
-    return f"The tuned model prefers the chosen answer in {accuracy:.0%} of held-out pairs, reward margin {margin:.3f}"
+    return f"The tuned model prefers the chosen answer in {accuracy:.0%} of {facts['eval_samples']:,} held-out pairs, reward margin {margin:.3f}"
 
 
 def findings(facts: Mapping[str, Any]) -> list[str]:
