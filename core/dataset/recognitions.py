@@ -397,7 +397,7 @@ def _others(rows: Rows, found: Recognition, common: frozenset[str]) -> Iterator[
         keys = _filled(rest[0])
         alike = [row for row in rest if _filled(row) == keys]
         other = recognize([{name: row[name] for name in keys} for row in alike])
-        if other.known:
+        if other.known and other.kind != "prompt":  # a row that lacks its answer among others that have one
             yield other
             rest = [row for row in rest if not _is_complete(other, _filled(row))]
         rest = [row for row in rest if _filled(row) != keys]

@@ -57,3 +57,13 @@ def nearest(wanted: int, product: int) -> tuple[int, ...]:
     below = [number for number in divisors if number < wanted]
     above = [number for number in divisors if number > wanted]
     return (*below[-1:], *above[:1])
+
+
+_ABOUT_ANSWERS = ("missing_turn", "empty_answer")
+"""Flags that say nothing against a prompt whose answer the model writes itself."""
+
+
+def drop_flags(recipe: Recipe) -> tuple[str, ...]:
+    """The flags whose rows are left out: those of the recipe that matter to its task."""
+    generates = TASKS[recipe.task].generates
+    return tuple(name for name in recipe.data.drop_flags if not (generates and name in _ABOUT_ANSWERS))

@@ -125,6 +125,8 @@ def forecast(recipe: Recipe, shape: ModelShape, device: DeviceType, *, longest: 
     checkpointed = training.activation_checkpointing
     experts = _merged_experts(recipe, shape, held)
     saved = mask + (edges if checkpointed else shape.layers * (layer + experts) + edges)
+    if checkpointed:
+        saved += tokens * shape.layers * _kept_inputs(recipe, shape, held)
     if training.activation_offloading and device != "cpu":
         saved = mask + tokens * shape.hidden * 6.3  # the rest waits in RAM
     head = _head_bytes(shape, held, device, needs, tokens, trained=terms.head)
@@ -196,6 +198,13 @@ def _attention_bytes(
         return 0.0, 8.0 * shape.heads * square if grouped else 0.0
     repeated = 2.0 * (shape.heads - shape.kv_heads) * shape.head_dim * held.compute_width * rows * length
     return mask, square * held.compute_width + repeated
+
+
+def _kept_inputs(recipe: Recipe, shape: ModelShape, held: Precision) -> float:
+    """What checkpointing does not free in one layer, in bytes a token: bitsandbytes' 8-bit layers keep their inputs."""
+    if recipe.model.quantization != "int8":
+        return 0.0
+    return held.compute_width * (2.0 * shape.hidden + shape.heads * shape.head_dim + shape.intermediate)
 
 
 def _expert_bytes(shape: ModelShape, held: Precision) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.dataset.view.view import CuratedView
-from core.recipe.generation import kept_columns
+from core.recipe.generation import drop_flags, kept_columns
 from core.recipe.recipe import Recipe
 from core.recipe.special_tokens import special_tokens
 
@@ -64,7 +64,7 @@ def plan_of(recipe: Recipe, workspace: Path, decisions: Ledger | None = None) ->
             "synthetic": data.synthetic,
             "special_tokens": (special.tokens, special.begin, special.end),
             "train_without": data.train_without,
-            "drop_flags": data.drop_flags,
+            "drop_flags": drop_flags(recipe),
             "keep_columns": kept_columns(recipe),
             "tasks": data.row_tasks,
             "decisions": decisions,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from core import units
 from core.errors import BadInput
-from core.recipe.devices import ranks_of
+from core.recipe.devices import is_sharded, ranks_of
 from core.recipe.memory import Forecast, context_bytes, forecast
 from core.recipe.model_shape import ModelShape
 from core.recipe.precision import DeviceType
@@ -144,10 +145,10 @@ def known_memory(
     ranks = 0.0
     if ranks_of(recipe) > 1:
         ranks = fast.total - forecast(put(recipe, "training.devices", ""), shape, device, longest=longest).total
-    try:
-        key = "" if recipe.training.parallel == "fsdp" and ranks_of(recipe) > 1 else exact_key(recipe, device, lengths)
-    except BadInput:
-        key = ""
+    key = ""
+    if not is_sharded(recipe) and not TASKS[recipe.task].generates:
+        with suppress(BadInput):
+            key = exact_key(recipe, device, lengths)
     return KnownMemory(
         recipe,
         device,

@@ -11,6 +11,7 @@ from typing import Any
 from core.dataset.dataset import Dataset
 from core.dataset.flag_names import CONTROL_TOKENS, UNREADABLE
 from core.jobs.stamps import stamps
+from core.recipe.generation import drop_flags
 from core.recipe.recipe import Recipe
 from core.recipe.special_tokens import SpecialTokens, special_tokens
 
@@ -41,7 +42,7 @@ def known_rows(dataset: Dataset, recipe: Recipe, workspace: Path) -> tuple[dict[
         special = special_tokens(recipe.model.path, recipe.model.revision)
         columns = tuple(sorted(chosen.columns.items()))
         data = recipe.data
-        return _counted(paths, tuple(stamped), chosen.named, columns, special, data.train_without, data.drop_flags)
+        return _counted(paths, tuple(stamped), chosen.named, columns, special, data.train_without, drop_flags(recipe))
     return _scanned(dataset, recipe, workspace)
 
 

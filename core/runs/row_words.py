@@ -11,6 +11,7 @@ from core.clean import clean_line
 from core.dataset.sample import KINDS, SampleKind
 from core.dataset.view.view import CuratedView
 from core.errors import BadInput
+from core.recipe.generation import drop_flags
 from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.tasks import TASKS, Task
 from core.units import rows_words
@@ -170,7 +171,7 @@ def left_out(dropped: Mapping[str, int], recipe: Recipe) -> Iterator[RowFinding]
         dropped: reason to number of rows.
         recipe: with the flags.
     """
-    found = [(name, dropped[name]) for name in recipe.data.drop_flags if dropped.get(name)]
+    found = [(name, dropped[name]) for name in drop_flags(recipe) if dropped.get(name)]
     if found:
         listed = ", ".join(f"{name} {number:,}" for name, number in found)
         many = sum(number for _, number in found)

@@ -35,7 +35,6 @@ from core.recipe.tasks import TASKS
 from core.recipe.tasks.task import ColumnKind
 from core.training.build import build, widen
 from core.training.stand_ins import FakeStep, as_on, pack_linear, replaced
-from core.training.tasks import training_of
 
 _STEPS = 2
 """Optimizer steps: the second has the optimizer's states from its beginning."""
@@ -119,7 +118,7 @@ def _refuse(recipe: Recipe) -> None:
     title, use = TASKS[recipe.task].title, "Use the estimate from tensor shapes"
     if is_sharded(recipe):
         raise BadInput("No exact forecast with fsdp, which shards the weights across GPUs", do=use)
-    if not training_of(recipe).steps:
+    if TASKS[recipe.task].generates:
         raise BadInput(f"No exact forecast for {title}: its steps depend on the text that the model writes", do=use)
 
 

@@ -333,7 +333,9 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
     held = f", {len(eval_rows):,} held out" if eval_rows is not None else ", none held out"
     worker.event(
         "data",
-        f"{facts.kept:,} samples{chunks}{held}; {facts.tokens:,} tokens, {facts.trained_tokens:,} trained.",
+        f"{facts.kept:,} prompts{held}; {facts.tokens:,} tokens. The model writes the answers."
+        if task.generates
+        else f"{facts.kept:,} samples{chunks}{held}; {facts.tokens:,} tokens, {facts.trained_tokens:,} trained.",
         samples=facts.kept,
         tokens=facts.tokens,
         trained_tokens=facts.trained_tokens,

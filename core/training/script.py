@@ -18,11 +18,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.engine.network import check_model_download
 from core.engine.process import prepare
 from core.errors import BadInput, TunedeckError
 from core.gpu.selection import VARIABLE
 from core.recipe.adapters import PeftConfig, adapter_of
-from core.recipe.adapters.bottleneck import BOTTLENECK
 from core.recipe.adapters.lora import LORA, RESIDUAL
 from core.recipe.devices import devices_of, is_sharded, ranks_of
 from core.recipe.recipe import Recipe, from_json
@@ -75,15 +75,22 @@ def script_of(recipe: Recipe, view: Path) -> str:
     Raises:
         BadInput: the task has no plain script, or model and recipe do not fit.
     """
+    check_model_download(recipe.model.path, recipe.model.revision)
     before = {name: os.environ.get(name) for name in _ENVIRONMENT}
     prepare(recipe)
     changed = {name: os.environ[name] for name in _ENVIRONMENT if os.environ.get(name) not in (None, before[name])}
+
+    import peft
 
     from core.engine.load import check_model, hardware, load_tokenizer
     from core.engine.template import use_template
     from core.training.tasks import training_of
 
     task = training_of(recipe)
+    plain = adapter_of(recipe).peft_config(recipe)
+    if plain is not None and not hasattr(peft, plain.name):
+        title = adapter_of(recipe).title
+        raise BadInput(f"No plain TRL script for {title}: PEFT does not have this kind of adapter", where="method")
     if isinstance(task.script, str):
         raise BadInput(f"No plain TRL script for {TASKS[recipe.task].title}: {task.script}".rstrip("."), where="task")
     check_model(recipe.model.path)
@@ -148,11 +155,11 @@ class _Rows:
         changed = [
             (
                 muted,
-                "have answers, or parts of answers, that the data excludes from the loss; the script trains on them",
+                "with answers, or parts of them, that the data excludes from the loss: the script trains on these",
             ),
-            (reduced, "are trained without parts named in data.train_without; the script keeps these parts"),
-            (chunked, "are long texts that we split into chunks (data.chunk_text); the script cuts them off"),
-            (padded, "render differently once `datasets` has filled missing keys of tool calls and tools with nulls"),
+            (reduced, "trained without parts named in data.train_without: the script keeps these parts"),
+            (chunked, "of long text that tunedeck splits into chunks (data.chunk_text): the script cuts them off"),
+            (padded, "rendered differently once `datasets` has filled missing keys of tool calls and tools with nulls"),
         ]
         words = tuple(f"{_samples(number)} {what}." for number, what in changed if number)
         return cls(folder, frozenset(kinds), skipped, counts, tools, words)
@@ -213,6 +220,7 @@ class _Script:
         self._tokenizer, self._template, self._environment = tokenizer, template, environment
         self._head_layer = TASKS[recipe.task].head
         self._auto = auto_class(recipe.model, recipe.model.path, path="", head=self._head_layer)
+        self._frozen: list[str] = []
         self._adapter = self._adapter_arguments()
         self._quantized = self._quantization()
         self._ranks = ranks_of(recipe)
@@ -228,6 +236,7 @@ class _Script:
         from transformers import AutoConfig
 
         from core.training.configuration import adapter_arguments
+        from core.training.targets import freeze_first_layers, freeze_outside
 
         model = self._recipe.model
         config = AutoConfig.from_pretrained(
@@ -235,7 +244,12 @@ class _Script:
         )
         with torch.device("meta"):
             empty = self._auto.from_config(config, trust_remote_code=model.trust_remote_code)
-        return adapter_arguments(self._recipe, empty)
+        found = adapter_arguments(self._recipe, empty)
+        if found is None:
+            freeze_outside(empty)
+            freeze_first_layers(empty, self._recipe)
+            self._frozen = [name for name, weight in empty.named_parameters() if not weight.requires_grad]
+        return found
 
     def _quantization(self) -> dict[str, Any] | None:
         from core.engine.load import quantization_arguments
@@ -345,6 +359,10 @@ class _Script:
             arguments["quantization_config"] = _Source(_call("BitsAndBytesConfig", self._quantized, 8))
         loading = _call(f"{self._auto.__name__}.from_pretrained", {"": model.path, **arguments}, 4)
         lines = ["", "def load_model():", f"    return {loading}", ""]
+        if self._frozen:
+            lines += ["", f"FROZEN = {_value(set(self._frozen), 0)}", "model = load_model()"]
+            lines += ["for name, weight in model.named_parameters():"]
+            lines += ["    weight.requires_grad = weight.requires_grad and name not in FROZEN", ""]
         if self._head_layer:  # it is made of random numbers
             lines.insert(2, f"    set_seed({self._recipe.training.seed})")
         revision = {"revision": model.revision} if model.revision else {}
@@ -376,7 +394,7 @@ class _Script:
         }
         arguments = {"output_dir": "out", **arguments}
         lines = [f"config = {_call(self._config_name, arguments, 0)}"]
-        takes: dict[str, Any] = {"model": _Source("load_model()")}
+        takes: dict[str, Any] = {"model": _Source("model" if self._frozen else "load_model()")}
         takes |= {name: _Source(code) for name, code in self._form.models(self._recipe).items()}
         takes |= {"args": _Source("config"), "train_dataset": _Source('rows("train")')}
         if evaluates and arguments.get("eval_strategy", "no") != "no":
@@ -418,13 +436,11 @@ def _not_expressed(recipe: Recipe) -> Iterator[str]:
         yield f"starts_from: the script begins with the base model, not with {recipe.starts_from}."
     if training.early_stopping:
         yield "training.early_stopping: the script trains to its last step."
+    if recipe.model.added_tokens:
+        yield "model.added_tokens: the script adds no tokens and does not resize the embedding."
     if training.keep_best:
         yield "training.keep_best: the script saves the last weights, not the best ones."
     adapter, lora = adapter_of(recipe), recipe.lora
-    if adapter is BOTTLENECK:
-        yield "method bottleneck: adapter layers are tunedeck's own, so the script ends at their configuration."
-    if adapter.partial:
-        yield f"method {adapter.kind}: the script trains every weight."
     if adapter is LORA and lora.init == "eva":
         yield "lora.init: the script starts at random; call peft.initialize_lora_eva_weights before training."
     if adapter is LORA and lora.init in RESIDUAL:

@@ -102,6 +102,20 @@ class FakeStep(MemoryTracker):
     def _faked(self, tensor: Any) -> Any:
         return FakeTensor(self._mode, tensor, self._device)
 
+    def _grouped(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The product with the matrix of each expert; torch's own shape function knows bfloat16 alone."""
+        left, right = args[:2]
+        kind = kwargs.get("out_dtype") or left.dtype
+        if left.dim() == right.dim() == 2:  # a gradient of the experts
+            experts = (args[2] if len(args) > 2 else kwargs["offs"]).shape[0]
+            shape: tuple[int, ...] = (experts, left.shape[0], right.shape[1])
+        elif left.dim() == right.dim():
+            shape = (left.shape[0], left.shape[1], right.shape[2])
+        else:
+            shape = (left.shape[-2], right.shape[-1])
+        stride = (shape[1] * shape[2], shape[2], 1) if len(shape) == 3 else (shape[1], 1)
+        return self._new(shape, stride, kind)
+
     def _special(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         name = func.name()
         if name == "aten::_local_scalar_dense":
@@ -111,6 +125,8 @@ class FakeStep(MemoryTracker):
             return True
         if name == "aten::nonzero":
             return _every(args[0])
+        if name == "aten::_grouped_mm":
+            return self._grouped(args, kwargs)
         if name in ("aten::index.Tensor", "aten::index_put", "aten::index_put_", "aten::_index_put_impl_"):
             args = (args[0], _spread(args[1]), *args[2:])
         elif name == "bitsandbytes::int8_vectorwise_quant":
@@ -124,7 +140,7 @@ class FakeStep(MemoryTracker):
 _DEVICE = torch.ops.prim.device.default
 
 _OF_NUMBERS = frozenset(
-    ("aten::_local_scalar_dense", "aten::equal", "aten::nonzero", "aten::index.Tensor", "aten::index_put")
+    f"aten::{name}" for name in ("_local_scalar_dense", "equal", "nonzero", "index.Tensor", "index_put", "_grouped_mm")
 ) | frozenset(("bitsandbytes::int8_vectorwise_quant", "bitsandbytes::int8_mixed_scaled_mm"))
 """Operations whose result has a shape that depends on numbers, or is one."""
 

@@ -17,7 +17,7 @@ def main(argv: Sequence[str]) -> int:
     from core.recipe.tasks import TASKS
     from core.training.argument_names import FILE, names
     from core.training.arguments import refuse_arguments
-    from core.training.tasks import training_of
+    from core.training.tasks import TaskScript, training_of
 
     written = json.loads(FILE.read_text())
     assert names() == written, "arguments have changed: run `python -m core.training.argument_names`"
@@ -27,6 +27,8 @@ def main(argv: Sequence[str]) -> int:
         fields = {each.name for each in dataclasses.fields(real)}  # type: ignore[arg-type]
         read = arguments_of("trl", written[name]["config"])
         assert read == {each for each in fields if not each.startswith("_")}, name
+        script = training_of(recipe).script
+        assert isinstance(script, TaskScript) or script.endswith("."), f"{name}: a script, or why there is none"
         refuse_arguments(recipe, hardware(recipe.model, "cpu"))
     return 0
 

@@ -55,7 +55,7 @@ async def test_every_field_shows_its_title_and_default_and_has_help(make_app: Ma
 
 async def test_a_wrong_value_gets_its_sentence_while_typing_and_a_good_one_changes_the_yaml(make_app: MakeApp) -> None:
     app = make_app("recipe")
-    async with app.run_test(size=(160, 45)) as pilot:
+    async with app.run_test(size=(160, 70)) as pilot:
         form(app).go_to("lora.rank", edit=True)
         await pilot.press("0")
         assert "✗ Rank must be at least 1" in row(app, "lora.rank")
@@ -153,7 +153,7 @@ async def test_fields_that_do_not_apply_are_not_shown_and_come_back(make_app: Ma
         await pilot.pause()
         assert not [key for key in form(app).keys if key.startswith("lora.")]
         assert form(app).current.key == "method"
-        await pilot.press("right", "right", "right")
+        await pilot.press("left")
         await until(pilot, lambda: "lora.rank" in form(app).keys, "the fields of LoRA")
         assert app.session.recipe.method == "lora"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -57,7 +58,7 @@ async def test_place_and_what_it_waits_for_are_shown_and_can_be_changed(
         assert not app.screen.check_action("remove_from_queue", ())
         await pilot.press("down", "h")
         await shown(app, pilot, "finished")
-        await until(pilot, lambda: not Queue(tmp_path).read().entries, "the queue is empty")
+        await until(pilot, lambda: all(standing(run).over for run in runs), "the queue is empty")
         assert [standing(run).state for run in runs] == ["finished", "finished", "stopped"]
 
 
@@ -123,3 +124,35 @@ async def test_f7_leaves_the_field_so_that_6_shows_the_runs_as_it_says(make_app:
         await pilot.press("6")
         assert app.current_mode == "runs"
         assert app.session.recipe.lora.rank == 8
+
+
+async def test_runs_of_a_pipeline_stand_together_and_one_that_is_held_can_be_released(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_stand_ins(tmp_path, monkeypatch)
+    queue = Queue(tmp_path)
+    queue.pause(True)
+    first = wait_in(queue, "ends", name="sft")
+    wait_in(queue, "ends", name="other")
+    second = wait_in(queue, "ends", name="dpo", after=first)
+    for stage, run in enumerate((first, second), 1):
+        job = run.read_job()
+        job["payload"]["pipeline"] = {"id": "p", "stage": stage, "of": 2}
+        run.job.write_text(json.dumps(job))
+    first.reset_status(state="failed", ended=time.time())
+    update_waiting_runs(tmp_path)
+    app = make_app("runs")
+    async with app.run_test(size=(120, 30)) as pilot:
+        await shown(app, pilot, "2/2 dpo")
+        table = app.screen.query_one(Table)
+        rows = [table.render_line(y).text for y in range(table.size.height)]
+        places = [next(n for n, row in enumerate(rows) if name in row) for name in ("1/2 sft", "2/2 dpo", "other")]
+        assert places == sorted(places), "together, in their order"
+        await pilot.press("g", "j")
+        await shown(app, pilot, f"held after {first.id}")
+        assert app.screen.check_action("release", ())
+        await pilot.press("L")
+        await shown(app, pilot, "Released")
+        assert [entry.after for entry in queue.read().entries if entry.id == second.id] == [""]
+        await pilot.press("plus")
+        assert not app.screen.check_action("extend", ()), "only what has finished can be continued"

@@ -61,7 +61,11 @@ def test_conditions_name_fields_that_there_are() -> None:
         ({"model.path": "/m", "model.revision": "v1"}, "model.revision", "model.path is a folder"),
         ({"data.eval": ("/e",), "data.eval_fraction": 0.2}, "data.eval_fraction", "data.eval is set"),
         ({"data.eval": ("/e",), "data.stratify": "answer"}, "data.stratify", "data.eval is set"),
-        ({"data.eval": ("/e",), "data.split_seed": 7}, "data.split_seed", "data.eval is set and data.mix is empty"),
+        (
+            {"data.eval": ("/e",), "data.split_seed": 7},
+            "data.split_seed",
+            "data.eval is set and data.mix is empty and data.tasks is empty",
+        ),
         ({"data.format": "text", "data.loss_on": "everything"}, "data.loss_on", "data.format is text"),
         (
             {"data.eval_fraction": 0.0, "training.eval_every": 5.0},

@@ -196,7 +196,7 @@ def test_a_start_that_cannot_go_well_is_refused_and_leaves_nothing(
 def test_data_of_which_nothing_is_left_is_refused_and_leaves_no_run(workspace: Path) -> None:
     row = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": ""}]}
     (workspace / "tickets.jsonl").write_text(json.dumps(row) + "\n")
-    with pytest.raises(BadInput, match="no samples left to train on"):
+    with pytest.raises(BadInput, match="left to train on"):
         start_run(recipe_of(), workspace)
     assert not (workspace / "runs").exists()
 

@@ -71,7 +71,5 @@ def _ignore(result: GpuCheckResult) -> None:
 
 def _say_result(result: GpuCheckResult) -> None:
     lead = f"{_MARKS[result.state]} {result.name.ljust(_NAME)} "
-    say(
-        textwrap.fill(result.words, 100, initial_indent=lead, subsequent_indent=" " * len(lead), break_long_words=False)
-    )
+    say(textwrap.fill(result.words, 80, initial_indent=lead, subsequent_indent=" " * len(lead), break_long_words=False))
     sys.stdout.flush()

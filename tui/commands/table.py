@@ -92,7 +92,7 @@ COMMANDS: Mapping[str, CommandInfo] = {
     "rewards": CommandInfo(
         TRAIN,
         "try the rewards of a recipe on ten samples of its dataset",
-        ("rewards recipe.yaml", "rewards recipe.yaml --set 'rewards=exact_match=1; column=solution' --json"),
+        ("rewards recipe.yaml", "rewards recipe.yaml --set task=rloo --json"),
         (FOLDERS,),
     ),
     "preflight": CommandInfo(

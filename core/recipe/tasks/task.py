@@ -95,7 +95,7 @@ class TaskMemory:
     Attributes:
         length: tokens of its longest sequence, prompt and completion; 0 for the recipe's max length.
         beside: paths of other models that are held in memory in 16 bits and not trained: a teacher, a reward model.
-            A reference that is the base model itself is `Task.reference`.
+            A reference that is the base model itself is not among them.
         heads: how many output layers are computed in the loss; 0 for a model that has another head, such as a reward.
         logits: bytes per token and entry of the vocabulary, where the trainer holds all logits at once; 0 where it
             computes the loss in tiles, as most of TRL's trainers do.

@@ -168,12 +168,9 @@ def precision(seen: BeforeStart) -> Iterator[PreflightFinding]:
         path = "" if choice.level == "ok" else PRECISION
         yield PreflightFinding(choice.level, words, path, "pure bfloat16" if choice.confirm else "")
     held = precision_of(recipe.model.dtype, place.device, whole=adapter_of(recipe).whole)
-    if place.cpu and not recipe.training.devices.strip().startswith("cpu"):  # else a rule of the recipe says so
-        if held.mixed == "fp16":
-            yield stop("float16 cannot train on a CPU. Use float32 or auto.", PRECISION)
-        if recipe.model.attention == "flash_attention_2":
-            words = "flash_attention_2 needs a GPU. Use auto."
-            yield stop(words, "model.attention")
+    # Where the recipe names a CPU, a rule of the recipe says so.
+    if place.cpu and not recipe.training.devices.strip().startswith("cpu") and held.mixed == "fp16":
+        yield stop("float16 cannot train on a CPU. Use float32 or auto.", PRECISION)
     if place.device == "cuda_fp16":
         names = clean_line(", ".join(place.names), 200)
         if held.mixed == "bf16":

@@ -20,8 +20,8 @@ from core.runs.preflight.seen import BeforeStart
 def steps(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """How many steps the run has, and of how many samples."""
     found = seen.counted
-    if found is None:
-        return
+    if found is None or not (found.train or found.exact):
+        return  # whoever builds the training set says what became of the rows
     recipe = seen.recipe
     if not found.train:
         yield stop("No sample is left to train on. Check the flags to drop and your decisions.", "data.train")

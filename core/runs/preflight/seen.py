@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput
 from core.gpu.readings import GpuSample
+from core.recipe.generation import drop_flags
 from core.recipe.model_shape import ModelShape, read_shape
 from core.recipe.recipe import Recipe
 from core.runs.known_memory import KnownMemory, known_memory, longest_samples
@@ -114,7 +115,10 @@ class BeforeStart:
             return None
         rows, dropped = known
         staying = (
-            rows["rows"] - rows["unreadable"] - rows["malformed"] - sum(dropped.get(n, 0) for n in data.drop_flags)
+            rows["rows"]
+            - rows["unreadable"]
+            - rows["malformed"]
+            - sum(dropped.get(n, 0) for n in drop_flags(self.recipe))
         )
         held = 0 if data.eval else round(staying * data.eval_fraction)
         return CountedSamples(max(0, staying - held), held, exact=False)

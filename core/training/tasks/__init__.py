@@ -75,7 +75,6 @@ class TaskTraining:
         companions: what else it takes: from the run's worker, the recipe and the hardware.
         lacks: names of settings that all other tasks share and its configuration does not have.
         script: what a plain TRL script of it needs (`tunedeck script`), or why there is none, a sentence.
-        steps: whether a step can be computed without real weights, for the exact memory forecast.
     """
 
     trainer: type[DurableTrainer]
@@ -86,7 +85,6 @@ class TaskTraining:
     companions: Callable[[Worker, Recipe, Hardware], dict[str, Any]] = _nothing
     lacks: frozenset[str] = frozenset()
     script: TaskScript | str = "No plain TRL script of this task has been compared with our runs yet."
-    steps: bool = True
 
 
 def training_of(recipe: Recipe) -> TaskTraining:

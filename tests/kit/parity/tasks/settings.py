@@ -73,6 +73,7 @@ CASES = (
         },
         train=_FEW,
         soak=False,
+        ranks=True,
     ),
     _schedule("cosine_with_min_lr", {"min_lr_rate": 0.3}, min_lr=0.3),
     _schedule("cosine_warmup_with_min_lr", {"min_lr_rate": 0.3}, min_lr=0.3),
