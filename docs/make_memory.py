@@ -23,6 +23,7 @@ from core.recipe.model_shape import ModelShape, shape_of
 from core.recipe.precision import DeviceType
 from core.recipe.recipe import Recipe, put
 from core.recipe.values import Value
+from tests.kit.model_families import on_disk
 
 FIGURES, PAGE = ROOT / "docs" / "memory.json", ROOT / "docs" / "memory.md"
 WITHIN = 0.15
@@ -162,9 +163,7 @@ def shape(name: str) -> ModelShape:
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
     tied = {"lm_head.weight"} if sizes["tie_word_embeddings"] else set()
-    stored = {
-        name: Tensor("BF16", tuple(weight.shape)) for name, weight in model.state_dict().items() if name not in tied
-    }
+    stored = {name: Tensor("BF16", tuple(each.shape)) for name, each in on_disk(model).items() if name not in tied}
     return shape_of(json.loads(config.to_json_string()), stored)
 
 

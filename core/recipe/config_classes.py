@@ -14,6 +14,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 from core.jobs.launch import worker_python
+from core.recipe.python_source import tree_of
 from core.recipe.recipe import KNOBS
 from core.recipe.worker_packages import ask_python
 
@@ -114,7 +115,7 @@ def _classes(folder: Path, package: str) -> Mapping[str, ast.ClassDef]:
     for place in _PLACES[package]:
         for file in sorted(folder.glob(place)):
             try:
-                tree = ast.parse(file.read_text(encoding="utf-8"))
+                tree = tree_of(file.read_text(encoding="utf-8"))
             except (OSError, ValueError, SyntaxError):
                 continue  # the run says what is wrong with it
             for node in tree.body:

@@ -19,6 +19,7 @@ from pathlib import Path
 from core.clean import clean_line
 from core.gpu.nvml import DriverVersion
 from core.jobs.launch import worker_python
+from core.recipe.python_source import tree_of
 
 _PATIENCE = 20.0
 _INSTALLED = (
@@ -108,7 +109,7 @@ def _torch_build(python: str) -> TorchBuild | None:
 def _constants(source: str) -> dict[str, object]:
     """The names that a module gives constants to."""
     found: dict[str, object] = {}
-    for node in ast.parse(source).body:
+    for node in tree_of(source).body:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Constant):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             found |= {target.id: node.value.value for target in targets if isinstance(target, ast.Name)}

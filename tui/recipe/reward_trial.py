@@ -16,6 +16,8 @@ from core.recipe.recipe import Recipe
 from tui.actions import Command, declare
 from tui.widgets.key_bar import KeyBar
 
+_TRYING = "Trying the rewards on ten samples of the training data ..."
+
 
 class RewardTrialScreen(ModalScreen[None]):
     """A table over the form; the scores are computed in a process of their own."""
@@ -49,7 +51,7 @@ class RewardTrialScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """The box."""
-        box = VerticalScroll(Static("", id="scores", markup=False))
+        box = VerticalScroll(Static(_TRYING, id="scores", markup=False))
         box.border_title = "rewards on ten samples"
         yield box
         yield KeyBar()
@@ -60,7 +62,7 @@ class RewardTrialScreen(ModalScreen[None]):
 
     def action_again(self) -> None:
         """Try them, as their files are now."""
-        self._show(["Trying the rewards on ten samples of the training data ..."])
+        self.query_one("#scores", Static).update(_TRYING)
         self._try()
 
     @work(thread=True, exclusive=True, group="trial")

@@ -17,7 +17,7 @@ SFT = Task(
     unused={
         "preference": "SFT trains on the chosen answers of preference pairs and ignores the rejected ones. "
         "Set the task to dpo to train on both.",
-        "kto": "SFT trains on the answers labeled good and ignores the bad ones.",
+        "kto": "SFT trains on the answers labeled good and ignores the bad ones. Set the task to kto to train on both.",
     },
     sections=("sft",),
     encoder="talks",

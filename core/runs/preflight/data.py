@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from core.clean import clean_line
 from core.dataset.row_tasks import counts_words, remarks
 from core.errors import BadInput, TunedeckError
+from core.recipe.generation import kept_columns
 from core.recipe.rating_balance import RatingBalance
 from core.recipe.recipe import KNOBS
 from core.recipe.rules.validate import validate
@@ -35,6 +37,10 @@ def fields(seen: BeforeStart) -> Iterator[PreflightFinding]:
         yield ok("All fields are valid.")
 
 
+_NAMED = re.compile(r"`([^`]+)`")
+"""The columns that a sentence names."""
+
+
 def sources(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """Whether the files open, and what they hold."""
     for path, fault in seen.data.faults:
@@ -44,8 +50,11 @@ def sources(seen: BeforeStart) -> Iterator[PreflightFinding]:
         for words in source_words(dataset, TASKS[seen.recipe.task], training=training):
             lead = f"{KNOBS[path].title}: " if words.verdict == "ok" else ""
             yield PreflightFinding(words.verdict, f"{lead}{words.sentence}", "" if words.verdict == "ok" else path)
+        read = set(kept_columns(seen.recipe))
         for sentence in dataset.recognitions.unused().warnings:
-            yield warn(clean_line(sentence), path)
+            named = set(_NAMED.findall(sentence))
+            if not named or not named <= read:  # rewards read the others
+                yield warn(clean_line(sentence), path)
         if training and (masked := dataset.recognitions.masked_rows()):
             sentence = (
                 f"The data excludes every answer in the first {masked:,} rows from the loss (such as `weight` 0), so "
