@@ -399,11 +399,12 @@ def _trainer(
     from core.training.movement import WeightMovement
     from core.training.report import Reporter
     from core.training.rollouts import GeneratingTrainer
+    from core.training.starting import with_own_base
 
     reporter = Reporter(worker, resumed=checkpoint)
     callbacks = [reporter, EarlyStopping(worker, recipe, checkpoint)]
     trainer = build(worker, recipe, on, model, tokenizer, rows, resumed=checkpoint, callbacks=callbacks)
-    check_effects(trainer, recipe)
+    check_effects(trainer, with_own_base(recipe, worker.folder.path))
 
     def not_finite(key: str, value: float) -> None:
         state = trainer.state
