@@ -93,7 +93,7 @@ OPTIMIZERS: Mapping[str, OptimizerKind] = {
         _bnb("paged_ademamix_8bit", "ademamix_8bit that moves to RAM", _MIXED, 3, 1, arguments=_mixed),
         OptimizerKind(
             "sgd",
-            "plain SGD: no state without momentum;  rarely good enough for language models",
+            "plain SGD: no state without momentum; rarely good enough for language models",
             ("training.momentum",),
             states=0,
             arguments=_momentum,

@@ -69,7 +69,7 @@ def _together(recipe: Recipe) -> Iterator[Problem]:
         yield Problem("dpo.f_divergence_type", words, brief=f"not with {other[0]}")
     if dpo.use_weighting and (other := sorted(names.intersection(_SORTED))):
         words = (
-            f"{other[0]} sorts the pairs of a batch, so weights would hit wrong pairs. Turn this off, or use sigmoid."
+            f"{other[0]} sorts the pairs of a batch, so weights would hit wrong pairs. Turn this off or use sigmoid."
         )
         yield Problem("dpo.use_weighting", words, brief=f"not with {other[0]}")
 
