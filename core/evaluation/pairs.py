@@ -76,8 +76,8 @@ def words(facts: Mapping[str, Any]) -> str:
     """The measurement in a few words, or ""."""
     if facts["reward_accuracy"] is None:
         return ""
-    accuracy, margin = facts["reward_accuracy"], facts["reward_margin"]
-    return f"The tuned model prefers the chosen answer in {accuracy:.0%} of held-out pairs, reward margin {margin:.3f}"
+    share, margin = f"{facts['reward_accuracy']:.0%} of {facts['eval_samples']:,}", facts["reward_margin"]
+    return f"The tuned model prefers the chosen answer in {share} held-out pairs, reward margin {margin:.3f}"
 
 
 def findings(facts: Mapping[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from core.errors import BadInput
+from core.errors import BadInput, TunedeckError
 from core.jobs import files
 from core.jobs.derived import digest
 from core.jobs.launch import worker_python
@@ -155,7 +155,7 @@ def keep_exact(workspace: Path, key: str, found: ExactMemory) -> None:
         _folder(workspace).mkdir(parents=True, exist_ok=True)
         value = files.encode({"peak": found.peak, "held": found.held})
         files.replace(os.fspath(_folder(workspace) / f"{key}.json"), value, durable=False)
-    except OSError:
+    except (OSError, TunedeckError):
         return
 
 
@@ -191,7 +191,7 @@ def keep_measured(workspace: Path, recipe: Recipe, device: DeviceType, machine: 
         "longest": found.longest,
     }
     hidden_dir(workspace).mkdir(parents=True, exist_ok=True)
-    files.append_line(os.fspath(_measured(workspace)), files.encode(line) + b"\n")
+    files.append_line(os.fspath(_measured(workspace)), files.encode(line))
 
 
 def measured(

@@ -22,7 +22,7 @@ from core.engine.short_memory import first_line, short_of
 from core.engine.torchrun import AGAIN
 from core.engine.work import run
 from core.engine.worker import Again, Worker, WorkerStopped
-from core.errors import BadInput
+from core.errors import BadInput, TunedeckError
 from core.jobs import folder as folders
 from core.jobs import requests
 from core.jobs.files import JobGone, Unreachable
@@ -399,11 +399,12 @@ def _trainer(
     from core.training.movement import WeightMovement
     from core.training.report import Reporter
     from core.training.rollouts import GeneratingTrainer
+    from core.training.starting import with_own_base
 
     reporter = Reporter(worker, resumed=checkpoint)
     callbacks = [reporter, EarlyStopping(worker, recipe, checkpoint)]
     trainer = build(worker, recipe, on, model, tokenizer, rows, resumed=checkpoint, callbacks=callbacks)
-    check_effects(trainer, recipe)
+    check_effects(trainer, with_own_base(recipe, worker.folder.path))
 
     def not_finite(key: str, value: float) -> None:
         state = trainer.state
@@ -503,7 +504,7 @@ def _keep_peak(worker: Worker, recipe: Recipe, on: Hardware, rows: Any) -> None:
 
     if worker.rank is not None and worker.rank.number:
         return
-    with suppress(OSError, BadInput):  # the run has finished all the same
+    with suppress(OSError, TunedeckError):  # the run has finished all the same
         shape = read_shape(recipe.model.path, recipe.model.revision)
         longest = _longest(recipe, rows)
         peak = _peak_memory() + (0 if on.kind == "cpu" else context_bytes(on.kind))  # torch does not count it

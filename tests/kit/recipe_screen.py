@@ -58,9 +58,10 @@ def line(app: TunedeckApp) -> str:
 
 
 def yaml(app: TunedeckApp) -> str:
-    """The YAML view's text."""
+    """The YAML view's text from its first line on, wherever it is scrolled to."""
     view = screen(app).query_one(TextView)
-    return "\n".join(view.render_line(y).text.rstrip() for y in range(view.size.height))
+    top, height = view.scroll_offset.y, max(view.size.height, view.virtual_size.height)
+    return "\n".join(view.render_line(y - top).text.rstrip() for y in range(height))
 
 
 async def looked(app: TunedeckApp, pilot: Pilot[int]) -> None:

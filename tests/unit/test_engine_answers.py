@@ -278,3 +278,16 @@ def test_the_mask_view_shows_every_token_of_a_sequence_once(task: str, sample: S
         assert sum(piece.tokens for piece in shown) == len(sequence.input_ids)
         if task == "orpo":
             assert [shown[0].text, shown[-1].text] == ["<|endoftext|>", tokenizer.eos_token]
+
+
+def test_the_form_offers_the_loss_types_of_the_installed_trl() -> None:
+    from dataclasses import fields
+
+    from trl import KTOConfig
+    from trl.experimental.cpo import CPOConfig
+
+    from core.recipe.recipe import KNOBS
+
+    for config, path in ((KTOConfig, "kto.loss_type"), (CPOConfig, "cpo.loss_type")):
+        (known,) = (each.metadata["choices"] for each in fields(config) if each.name == "loss_type")
+        assert set(KNOBS[path].choices) == set(known)

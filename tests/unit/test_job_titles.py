@@ -16,6 +16,9 @@ _OTHERS = {
     "core.training.preview",
     "core.dataset.view.normal_rows",
     "core.dataset.near.worker_pool",
+    "core.engine.hold_memory",
+    "core.engine.rewards.trial",
+    "core.training.script",
 }
 """Started as processes, and no stages of a job."""
 

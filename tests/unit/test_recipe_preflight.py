@@ -408,3 +408,20 @@ _OWN = (
     "{{ m.content }}<|im_end|>\n{%- endgeneration %}{% else %}{{ m.content }}<|im_end|>\n{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
+
+
+def test_labels_are_counted_before_the_start_and_the_weight_that_helps_is_named(recipe: Recipe, tmp_path: Path) -> None:
+    rows = [{"prompt": f"Question {n}?", "completion": f"Answer {n}.", "label": n % 4 > 0} for n in range(40)]
+    data = tmp_path / "rated.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    changed = put(put(recipe, "data.train", (str(data),)), "data.eval", ())
+    assert found(changed, tmp_path, "labels") == []
+    rated = put(put(changed, "task", "kto"), "training.batch_size", 4)
+    (unequal,) = found(rated, tmp_path, "labels")
+    assert unequal.verdict == "warn"
+    assert "30 good and 10 bad" in unequal.sentence
+    assert unequal.path == "kto.undesirable_weight"
+    (equal,) = found(put(rated, "kto.undesirable_weight", 2.5), tmp_path, "labels")
+    assert equal.verdict == "ok"
+    single = found(put(rated, "training.batch_size", 1), tmp_path, "recipe")
+    assert any(line.path == "training.batch_size" and line.verdict == "stop" for line in single)

@@ -134,8 +134,14 @@ class Sides:
         """The script of `tunedeck script` names no line of ours, says that it is the same, and logs the same."""
         recipe, script, out = (self.work / name for name in ("recipe.json", "script.py", "script.json"))
         recipe.write_text(json.dumps(self.folder.read_job()["payload"]["recipe"]))
-        text = self._run("core.training.script", str(recipe), str(self.folder.data))
-        assert "NOT THE SAME" not in text, text
+        try:
+            text = self._run("core.training.script", str(recipe), str(self.folder.data))
+        except AssertionError as fault:
+            if "No plain TRL script" not in str(fault):
+                raise
+            return  # the task or the adapter kind has none, and says so
+        notes = [line for line in text.splitlines() if line.startswith("# - ")]
+        assert not [note for note in notes if "keep_best" not in note], text  # the best weights change no loss
         assert not re.search(r"^\s*(from|import) (core|tui|tests)", text, re.MULTILINE)
         script.write_text(text)
         self._run("tests.kit.parity.script", str(script), str(out))
