@@ -202,7 +202,7 @@ tokenizer.save_pretrained("reward-model")
 
 
 SCORES_ONLY = (
-    "chat, GGUF and serving do not apply: a reward model gives a score and does not write text. Use it to score answers, "
+    "chat, GGUF and serving do not apply: a reward model scores text and does not write any. Use it to score answers, "
     "or as a reward of GRPO or RLOO."
 )
 """Why what is offered for other models is not for one that scores."""
