@@ -328,7 +328,7 @@ class Training:
         title="Activation offloading",
         help="Moves what the backward pass needs to RAM and back. Needs a GPU.",
         consequence="Saves more GPU memory on top of gradient checkpointing; steps take longer, depending on the PCIe "
-        "bandwidth. Not exercised on a GPU yet.",
+        "bandwidth. Not tested on a GPU yet.",
         source="TRL's activation_offloading",
         advanced=True,
         when=tasks_supporting("training.activation_offloading"),
@@ -339,8 +339,7 @@ class Training:
         title="Liger kernels",
         help="Replaces norms, rotary embeddings and activations with fused Triton kernels (liger-kernel). Needs a GPU. "
         "The loss stays TRL's, which is already fused.",
-        consequence="Saves some activation memory and time; losses differ in the last digits. Not exercised on a GPU "
-        "yet.",
+        consequence="Saves some activation memory and time; losses differ in the last digits. Not tested on a GPU yet.",
         source="Liger Kernel, arXiv 2410.10989",
         advanced=True,
         witness=argument("use_liger_kernel"),
@@ -350,7 +349,7 @@ class Training:
         title="torch.compile",
         help="Compiles the model into fused kernels. Needs a GPU and a C compiler.",
         consequence="The first steps take minutes; later ones are faster. Each new sequence length can compile again. "
-        "Not exercised on a GPU yet.",
+        "Not tested on a GPU yet.",
         choices={
             "none": "no compilation",
             "default": "a balance of compile time and speed",
@@ -365,7 +364,7 @@ class Training:
         False,
         title="TF32",
         help="Computes float32 matrix products with 10-bit mantissas on Ampere GPUs and newer.",
-        consequence="Several times faster than float32 and slightly less exact. Not exercised on a GPU yet.",
+        consequence="Several times faster than float32 and slightly less exact. Not tested on a GPU yet.",
         source="NVIDIA A100 whitepaper; PyTorch's default is no",
         advanced=True,
         when=one_of("model.dtype", "float32"),
@@ -375,7 +374,7 @@ class Training:
         False,
         title="Expandable segments",
         help="Lets PyTorch's GPU memory allocator grow its blocks (PYTORCH_ALLOC_CONF=expandable_segments:True).",
-        consequence="Loses less memory to fragmentation when sequence lengths vary. Not exercised on a GPU yet.",
+        consequence="Loses less memory to fragmentation when sequence lengths vary. Not tested on a GPU yet.",
         source="PyTorch, CUDA semantics: memory management",
         advanced=True,
         witness=reading("growing_segments"),
