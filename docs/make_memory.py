@@ -226,10 +226,10 @@ shows:
 | exact | `8.06 GiB` | two steps of the real trainer on fake tensors: no weights, no GPU, no download |
 | measured | `7.9 GiB in run X` | the peak of a run with the same settings on this machine |
 
-The exact forecast starts automatically while you look at the form of a GPU run (`TUNEDECK_FORECAST=off` turns that off),
-and on a CPU with `m`. It is kept in `.tunedeck/forecasts`, keyed by the model's config, the settings that matter, and the
-versions of the training packages. A start waits for it at most one second, and only if the estimate is over 70% of
-what is free. If a run does not fit, `m` lists the smallest changes that make it fit, each with its own figure, and
+The exact forecast starts automatically while you look at the form of a GPU run (`TUNEDECK_FORECAST=off` turns that
+off), and on a CPU with `m`. It is kept in `.tunedeck/forecasts`, keyed by the model's config, the settings that matter,
+and the versions of the training packages. A start waits for it at most one second, and only if the estimate is over 70%
+of what is free. If a run does not fit, `m` lists the smallest changes that make it fit, each with its own figure, and
 `enter` applies one.
 
 What the exact forecast counts: every tensor that is alive at any operation of forward pass, backward pass and optimizer
