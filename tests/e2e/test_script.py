@@ -51,6 +51,7 @@ def test_what_a_script_does_otherwise_is_at_its_top(
     monkeypatch.chdir(tmp_path)
     assert main(["script", "none.yaml"]) == 2
     assert "none.yaml" in capsys.readouterr().err
-    refused = ["--set", "method=full", "--set", "model.quantization=nf4"]
+    data = f"data.train={folder.data / 'train.jsonl'}"
+    refused = ["--set", data, "--set", "method=full", "--set", "model.quantization=nf4"]
     assert main(["script", str(recipe.with_suffix(".yaml")), *refused]) == 2
     assert "cannot be trained" in capsys.readouterr().err
