@@ -14,7 +14,7 @@ from typing import Any, get_type_hints
 
 from core.clean import clean_line
 from core.errors import BadInput
-from core.recipe.adapters import ADAPTERS, with_adapter, with_section
+from core.recipe.adapters import ADAPTERS, ELSEWHERE, with_adapter, with_section
 from core.recipe.conditions import filled
 from core.recipe.declare import Knob, Problem, fields_of, knob
 from core.recipe.field_names import nearest_field
@@ -88,6 +88,7 @@ class Recipe:
         help="Which weights to train.",
         consequence="full needs three to seven times the memory of 16-bit LoRA, and the model forgets more.",
         choices={adapter.kind: adapter.meaning for adapter in ADAPTERS},
+        gone=ELSEWHERE,
         source="LoRA learns less and forgets less, arXiv 2405.09673",
     )
     rewards: tuple[RewardEntry, ...] = knob(

@@ -77,6 +77,10 @@ class Model:
             "nf4": "4-bit NormalFloat, the QLoRA format",
             "int8": "8-bit, LLM.int8()",
         },
+        gone={
+            **dict.fromkeys(("4bit", "4-bit", "int4", "4", "qlora"), "Use nf4: 4-bit weights."),
+            **dict.fromkeys(("8bit", "8-bit", "8"), "Use int8: 8-bit weights."),
+        },
         source="QLoRA, arXiv 2305.14314; step time: Raschka, Practical Tips for Finetuning LLMs (2023)",
         witness=reading("quantizations"),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from core.recipe.conditions import Field, on, one_of, positive
 from core.recipe.declare import knob
 from core.recipe.devices import ranks_in
-from core.recipe.optimizers import OPTIMIZERS, optimizers_with
+from core.recipe.optimizers import ELSEWHERE, OPTIMIZERS, optimizers_with
 from core.recipe.schedulers import SCHEDULERS, highest_rate, least_rate, schedulers_with
 from core.recipe.sections.data import HELD_OUT
 from core.recipe.tasks import tasks_supporting
@@ -77,6 +77,7 @@ class Training:
         help="How the learning rate changes after the warmup.",
         consequence="Decaying to zero ends at a lower loss than a constant learning rate.",
         choices={each.name: each.meaning for each in SCHEDULERS.values()},
+        gone={"wsd": "WSD is called warmup_stable_decay: use that."},
         source="transformers' default; Bergsma et al., arXiv 2502.15938",
         witness=argument("lr_scheduler_type"),
     )
@@ -239,6 +240,7 @@ class Training:
         help="The algorithm that updates the weights.",
         consequence="8-bit states need a quarter of the optimizer memory; with LoRA that is little to begin with.",
         choices={each.name: each.meaning for each in OPTIMIZERS.values()},
+        gone=ELSEWHERE,
         source="TRL's default; 8-bit optimizers, arXiv 2110.02861",
         advanced=True,
         witness=argument("optim"),
@@ -273,7 +275,7 @@ class Training:
         title="Epsilon",
         help="Added to the denominator of each update, so that it cannot explode where gradients are tiny.",
         consequence="A larger value damps updates of rarely trained weights.",
-        ge=0,
+        gt=0,
         lt=1,
         source="transformers' default",
         advanced=True,
