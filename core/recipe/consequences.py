@@ -230,7 +230,7 @@ def _count_steps(steps: int) -> str:
 
 def _layers(known: _Known) -> str:
     reach = adapter_of(known.recipe).reach(known.recipe)
-    return f"{len(known.shape.reached(reach))} layers" if known.shape and reach else ""
+    return f"{units.count(len(known.shape.reached(reach)))} linear layers" if known.shape and reach else ""
 
 
 _BRIEF: dict[str, Callable[[_Known], str]] = {

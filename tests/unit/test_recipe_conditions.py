@@ -32,6 +32,7 @@ def test_conditions_say_in_words_what_they_want_and_why_they_do_not_hold() -> No
         (empty("list"), "list is empty", ["list is set"]),
         (on("yes"), "yes is yes", ["yes is no"]),
         (one_of("a", "x") & positive("n"), "a is x and n is greater than 0", ["n is 0"]),
+        (one_of("a", "y") & one_of("a", "z"), "a is y and a is z", ["a is x"]),
         (one_of("a", "x") | positive("n"), "a is x or n is greater than 0", []),
         ((on("yes") | positive("n")) & filled("list"), "(yes is yes or n is greater than 0) and list is set", None),
         (ALWAYS & positive("n"), "n is greater than 0", ["n is 0"]),
