@@ -180,7 +180,7 @@ PARTS: dict[str, str] = {
     "advice": "Questions before the form",
     "filter_menu": "Menus with a filter",
     "completions": "Completions",
-    "reward_trial": "Rewards on ten samples",
+    "reward_trial": "Test of the rewards",
     "agree": "Permission question",
     "confirm": "Question before a start",
     "edit": "Editing a row",

@@ -105,6 +105,6 @@ def findings(facts: Mapping[str, Any]) -> list[str]:
     if before is None or after is None or after > before:
         return []
     return [
-        f"The tuned model gets no more reward on held-out prompts: {after:.3f}, base {before:.3f}. "
+        f"The tuned model gets no higher reward on held-out prompts: {after:.3f}, base {before:.3f}. "
         "Train longer, raise the learning rate, or check that the rewards differ between answers."
     ]

@@ -174,7 +174,7 @@ def _as_started(worker: Worker, model: Any, head: str) -> Any:
     bottleneck.register()
     said = started(worker.folder.path)
     label = "" if said is None else said.label
-    words = f"The base of this comparison is the model that the run started from ({clean_line(label, 80)})."
+    words = f"This comparison uses the model that the run started from as its base ({clean_line(label, 80)})."
     worker.event("comparison-base", words, origin=label)
     return PeftModel.from_pretrained(model, str(begun))
 

@@ -86,7 +86,7 @@ def findings(facts: Mapping[str, Any]) -> list[str]:
     if facts["reward_accuracy"] is None or facts["reward_accuracy"] > 0.55:
         return []
     return [
-        f"The reward model is hardly better than a coin: it scores the chosen answer higher in "
+        f"The reward model is hardly better than a coin flip: it scores the chosen answer higher in "
         f"{facts['reward_accuracy']:.0%} of {facts['eval_samples']:,} held-out pairs. Do not train with it; try more "
         "pairs or steps."
     ]

@@ -89,5 +89,5 @@ def findings(facts: Mapping[str, Any]) -> list[str]:
         return []
     return [
         f"The tuned model is no closer to its teacher on held-out prompts: divergence {after:.3f}, base {before:.3f}. "
-        "Train longer, or with another learning rate."
+        "Train longer, or try another learning rate."
     ]

@@ -199,7 +199,7 @@ class Queue:
             for name in gone:
                 words = "Removed from the queue before it started."
                 if name != run_id:
-                    words = f"Removed from the queue together with {run_id}, which it would have continued."
+                    words = f"Removed from the queue along with {run_id}, which it was to start from."
                 folder = JobFolder(runs_dir(self.workspace) / name)
                 folder.write_status(state=STOPPED, message=words, ended=time.time())
             return list(gone)
@@ -214,7 +214,7 @@ class Queue:
             entry = self._waiting(now, run_id)
             refuse_read_only(self.folder(entry))
             if not entry.after:
-                raise BadInput("This run waits for no other run", where=run_id)
+                raise BadInput("This run is not waiting for another run", where=run_id)
             free = replace(entry, after="")
             self.write(replace(now, entries=tuple(free if other is entry else other for other in now.entries)))
 

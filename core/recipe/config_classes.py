@@ -164,4 +164,4 @@ def refused_words(package: str, version: str, name: str, argument: str) -> str:
         argument: which that does not take; "" where there is no such class.
     """
     what = f"does not accept {argument}" if argument else "does not exist"
-    return f"{name} of {package} {version} {what}. Install versions that fit: pip install -U 'tunedeck[train]'"
+    return f"{name} of {package} {version} {what}. Install matching versions: pip install -U 'tunedeck[train]'"

@@ -16,7 +16,7 @@ LOSSES: Mapping[str, str] = {
     "sigmoid_norm": "DPO on log-probabilities per token, so that length matters less",
     "ipo": "squared distance to a target margin; overfits pairs less",
     "hinge": "no loss once the margin is reached",
-    "robust": "for pairs of which some are labeled the wrong way around; needs label smoothing",
+    "robust": "for pairs that are partly labeled the wrong way around; needs label smoothing",
     "exo_pair": "matches the model to the preference; needs label smoothing above 0, such as 0.001",
     "apo_zero": "raises chosen and lowers rejected answers; for answers better than the model's own",
     "apo_down": "lowers both, rejected answers more; for answers worse than the model's own",
@@ -25,8 +25,8 @@ LOSSES: Mapping[str, str] = {
     "sppo_hard": "pushes each answer toward a fixed win rate",
     "discopop": "a blend of logistic and exponential loss, found by search",
     "aot": "compares sorted margins within a batch; needs a batch size above 1",
-    "aot_unpaired": "the same without pairing the answers; needs a batch size above 1",
-    "sft": "the usual loss of the chosen answers; to add to another one",
+    "aot_unpaired": "aot without pairing the answers; needs a batch size above 1",
+    "sft": "the SFT loss on the chosen answers; added to another loss",
 }
 """Each loss that TRL had when this was written; a test compares them with the installed one's source."""
 

@@ -69,7 +69,7 @@ class HubAccess:
         if self.standing == "no revision":
             return f"{name} has no such revision on the Hub", "Check the revision"
         if self.standing == "no weights":
-            return f"{name} has no safetensors weights on the Hub", "Use a model that has, or convert it"
+            return f"{name} has no safetensors weights on the Hub", "Use a model that has them, or convert it"
         if self.standing == "offline":
             return f"{name} is not on this machine, and HF_HUB_OFFLINE is set", f"Unset it. Or {_lower(elsewhere)}"
         if self.standing == "unreachable":
@@ -129,7 +129,7 @@ def _asked(path: str, revision: str, patience: float) -> HubAccess:
     except (URLError, OSError, ValueError) as error:
         return HubAccess("unreachable", why=_reason(error), token=bool(token))
     if not isinstance(said, Mapping):
-        return HubAccess("unreachable", why="its answer is not one of the Hub's", token=bool(token))
+        return HubAccess("unreachable", why="its response does not look like the Hub's", token=bool(token))
     files = [each for each in said.get("siblings") or () if isinstance(each, Mapping)]
     if files and not any(_WEIGHTS.match(str(each.get("rfilename"))) for each in files):
         return HubAccess("no weights", token=bool(token))

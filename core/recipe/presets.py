@@ -107,7 +107,7 @@ _GUIDE = "QLoRA, arXiv 2305.14314, appendix B; Raschka, Practical Tips for Finet
 PILOT = Preset(
     "pilot run",
     "a first look",
-    "20 steps of the recipe as it is.",
+    "20 steps of the current recipe.",
     "speed, memory, and whether the loss falls",
     "",
     {
@@ -160,7 +160,7 @@ PRESETS: tuple[Preset, ...] = (
         "Models that do not fit in 16 bits: 7B on 12 GiB, 14B on 16 GiB.",
         "4-bit weights, batch size 1, the same effective batch of 16. Weights need a quarter of the memory; steps are "
         "about 40% slower. Clipping at 0.3, as in the paper.",
-        "eval loss; and the merged model against the adapter before you ship it",
+        "eval loss; and compare the merged model with the adapter before you ship it",
         _GUIDE,
         _lora(
             16,
@@ -179,7 +179,7 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "style and format",
         "Answers in one voice or one layout, from a few hundred samples.",
-        "Style is little to learn: rank 8 and a lower learning rate change the form and leave the knowledge "
+        "A style is quickly learned: rank 8 and a lower learning rate change the form and leave the knowledge "
         "alone. Mix in "
         "10% general data if the model forgets other tasks.",
         "sample outputs: is the layout right in every one? Then eval loss",
@@ -190,7 +190,7 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         "extraction",
-        "Fields out of text, as JSON.",
+        "Extract fields from text as JSON.",
         "Short answers that must be exactly right: three epochs, dropout 0.1, answers only. Include texts in "
         "which a field "
         "is missing, with null as the answer.",
@@ -209,7 +209,7 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         "classification",
-        "One label out of a few.",
+        "Pick one of a few labels.",
         "A label is one or two tokens, so a small rank is enough. Stratified by answer, so that rare labels "
         "are held out "
         "as well; the best evaluation is kept.",
@@ -247,8 +247,8 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         "code for an internal API",
-        "Calls of a library that the base model has never seen.",
-        "New names are more to learn than a style: rank 64. Mix in 10% general code or chat, or the model forgets the "
+        "Calls to a library that the base model has never seen.",
+        "New names take more learning than a style: rank 64. Mix in 10% general code or chat, or the model forgets the "
         "rest of programming.",
         "does the generated code run? Then exact match",
         "LoRA learns less and forgets less, arXiv 2405.09673; Scialom et al., arXiv 2205.12393 (10% general data)",
@@ -259,8 +259,8 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "answers from retrieved context",
         "Answers from passages that a search has found, with distractors among them.",
-        "Teaches the model to read, cite and decline, not to know. Each sample needs distracting passages, and some of "
-        "them no answer at all.",
+        "Teaches the model to read, cite and decline, not to memorize. Each sample needs distractors, and some samples "
+        "should have no answer at all.",
         "held-out questions without an answer: how many are declined? Then exact match",
         "RAFT, arXiv 2403.10131",
         _lora(
@@ -300,7 +300,7 @@ PRESETS: tuple[Preset, ...] = (
         "Every token is trained, in chunks of the max length: rank 64 on all linear layers, one epoch. "
         "Instruction tuning "
         "comes after it. Mix in 10% general text against forgetting.",
-        "eval loss on text of the domain, and on general text beside it",
+        "eval loss on domain text, and on general text next to it",
         "Unsloth, Continued LLM Pretraining (2024); Scialom et al., arXiv 2205.12393",
         {
             **_lora(64, 5e-5, 1.0),
@@ -314,7 +314,7 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "reasoning with GRPO",
         "Tasks whose answers can be checked: math, code, formats.",
-        "The model writes eight answers a prompt and learns from those that score above the others: exact match on the "
+        "The model writes eight answers per prompt and learns from those that score above the rest: exact match on the "
         "final answer, and a little for the form. Start from a model that solves some of them.",
         "the mean reward rises while the completion length does not collapse or explode",
         "DeepSeekMath, arXiv 2402.03300; DAPO, arXiv 2503.14476",

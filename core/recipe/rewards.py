@@ -51,7 +51,7 @@ KINDS: Mapping[str, RewardKind] = {
         ),
         RewardKind(
             "length",
-            "1 for min_tokens to max_tokens, less the further the answer is outside",
+            "1 from min_tokens to max_tokens, less the further outside",
             "length",
             ("min_tokens", "max_tokens"),
             of_tokens=True,
@@ -65,14 +65,14 @@ KINDS: Mapping[str, RewardKind] = {
         ),
         RewardKind(
             "reasoning_accuracy",
-            "the same for what follows </think>; 0 if the thinking never ends",
+            "accuracy of what follows </think>; 0 if the thinking never ends",
             "accuracy",
             ("column",),
             package=_MATH,
         ),
         RewardKind(
             "cosine_length",
-            "accuracy scaled by length: short right answers score highest (TRL)",
+            "accuracy scaled by length: short correct answers score highest (TRL)",
             "accuracy",
             ("column",),
             package=_MATH,
@@ -96,7 +96,7 @@ KINDS: Mapping[str, RewardKind] = {
         RewardKind("model", "the score of a reward model", "model", ("model",), ("model",), loads=True),
         RewardKind(
             "python",
-            "a function in a Python file of yours",
+            "a function in your own Python file",
             "python",
             ("file", "function", "column", "timeout", "memory"),
             ("file",),

@@ -75,7 +75,7 @@ SCHEDULERS: Mapping[str, LrSchedule] = {
         ),
         LrSchedule(
             "cosine_warmup_with_min_lr",
-            "the same, but the warmup does not start at zero",
+            "cosine_with_min_lr with a warmup that does not start at zero",
             ("training.warmup", "training.min_lr"),
             lambda training: {"min_lr_rate": training.min_lr},
         ),
@@ -105,7 +105,7 @@ SCHEDULERS: Mapping[str, LrSchedule] = {
         ),
         LrSchedule(
             "polynomial",
-            "decays to a final learning rate along a power of the steps left",
+            "polynomial decay to a final learning rate",
             ("training.warmup", "training.lr_power", "training.lr_end"),
             lambda training: {"power": training.lr_power, "lr_end": training.lr_end},
         ),

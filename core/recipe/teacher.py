@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FIELD = "distill.teacher"
 _INSTEAD = (
-    "Choose a teacher of the model's own series, or let the teacher write answers and train on them with the task sft."
+    "Choose a teacher of the model's own family, or let the teacher write answers and train on them with the task sft."
 )
 
 
@@ -52,14 +52,14 @@ def problems(recipe: Recipe, student: ModelShape | None) -> Iterator[Problem]:
     try:
         teacher = read_shape(distill.teacher, distill.teacher_revision)
     except NotDownloaded:
-        words = "The teacher is not on this machine yet; it is downloaded when the run starts, and its vocabulary is "
-        yield Problem(FIELD, f"{words}compared only then.", "warn", "not downloaded")
+        words = "The teacher is not on this machine yet; it is downloaded when the run starts, and its vocabulary "
+        yield Problem(FIELD, f"{words}is only checked then.", "warn", "not downloaded")
         return
     except BadInput as error:
         yield Problem(FIELD, f"Teacher: {error}", brief="cannot be read")
         return
     if teacher.own_code:
-        yield Problem(FIELD, "The teacher comes with Python code of its own, which is not run for a teacher.")
+        yield Problem(FIELD, "The teacher needs custom Python code, which is not run for a teacher. Choose another.")
     if student is None:
         return
     if teacher.folder.resolve() == student.folder.resolve() and not recipe.starts_from:
@@ -82,7 +82,7 @@ def _misfit(teacher: ModelShape, student: ModelShape) -> str:
         if odd is None:
             odd = next(token for token in theirs if token not in ours)
         return (
-            f"The teacher has another vocabulary: {len(theirs):,} tokens, the model {len(ours):,}; "
+            f"The teacher has a different vocabulary: {len(theirs):,} tokens, and the model {len(ours):,}; "
             f"{clean_line(odd, 40)!r} differs."
         )
     if teacher.vocabulary != student.vocabulary:

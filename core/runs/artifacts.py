@@ -103,7 +103,7 @@ def title_of(adapter: SavedAdapter) -> str:
 
 
 def limits_of(adapter: SavedAdapter) -> str:
-    """What cannot be done with an adapter, as a sentence; "" where nothing is missing."""
+    """What an adapter cannot be used for, as a sentence; "" for no limits."""
     return next((row.limits for row in ADAPTERS if row.peft_type == adapter.kind), "")
 
 
@@ -202,7 +202,7 @@ tokenizer.save_pretrained("reward-model")
 
 
 SCORES_ONLY = (
-    "chat, GGUF and serving do not apply: a reward model gives one score and writes no text. Use it to score answers, "
+    "chat, GGUF and serving do not apply: a reward model scores text and does not write any. Use it to score answers, "
     "or as a reward of GRPO or RLOO."
 )
 """Why what is offered for other models is not for one that scores."""

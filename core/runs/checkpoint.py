@@ -172,7 +172,7 @@ def last_good(checkpoints: Path, check: int = 0) -> tuple[Checkpoint | None, lis
             if not found.weights_only:
                 return found, passed
             passed.append(
-                f"Skipped {path.name}: it holds weights only (training.save_only_model), and resuming also needs the "
+                f"Skipped {path.name}: it only has weights (training.save_only_model), and resuming also needs the "
                 "optimizer"
             )
         except BadInput as error:

@@ -74,7 +74,7 @@ def plan_extend(folder: JobFolder, more: MoreSteps) -> ExtendPlan:
     refuse_foreign(folder)
     state = standing(folder).state
     if state != "finished":
-        do = "Resume it first: `tunedeck resume`" if state in ("stopped", "failed", "lost") else "Wait for its end"
+        do = "Resume it first: `tunedeck resume`" if state in ("stopped", "failed", "lost") else "Wait until it ends"
         raise BadInput(f"This run has not finished: it is {state}", where=folder.id, do=do)
     if not math.isfinite(more.epochs) or more.epochs < 0 or more.steps < 0 or not (more.epochs or more.steps):
         raise BadInput("Say how much longer: more than 0 epochs or steps", where=folder.id)
@@ -99,10 +99,10 @@ def _resumed(folder: JobFolder, recipe: Recipe, more: MoreSteps) -> ExtendPlan:
     fresh = "Use a fresh start (--fresh): it needs only the saved weights"
     checkpoint, passed = last_good(folder.checkpoints, QUICKLY)
     if checkpoint is None:
-        words = passed[0].rstrip(".") if passed else "This run has kept no checkpoint, so its optimizer state is lost"
+        words = passed[0].rstrip(".") if passed else "This run kept no checkpoint, so its optimizer state is lost"
         raise BadInput(words, where=folder.id, do=fresh)
     if checkpoint.step < checkpoint.of and checkpoint.without_gain < max(1, recipe.training.early_stopping):
-        words = f"Its last checkpoint is of step {count(checkpoint.step)}, not of its end"
+        words = f"Its last checkpoint is from step {count(checkpoint.step)}, not from its end"
         raise BadInput(words, where=folder.id, do=fresh)
     if not (folder.data / "train.jsonl").is_file():
         raise BadInput("The training data of this run (data/train.jsonl) is missing", where=folder.id, do=fresh)

@@ -128,12 +128,12 @@ def _steps(recipe: Recipe, shape: ModelShape, device: DeviceType, longest: int) 
             "training.batch_size": size // parts,
             "training.gradient_accumulation": accumulation,
         }
-        batches.append((values, "The same effective batch size, in more and smaller batches."))
+        batches.append((values, "The same effective batch size, in more, smaller batches."))
     yield batches
     if not training.activation_checkpointing and adapter_of(recipe).recomputes:
         yield [({"training.activation_checkpointing": True}, "Steps take 20 to 30% longer; the result is the same.")]
     if recipe.data.packing in ("bfd", "bfd_split") and recipe.model.attention != "flash_attention_2":
-        yield [({"data.packing": "none"}, "No mask over packed documents; more padding, so epochs take longer.")]
+        yield [({"data.packing": "none"}, "No mask over packed documents, but more padding, so epochs take longer.")]
     smaller = "paged_adamw_8bit" if "paged" in training.optimizer else "adamw_8bit"
     states = OPTIMIZERS[training.optimizer].state_bytes(training, 4)
     if device != "cpu" and smaller in OPTIMIZERS and states > 2:
@@ -157,4 +157,4 @@ def _steps(recipe: Recipe, shape: ModelShape, device: DeviceType, longest: int) 
     if adapter_of(recipe).whole:
         low, high = TASKS[recipe.task].rates["lora"]
         values = {"method": "lora", "training.learning_rate": low}
-        yield [(values, f"Trains an adapter instead of every weight; its usual rates are {low:g} to {high:g}.")]
+        yield [(values, f"Trains an adapter, not every weight; the usual learning rate is {low:g} to {high:g}.")]

@@ -230,7 +230,7 @@ class GpuBench:
             CheckFailed: nothing was read.
         """
         if name not in self._readings:
-            raise CheckFailed(self._unread or "The driver listed no steady memory of the run's processes.")
+            raise CheckFailed(self._unread or "The driver did not report steady memory for the run's processes.")
         return self._readings[name]
 
     def command(self, module: str, *arguments: str) -> str:
@@ -317,7 +317,7 @@ def _trained(name: str, rows: str = "talks", **changes: Value) -> Callable[[GpuB
         found = losses(folder)
         first, last = found[min(found)], found[max(found)]
         if not last < first:
-            raise CheckFailed(f"The loss did not fall: {first:.3f} at first, {last:.3f} at last.")
+            raise CheckFailed(f"The loss did not fall: {first:.3f} at the start, {last:.3f} at the end.")
         words, figures = f"loss {first:.3f} to {last:.3f}", {"first_loss": first, "last_loss": last}
         if not bench.gpu:
             return words, figures
@@ -393,7 +393,7 @@ def _pause(bench: GpuBench) -> tuple[str, dict[str, float]]:
     took = time.monotonic() - asked
     plan = plan_resume(folder)
     bench._runs["stopped"] = folder
-    words = f"saved at step {plan.step} and ended in {took:.1f} s"
+    words = f"saved at step {plan.step} and stopped in {took:.1f} s"
     figures = {"step": float(plan.step), "seconds": took}
     if bench.gpu:
         left = _held() - before
@@ -438,7 +438,7 @@ def _out_of_memory(bench: GpuBench) -> tuple[str, dict[str, float]]:
         bench.wait(folder, "finished")
     events = [event for event in _lines(folder.events) if event.get("kind") == "oom"]
     if not events:
-        raise CheckFailed("The run did not run out of memory: the retry was not exercised.")
+        raise CheckFailed("The run did not run out of memory: the retry was not tested.")
     last = events[-1]
     size, pieces = int(last["batch_size"]), int(last["gradient_accumulation"])
     if size * pieces != batch:
@@ -460,7 +460,7 @@ def _memory_taken(bench: GpuBench, left: int) -> Iterator[None]:
     try:
         assert holder.stdout is not None
         if not holder.stdout.readline().strip():
-            raise CheckFailed("The GPU's memory could not be taken by another process.")
+            raise CheckFailed("Another process could not allocate the GPU's memory.")
         yield
     finally:
         assert holder.stdin is not None
@@ -469,8 +469,8 @@ def _memory_taken(bench: GpuBench, left: int) -> Iterator[None]:
 
 
 CHECKS: tuple[GpuCheck, ...] = (
-    GpuCheck("bf16 LoRA", "A LoRA run in bfloat16: its loss falls, its peak is the forecast.", True, _trained("lora")),
-    GpuCheck("memory of the pid", "pynvml and nvidia-smi say the same of the run's process.", True, _pid_memory),
+    GpuCheck("bf16 LoRA", "LoRA in bfloat16: its loss falls, its peak matches the forecast.", True, _trained("lora")),
+    GpuCheck("memory of the pid", "pynvml and nvidia-smi agree on the memory of the run's process.", True, _pid_memory),
     GpuCheck("NF4 QLoRA", "The same on 4-bit weights.", True, _trained("nf4", model__quantization="nf4")),
     GpuCheck(
         "full, float32 masters",
@@ -484,10 +484,13 @@ CHECKS: tuple[GpuCheck, ...] = (
         True,
         _trained("dpo", "pairs", task="dpo", training__learning_rate=1e-3),
     ),
-    GpuCheck("pause and release", "A run that is saved and ended gives its memory back.", False, _pause),
+    GpuCheck("pause and release", "A run that is saved and stopped gives its memory back.", False, _pause),
     GpuCheck("resume", "A resumed run has the losses of one that was never stopped, to the last bit.", False, _resume),
     GpuCheck(
-        "speed", "Tokens a second, beside the plain TRL script of the same recipe (`tunedeck script`).", False, _speed
+        "speed",
+        "Tokens per second, against the plain TRL script of the same recipe (`tunedeck script`).",
+        False,
+        _speed,
     ),
     GpuCheck("out of memory", "A run that does not fit continues with half the batch.", True, _out_of_memory),
 )

@@ -113,7 +113,7 @@ class KnownMemory:
             run = self.runs[0]
             return f"Measured {units.gib(run.peak)} in run {run.run} with these settings."
         if self.exact is not None:
-            return "Exact: two steps of the trainer without weights."
+            return "Exact: two steps of the trainer, run without weights."
         if not self.runs:
             return "Estimated from tensor shapes."
         run = self.runs[0]

@@ -172,7 +172,7 @@ def find_origin(text: str, workspace: Path) -> StartPoint:
             ) from None
         if "match" in error.what:
             raise
-        raise BadInput(f"No run and no folder is named {where}", where=where, do=error.do) from error
+        raise BadInput(f"There is no run or folder named {where}", where=where, do=error.do) from error
     if not of_run:
         return _of_run(run)
     found = run.checkpoints / of_run[2]
@@ -243,7 +243,7 @@ def start_words(recipe: Recipe, origin: StartPoint) -> str:
     ended = f" ({origin.state})" if origin.state not in ("", "finished") else ""
     what = f"{origin.label}{ended}"
     if origin.kind == "model":
-        how = "all its weights are trained further" if whole else "it becomes the base model of a new adapter"
+        how = "all its weights are trained further" if whole else "it becomes the base model for a new adapter"
     elif whole:
         how = "its adapter is merged into the base model, and all weights are trained"
     elif origin.merged(recipe):
@@ -333,7 +333,7 @@ def _of_folder(path: Path) -> StartPoint:
         return StartPoint("model", path)
     where = clean_line(os.fspath(path), 200)
     raise BadInput(
-        "The folder has no weights to start from: neither adapter_config.json nor config.json is in it",
+        "The folder has no weights to start from: it has neither adapter_config.json nor config.json",
         where=where,
         do="Name a run, a checkpoint, or the folder of an adapter or a model",
     )
@@ -375,7 +375,7 @@ def check_files(origin: StartPoint) -> None:
             whole = False
         if not whole:
             raise BadInput(
-                f"The weights to start from are damaged: {path.name} is cut short or not a safetensors file",
+                f"The weights to start from are damaged: {path.name} is truncated or not a safetensors file",
                 where=os.fspath(folder),
                 do="Copy them again, or choose other weights",
             )
@@ -402,7 +402,7 @@ def problems(recipe: Recipe, origin: StartPoint, shape: ModelShape | None = None
     yield from _base_problems(recipe, origin)
     if origin.run is not None and origin.folder.parent != origin.run.path and (origin.run.path / RESIDUE).exists():
         words = (
-            f"{name} took its adapter out of the base model's weights (lora.init), so its checkpoints do not fit the "
+            f"{name} moved part of the base weights into its adapter (lora.init), so its checkpoints do not fit the "
         )
         yield Problem(FIELD, f"{words}base model. Start from the run itself: {origin.run.id}.")
     if origin.merged(recipe):
@@ -445,7 +445,7 @@ def _model_problems(recipe: Recipe, origin: StartPoint, shape: ModelShape | None
         yield Problem(
             HOW,
             f"{origin.name} is a whole model, so there is no adapter to continue. Use merge: it becomes the base model "
-            "of a new adapter. To train all of it further, set the method to full.",
+            "of a new adapter. To train the whole model further, set the method to full.",
         )
     if origin.there and shape is not None:
         theirs = files.read_json(os.fspath(origin.folder / _MODEL)) or {}
@@ -454,8 +454,8 @@ def _model_problems(recipe: Recipe, origin: StartPoint, shape: ModelShape | None
         known = text if isinstance(text, Mapping) else theirs
         for key, size in sizes.items():
             if isinstance(known.get(key), int) and size and known[key] != size:
-                words = f"{origin.name} is another model than model.path: its {key} is {known[key]:,}, not {size:,}."
-                yield Problem("model.path", f"{words} Set model.path to the model that it was trained from.")
+                words = f"{origin.name} is not the model in model.path: its {key} is {known[key]:,}, not {size:,}."
+                yield Problem("model.path", f"{words} Set model.path to the model it was trained from.")
                 return
     elif origin.base and not _same_model(origin.base, recipe.model.path):
         yield _other_base(origin, recipe)
@@ -526,7 +526,7 @@ def _differs(path: str, name: str, key: str, then: str, now: str, merge: str) ->
     field_name = path if path != FIELD else key
     return Problem(
         path,
-        f"{name} has {key} {then}, this recipe {now}. To continue it, set {field_name} as it was, {merge} to put a new "
+        f"{name} has {key} {then}, this recipe has {now}. To continue it, set {field_name} back, {merge} to put a new "
         "adapter on the merged model.",
     )
 

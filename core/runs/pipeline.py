@@ -26,13 +26,13 @@ def stages_of(recipe: Recipe) -> list[Recipe]:
         recipe: with absolute paths.
 
     Raises:
-        BadInput: one of them cannot be read, or has a `then` of its own.
+        BadInput: one of them cannot be read, or already has a `then`.
     """
     found = [recipe]
     for file in recipe.then:
         stage = load(Path(file))
         if stage.then:
-            words = f"{Path(file).name} has a `then` of its own"
+            words = f"{Path(file).name} already has a `then`"
             raise BadInput(words, where=THEN, do="List all recipes in the first one, in order")
         found.append(stage)
     return found

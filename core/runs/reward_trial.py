@@ -62,17 +62,17 @@ class TriedReward:
         empty = [score for score in self.empty if score is not None]
         if not self.known:
             none = self.own and not empty
-            return f"{self.name} gives no score at all: every completion counts as none." if none else ""
+            return f"{self.name} gives no scores at all: every completion got None." if none else ""
         low, high = min(self.known), max(self.known)
         if len(self.known) > 1 and low == high and empty and min(empty) == max(empty) == low:
             return (
                 f"{self.name} is constant here: {number_text(round(low, 4))} for the data's own answers and for "
-                "an empty one. Where the model's answers all get the same, nothing is learned from it."
+                "an empty one. If the model's answers all score the same, nothing is learned from it."
             )
         if empty and high <= min(empty):
             return (
                 f"{self.name} gives the data's own answers at most {number_text(round(high, 4))}, and an empty one "
-                f"{number_text(round(min(empty), 4))}: it would teach to say nothing."
+                f"{number_text(round(min(empty), 4))}: it would teach the model to say nothing."
             )
         return ""
 
@@ -154,7 +154,7 @@ def try_rewards(recipe: Recipe, workspace: Path) -> RewardTrial:
         raise TunedeckError(f"The rewards took over {_SECONDS // 60} minutes on {len(samples)} samples") from end
     if done.returncode:
         said = clean_line(done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2], 400)
-        raise BadInput(said or f"The rewards could not be tried (exit code {done.returncode})", where="rewards")
+        raise BadInput(said or f"The rewards could not be tested (exit code {done.returncode})", where="rewards")
     return trial_of(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -188,7 +188,7 @@ def _samples(recipe: Recipe) -> list[Sample]:
             value = row.value or {}
             found.append(replace(sample, columns={name: value.get(name) for name in columns}) if columns else sample)
     if not found:
-        raise BadInput(f"No sample that {TASKS[recipe.task].title} learns from", where=str(dataset.paths[0]))
+        raise BadInput(f"No sample that {TASKS[recipe.task].title} can learn from", where=str(dataset.paths[0]))
     return found
 
 

@@ -154,7 +154,7 @@ def prepare_run(
         NotConfirmed: it would train in pure bfloat16, which needs the user's yes.
     """
     if recipe.then:
-        words = "This recipe names others to run after it, and these are queued as a pipeline"
+        words = "This recipe names others to run after it, which makes it a pipeline"
         raise BadInput(words, where="then", do="Queue it, or clear `then`")
     resolved = with_mapping(
         resolve(recipe if name is None else replace(recipe, name=name), base or workspace), workspace

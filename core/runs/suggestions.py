@@ -107,7 +107,7 @@ def _longer(recipe: Recipe, shape: ModelShape, known: KnownMemory, cut: CutSampl
         goal = shape.context
     if goal <= now:
         return
-    loses = "loses none" if goal >= cut.longest else "keeps all but the longest 1% whole"
+    loses = "cuts none" if goal >= cut.longest else "keeps all but the longest 1% intact"
     longer = forecast(put(known.recipe, "data.max_length", goal), shape, known.device).total
     costs = (longer - forecast(known.recipe, shape, known.device).total) * known.factor
     words = (

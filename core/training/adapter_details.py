@@ -47,7 +47,7 @@ def _lora(arguments: Mapping[str, Any], recipe: Recipe, model: Any) -> dict[str,
     for one in lora.patterns:
         meant = [re.escape(name) for name in names if names_one(name, (one.modules,))]
         if not meant:
-            raise BadInput(f"{one.modules} names no adapted layer", where="lora.patterns", do="Remove it")
+            raise BadInput(f"{one.modules} matches no adapted layer", where="lora.patterns", do="Remove it")
         for key in meant:
             if one.rank:
                 ranks.setdefault(key, one.rank)

@@ -44,7 +44,7 @@ class CompletionLog:
         totals = [self._total(of_each) for of_each in scores]
         none = totals.count(None)
         if none and not self._unscored:
-            words = f"{none:,} of {len(totals):,} completions got no score from any reward. They are not trained on."
+            words = f"{none:,} of {len(totals):,} completions got no score from any reward and are not trained on."
             self._worker.event("alert", words, step=step)
         self._unscored += none
         if not self._most:

@@ -170,7 +170,7 @@ def test_cut_samples_are_cited_with_the_length_that_keeps_them_and_its_cost(reci
     known = _known(recipe, tmp_path, 80 * _GIB)
     ((values, words),) = _suggested(recipe, known, CutSamples(412, 9_000, 1_490, 1_400))
     assert values == {"data.max_length": 1536}
-    assert all(part in words for part in ("412", "1,024", "1,536", "loses none", "GiB"))
+    assert all(part in words for part in ("412", "1,024", "1,536", "cuts none", "GiB"))
     ((values, words),) = _suggested(recipe, known, CutSamples(412, 9_000, 60_000, 1_400))
     assert values == {"data.max_length": 1408}
     assert "longest 1%" in words

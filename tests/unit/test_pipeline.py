@@ -68,7 +68,7 @@ def test_all_are_prepared_and_queued_and_each_starts_from_the_one_before(workspa
     assert need_words(runs[2]) == ""
     with pytest.raises(BadInput, match="no weights yet"):
         release(workspace, runs[1])
-    with pytest.raises(BadInput, match="waits for no other"):
+    with pytest.raises(BadInput, match="not waiting for"):
         release(workspace, runs[0])
     sft.reset_status(state="finished", ended=1.0)
     adapter_folder(sft.adapter, BASE)

@@ -351,9 +351,9 @@ def test_targets_are_counted_and_listed_for_the_form() -> None:
 @pytest.mark.parametrize(
     ("values", "path", "word"),
     [
-        ({"lora__targets": ("/.*(q_proj/",)}, "lora.targets", "not a regular expression"),
-        ({"lora__exclude": ("/[/",)}, "lora.exclude", "not a regular expression"),
-        ({"lora__patterns": (RankPattern("/*x/", 4),)}, "lora.patterns", "not a regular expression"),
+        ({"lora__targets": ("/.*(q_proj/",)}, "lora.targets", "regular expression"),
+        ({"lora__exclude": ("/[/",)}, "lora.exclude", "regular expression"),
+        ({"lora__patterns": (RankPattern("/*x/", 4),)}, "lora.patterns", "regular expression"),
         ({"lora__patterns": (RankPattern("q_proj"),)}, "lora.patterns", "neither rank nor alpha"),
         ({"lora__layers": ("first 3",)}, "lora.layers", "last 8"),
         ({"lora__layers": ("30-40",)}, "lora.layers", "32 layers"),
@@ -361,8 +361,12 @@ def test_targets_are_counted_and_listed_for_the_form() -> None:
         ({"lora__exclude": ("q_proj",), "lora__targets": ("q_proj",)}, "lora.exclude", "No layer is left"),
         ({"lora__plus_ratio": 0.5}, "lora.plus_ratio", "above 1"),
         ({"lora__init": "pissa", "lora__rank": 1024, "lora__targets": ("/.*/",)}, "lora.targets", None),
-        ({"lora__ensure_weight_tying": True, "lora__modules_to_save": ("lm_head",)}, "lora.ensure_weight_tying", "two"),
-        ({"method": "oft", "adapter__block_size": 30}, "adapter.block_size", "does not divide"),
+        (
+            {"lora__ensure_weight_tying": True, "lora__modules_to_save": ("lm_head",)},
+            "lora.ensure_weight_tying",
+            "tied",
+        ),
+        ({"method": "oft", "adapter__block_size": 30}, "adapter.block_size", "divide"),
         ({"method": "prompt", "soft_prompt__start": "text"}, "soft_prompt.text", "Enter the text"),
         ({"method": "last_layers", "last_layers__count": 33}, "last_layers.count", "32 layers"),
         ({"method": "ia3", "model__added_tokens": ("<|x|>",)}, "model.added_tokens", "Use lora or full"),

@@ -107,7 +107,7 @@ def test_a_fresh_recipe_lacks_a_model_and_data() -> None:
             {"training.save_only_model": True, "training.devices": "0,1", "training.parallel": "fsdp"},
             "training.save_only_model",
             "error",
-            "in parts",
+            "sharded",
         ),
         ({"training.devices": "cpu", "training.liger": True}, "training.liger", "error", "GPU"),
         ({"training.devices": "cpu", "training.compile": "default"}, "training.compile", "error", "GPU"),

@@ -29,8 +29,8 @@ _WIDTH = 80
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_data_arguments(parser, held_out="as in a new recipe")
-    parser.add_argument("--answers", type=Path, metavar="FILE", help="Answers as YAML or JSON instead of asking.")
-    parser.add_argument("--questions", action="store_true", help="Print the questions as a file of answers to fill in.")
+    parser.add_argument("--answers", type=Path, metavar="FILE", help="Read the answers from YAML or JSON; do not ask.")
+    parser.add_argument("--questions", action="store_true", help="Print the questions as an answers file to fill in.")
     parser.add_argument("--json", action="store_true", help="Print one JSON object: advice, reasons, missing, dataset.")
 
 

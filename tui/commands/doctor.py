@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gpu",
         action="store_true",
-        help="Instead train a small model on the GPU and check forecast, readings, resume and speed (up to 8 minutes).",
+        help="Train a small model on the GPU and check memory forecast, readings, resume and speed (up to 8 minutes).",
     )
     parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 

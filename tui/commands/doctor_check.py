@@ -43,7 +43,7 @@ def check_gpu(*, as_json: bool) -> int:
     if not as_json:
         shown = name if usable else f"no NVIDIA GPU that torch can use{f' ({name})' if name else ''}"
         say(f"GPU check: {shown}; {', '.join(f'{key} {value}' for key, value in versions.items())}")
-        say("Real runs of a small model made here, at most 8 minutes, no network.")
+        say("Real runs of a small model created for the check: at most 8 minutes, no network.")
     folder = Path(tempfile.mkdtemp(prefix="tunedeck-gpu-check-", dir=os.environ.get("TMPDIR") or "/var/tmp"))
     # Nothing of it stays: neither a workspace that lists know, nor a command that is run when a run ends.
     for variable in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):

@@ -143,7 +143,7 @@ def stages_given(arguments: argparse.Namespace, files: Sequence[str | Path]) -> 
     for file in files:
         recipe = apply_settings(load(Path(file)), arguments.set, Path.cwd())
         if found and recipe.then:
-            raise BadInput(f"{file} has a `then` of its own", do="List all recipes here, or in the first one")
+            raise BadInput(f"{file} already has a `then`", do="List all recipes here, or in the first one")
         first, *rest = stages_of(recipe)
         if len(files) > 1 and rest:
             raise BadInput(f"{file} names the recipes after it (`then`)", do="List them there or here, not in both")

@@ -17,7 +17,7 @@ from tui.commands.trust import add_allow_arguments, take_allowed
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("recipe", type=Path, metavar="RECIPE.yaml", help="Recipe whose rewards are tried.")
+    parser.add_argument("recipe", type=Path, metavar="RECIPE.yaml", help="Recipe whose rewards to test.")
     add_set_argument(parser)
     add_allow_arguments(parser)
     add_workspace_argument(parser)

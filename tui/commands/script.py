@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_set_argument(parser)
     add_eval_arguments(parser)
     parser.add_argument(
-        "--rows", type=Path, metavar="FOLDER", help="Write the rows to this new folder, for a script to take elsewhere."
+        "--rows", type=Path, metavar="FOLDER", help="Write the rows to this new folder, to take along with the script."
     )
     add_workspace_argument(parser)
     parser.add_argument("--json", action="store_true", help="Print one JSON object: script, rows.")

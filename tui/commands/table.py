@@ -64,7 +64,7 @@ COMMANDS: Mapping[str, CommandInfo] = {
     ),
     "advise": CommandInfo(
         DATA,
-        "say whether to fine-tune at all: six questions and the dataset",
+        "decide whether to fine-tune at all, from six questions and the dataset",
         (
             "advise tickets.jsonl",
             "advise --questions > answers.yaml",
@@ -91,7 +91,7 @@ COMMANDS: Mapping[str, CommandInfo] = {
     ),
     "rewards": CommandInfo(
         TRAIN,
-        "try the rewards of a recipe on ten samples of its dataset",
+        "test the rewards of a recipe on ten samples of its dataset",
         ("rewards recipe.yaml", "rewards recipe.yaml --set task=rloo --json"),
         (FOLDERS,),
     ),
@@ -103,7 +103,7 @@ COMMANDS: Mapping[str, CommandInfo] = {
     ),
     "script": CommandInfo(
         TRAIN,
-        "print the plain TRL script that trains the same",
+        "print a plain TRL script that trains the same way",
         ("script recipe.yaml > train.py", "script recipe.yaml --set method=full --rows rows > train.py"),
         (HUB, TRAINING, FOLDERS),
     ),

@@ -100,7 +100,7 @@ def _say_queued(folders: list[JobFolder], *, as_json: bool) -> int:
         say(f"Queued {first.id}. {first.read_status().message}")
     else:
         say(f"Queued a pipeline of {len(folders)} runs: {', then '.join(folder.id for folder in folders)}.")
-        say("It runs without this terminal. `tunedeck queue` lists it; one that fails holds those after it.")
+        say("It runs without this terminal. `tunedeck queue` lists it; if a run fails, those after it are held.")
     return 0
 
 

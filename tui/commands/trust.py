@@ -27,7 +27,7 @@ def add_allow_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         f"--allow-{FILE}",
         action="store_true",
-        help="Allow the recipe's Python reward files, as they are now, from now on.",
+        help="Allow the recipe's Python reward files in their current form from now on.",
     )
 
 

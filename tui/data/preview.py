@@ -192,7 +192,7 @@ def _lines(answer: dict[str, Any]) -> Iterator[TextLine]:
             f"▲ special tokens in the text act as control tokens: {clean_line(', '.join(tokens), 200)}", "warning"
         )
     if answer.get("generated"):
-        yield plain("The model answers this prompt while it trains; the rewards score what it writes.", "muted")
+        yield plain("The model answers this prompt during training, and the rewards score its answers.", "muted")
     elif not answer["trained"]:
         yield plain("▲ no token of this row is trained: it teaches the model nothing", "warning")
     if answer.get("can_chunk"):

@@ -267,7 +267,7 @@ def _facts(comparison: Comparison) -> Content:
             "\n",
         ]
     if not comparison.writes:
-        parts.append("A reward model scores text and writes none, so there are no answers to compare.")
+        parts.append("A reward model scores text and does not write any, so there are no answers to compare.")
         return Content.assemble(*parts)
     total, differing = len(comparison.answers), comparison.differing
     parts.append(

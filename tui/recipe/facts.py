@@ -382,7 +382,7 @@ def memory_words(facts: RecipeFacts, forecasting: str = "") -> str:
     words = facts.known.words() if facts.known is not None else "Estimated from tensor shapes."
     said = [clean_line(words, 200), forecasting, "In GiB."]
     if facts.fits is False and facts.room.free is not None:
-        said.insert(0, f"{gib(facts.need - facts.room.free)} too much: m lists what makes it fit.")
+        said.insert(0, f"{gib(facts.need - facts.room.free)} too much: press m for changes that make it fit.")
     elif facts.fits:
         said.append("m: details and changes")
     return " ".join(filter(None, said))

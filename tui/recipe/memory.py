@@ -84,7 +84,7 @@ class MemoryOffers:
         ]
         if known.exact is None and known.key:
             words = (
-                fault or "Runs two steps of the trainer without weights, in about 20 seconds. Nothing is downloaded."
+                fault or "Runs two steps of the trainer without weights; takes about 20 seconds and downloads nothing."
             )
             beside = "computing" if computing else ""
             found.append(FilterItem(EXACT, "Compute the exact figure", clean_line(words, 400), beside))

@@ -16,7 +16,7 @@ from core.recipe.recipe import Recipe
 from tui.actions import Command, declare
 from tui.widgets.key_bar import KeyBar
 
-_TRYING = "Trying the rewards on ten samples of the training data ..."
+_TRYING = "Testing the rewards on ten samples of the training data ..."
 
 
 class RewardTrialScreen(ModalScreen[None]):
@@ -35,7 +35,7 @@ class RewardTrialScreen(ModalScreen[None]):
         "reward_trial",
         Command("reward_trial.scroll_down", "down,j,space,pagedown", "scroll(1)", "", "Scroll down.", shared="down"),
         Command("reward_trial.scroll_up", "up,k,backspace,pageup", "scroll(-1)", "", "Scroll up.", shared="up"),
-        Command("reward_trial.again", "r", "again", "try again", "Try the rewards again.", 1),
+        Command("reward_trial.again", "r", "again", "test again", "Test the rewards again.", 1),
         Command("reward_trial.close", "escape", "dismiss", "close", "Back to the form.", 2, "esc", shared="back"),
     )
 

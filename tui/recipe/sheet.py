@@ -28,7 +28,7 @@ _WORDS: dict[ChecklistState, tuple[str, str]] = {
 _HEADS = {
     "stop": "must be fixed",
     "warn": "worth a look",
-    "wait": "still asking",
+    "wait": "still checking",
     "recipe": "recipe",
     "data": "data",
     "model": "model",
@@ -154,7 +154,7 @@ class PreflightSheet(ModalScreen[str | None]):
         stops = sum(check.standing == "stop" for check in self._checks)
         if stops:
             return f"cannot start: fix {'this' if stops == 1 else f'these {stops}'}"
-        return "asking …" if any(check.standing == "wait" for check in self._checks) else "nothing blocks this run"
+        return "checking …" if any(check.standing == "wait" for check in self._checks) else "nothing blocks this run"
 
     def _groups(self) -> Iterator[tuple[str, list[ChecklistItem]]]:
         """The headings with their lines, without empty ones."""

@@ -445,7 +445,7 @@ class RunsScreen(StepScreen):
         after = [line for line in self._all if line.info.pipeline == run.pipeline and line.info.stage > run.stage]
         waiting = sum(line.info.state == "queued" for line in after) if run.pipeline else 0
         runs = f"{waiting} run{'s' * (waiting != 1)}"
-        words = f"Removed it and the {runs} of its pipeline after it." if waiting else ""
+        words = f"Removed it and the {runs} after it in its pipeline." if waiting else ""
         self._change(lambda queue: queue.remove(run.id), words)
 
     def action_extend(self) -> None:

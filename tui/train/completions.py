@@ -29,7 +29,7 @@ class CompletionsScreen(StepScreen):
     CSS_PATH = "completions.tcss"
     BINDINGS = declare(
         "completions",
-        Command("completions.previous", "left,h", "go(-1)", "step", "Go to the generation before.", 1, "←→"),
+        Command("completions.previous", "left,h", "go(-1)", "step", "Go to the previous generation.", 1, "←→"),
         Command("completions.next", "right,l", "go(1)", "", "Go to the next generation."),
         Command(
             "completions.first",
@@ -41,7 +41,7 @@ class CompletionsScreen(StepScreen):
         ),
         Command("completions.last", "end,G", "go(1000000)", "", "Go to the newest generation.", shared="last"),
         Command("completions.sort", "s", "sort", "best/worst first", "Show the best or the worst first.", 2),
-        Command("completions.full", "v", "full", "in full", "Show completions in full, or only their beginning.", 3),
+        Command("completions.full", "v", "full", "in full", "Show completions in full, or just the beginning.", 3),
         Command("completions.eval", "e", "held_out", "eval set", "Switch between training and eval prompts.", 4),
         Command("completions.samples", "c", "samples", "sample outputs", "Show the answers to the fixed prompts.", 6),
         Command("completions.scroll_down", "down,j,space,pagedown", "scroll(1)", "", "Scroll down.", shared="down"),

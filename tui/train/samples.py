@@ -73,7 +73,7 @@ class SamplesScreen(StepScreen):
             "c",
             "completions",
             "completions",
-            "Show what an online run (grpo, rloo) generated and how it was scored.",
+            "Show what an online run (grpo, rloo) generated, with the scores.",
             6,
         ),
         Command("samples.scroll_down", "down,j,space,pagedown", "scroll(1)", "", "Scroll down.", shared="down"),

@@ -1,4 +1,4 @@
-"""What does not go together with an adapter: each pair with the reason, and the nearest thing that works.
+"""Settings that do not work together with an adapter: each pair with the reason, and the closest thing that works.
 
 Rules show a pair's sentence, `docs/adapters.md` lists them, and tests run each with the real PEFT: as it is refused it
 fails or is not what it says, as it is advised it trains.
@@ -63,7 +63,7 @@ CONFLICTS: tuple[AdapterConflict, ...] = (
         "prefix-checkpointing",
         "training.activation_checkpointing",
         lambda recipe: not adapter_of(recipe).recomputes and recipe.training.activation_checkpointing,
-        "Prefix tuning cannot recompute activations, because the layers would meet the prefix a second time. Set this "
+        "Prefix tuning cannot recompute activations, because the layers would see the prefix twice. Set this "
         "to no, or use the method prompt or p_tuning.",
         "not with prefix tuning",
         {"method": "prefix"},
@@ -73,7 +73,7 @@ CONFLICTS: tuple[AdapterConflict, ...] = (
         "soft-packing",
         "data.packing",
         lambda recipe: _is_soft(recipe) and recipe.data.packing != "none",
-        "The virtual tokens are put before a whole row, so of packed samples only the first would have them. Set "
+        "Virtual tokens go before a whole row, so only the first of the packed samples would get them. Set "
         "packing to none.",
         "not with virtual tokens",
         {"method": "prompt", "data.packing": "bfd"},
@@ -83,7 +83,7 @@ CONFLICTS: tuple[AdapterConflict, ...] = (
         "soft-task",
         "method",
         lambda recipe: _is_soft(recipe) and not TASKS[recipe.task].virtual_tokens,
-        "Virtual tokens only train with sft, cpt and dpo here: TRL's other trainers stop at them, or train nothing. "
+        "Virtual tokens only train with sft, cpt and dpo here: TRL's other trainers fail on them or train nothing. "
         "Use the method lora.",
         "not with this task",
         {"method": "prompt", "task": "orpo"},
@@ -93,8 +93,8 @@ CONFLICTS: tuple[AdapterConflict, ...] = (
         "residual-reference",
         "lora.init",
         lambda recipe: _is_residual(recipe) and TASKS[recipe.task].reference,
-        "pissa and olora change the base model's weights, and this task measures against the model without its "
-        "adapter: that would no longer be the base model. Use eva or the default.",
+        "pissa and olora change the base weights, and this task compares with the model without its "
+        "adapter, which would no longer be the base model. Use eva or the default.",
         "no reference left",
         {"lora.init": "pissa", "task": "dpo"},
         {"lora.init": "eva", "task": "dpo"},
@@ -103,8 +103,8 @@ CONFLICTS: tuple[AdapterConflict, ...] = (
         "start-fsdp",
         "training.parallel",
         lambda recipe: is_sharded(recipe) and _reads_data_or_optimizer(recipe),
-        "LoRA+, pissa, olora and eva need the whole model on each GPU before the first step, which fsdp has already "
-        "split. Use ddp, or plain LoRA with the default initial weights.",
+        "LoRA+, pissa, olora and eva need the whole model on each GPU before the first step, but fsdp has already "
+        "split it. Use ddp, or plain LoRA with the default initial weights.",
         "not with fsdp",
         {"lora.init": "eva", "training.parallel": "fsdp", "training.devices": "0,1"},
         {"lora.init": "eva", "training.parallel": "ddp", "training.devices": "0,1"},
@@ -113,7 +113,7 @@ CONFLICTS: tuple[AdapterConflict, ...] = (
         "kind-fsdp",
         "training.parallel",
         lambda recipe: is_sharded(recipe) and not adapter_of(recipe).shards,
-        "fsdp splits LoRA and full fine-tuning here, and no other method yet. Use ddp, or the method lora.",
+        "fsdp only works with the methods lora and full here. Use ddp, or one of these.",
         "not with fsdp",
         {"method": "ia3", "training.parallel": "fsdp", "training.devices": "0,1"},
         {"method": "ia3", "training.parallel": "ddp", "training.devices": "0,1"},

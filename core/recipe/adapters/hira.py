@@ -32,7 +32,7 @@ def _each(recipe: Recipe, module: LinearModule) -> int:
 
 HIRA = Adapter(
     kind="hira",
-    meaning="HiRA: LoRA's update multiplied with each weight, so that its rank is high",
+    meaning="HiRA: LoRA's update multiplied by each weight, which gives it a high rank",
     whole=False,
     section=SECTION,
     fields=("targets", "exclude", "layers", "rank", "modules_to_save"),

@@ -38,7 +38,7 @@ def _each(recipe: Recipe, module: LinearModule) -> int:
 
 IA3 = Adapter(
     kind="ia3",
-    meaning="IA3: one trained factor for each key, value and feed-forward feature; tiny, and no slower to use",
+    meaning="IA3: one trained factor for each key, value and feed-forward feature; tiny, and no slower at inference",
     whole=False,
     section=SECTION,
     fields=("targets", "exclude", "layers", "feedforward", "modules_to_save"),

@@ -32,7 +32,7 @@ def _over_quantized(recipe: Recipe, quantization: str) -> Problem | None:
     if quantization == "none":
         return None
     words = (
-        f"{quantization} weights cannot be trained, and the last layers are the model's own. Set quantization to none, "
+        f"{quantization} weights cannot be trained, and this method trains the model's own. Set quantization to none, "
         "or use lora with Layers set to the last ones."
     )
     return Problem("model.quantization", words)

@@ -96,8 +96,8 @@ def _over_quantized(recipe: Recipe, quantization: str) -> Problem | None:
         return Problem("lora.variant", "dora cannot train on an int8 base. Use nf4, or set the variant to plain.")
     if lora.init in RESIDUAL and quantization != "none":
         words = (
-            f"{lora.init} takes its part out of the base model's weights, and what is left would be quantized again: "
-            "the adapter would no longer fit the base model. Use eva, or set quantization to none."
+            f"{lora.init} moves part of the base weights into the adapter, and the rest would be quantized again: "
+            "the adapter would no longer match the base model. Use eva, or set quantization to none."
         )
         return Problem("lora.init", words, brief="not quantized")
     return None

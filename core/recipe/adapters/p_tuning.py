@@ -37,7 +37,7 @@ def _parameters(recipe: Recipe, shape: ModelShape) -> int:
 
 P_TUNING = Adapter(
     kind="p_tuning",
-    meaning="P-tuning: vectors before every prompt that a small network makes while training",
+    meaning="P-tuning: vectors before every prompt that a small network generates during training",
     whole=False,
     section=soft_prompt.SECTION,
     fields=("tokens", "encoder", "encoder_size", "encoder_layers", "dropout"),

@@ -31,7 +31,7 @@ def _parameters(recipe: Recipe, shape: ModelShape) -> int:
 
 PROMPT = Adapter(
     kind="prompt",
-    meaning="prompt tuning: a few trained vectors before every prompt; the smallest adapter there is",
+    meaning="prompt tuning: a few trained vectors before every prompt; the smallest of all adapters",
     whole=False,
     section=soft_prompt.SECTION,
     fields=("tokens", "start", "text"),

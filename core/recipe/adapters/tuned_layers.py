@@ -19,7 +19,7 @@ LESS_MEMORY = ("The activations take the most memory. Use fewer target modules."
 
 
 def reach_from(*usual: str, linear: bool = True) -> Callable[[Recipe], Reach]:
-    """What a kind adapts: the recipe's targets, or those that are usual for the kind."""
+    """What a kind adapts: the recipe's targets, or the kind's usual ones."""
 
     def reach(recipe: Recipe) -> Reach:
         own = recipe.adapter
@@ -83,8 +83,8 @@ def unquantized_only(title: str) -> Callable[[Recipe, str], Problem | None]:
         if quantization == "none":
             return None
         words = (
-            f"{title} cannot train over {quantization} weights: its own become bfloat16 there and do not fit what the "
-            "layers compute. Set quantization to none, or use lora."
+            f"{title} cannot train on {quantization} weights: its own become bfloat16 there and no longer match "
+            "what the layers compute.  Set quantization to none, or use lora."
         )
         return Problem("model.quantization", words, brief="not quantized")
 

@@ -32,7 +32,7 @@ def _each(recipe: Recipe, module: LinearModule) -> int:
 
 VERA = Adapter(
     kind="vera",
-    meaning="VeRA: two trained vectors a layer around random factors that all layers share",
+    meaning="VeRA: two trained vectors per layer around random factors that all layers share",
     whole=False,
     section=SECTION,
     fields=("targets", "exclude", "layers", "rank", "modules_to_save"),

@@ -39,7 +39,7 @@ def check(recipe: Recipe, shape: ModelShape | None) -> Iterator[Problem]:
     elif adapter.section == SOFT:
         yield from _soft_prompt(recipe, shape)
     if shape is not None and adapter.partial and recipe.last_layers.count > shape.layers:
-        yield Problem("last_layers.count", f"The model has only {shape.layers} layers.", brief="exceeds the layers")
+        yield Problem("last_layers.count", f"The model has only {shape.layers} layers.", brief="too many layers")
     yield from _tokens(recipe, shape)
     reach = adapter.reach(recipe)
     if reach is None:
@@ -61,19 +61,19 @@ def _tokens(recipe: Recipe, shape: ModelShape | None) -> Iterator[Problem]:
     """Added tokens, whose rows have to be trained by somebody."""
     added, adapter = recipe.model.added_tokens, adapter_of(recipe)
     if blank := next((token for token in added if not token.strip()), None):
-        yield Problem("model.added_tokens", f"{blank!r} is no token. Enter names such as <|tool|>.", brief="empty")
+        yield Problem("model.added_tokens", f"{blank!r} is not a token. Enter names such as <|tool|>.", brief="empty")
     if added and (adapter.partial or not (adapter.whole or adapter.section == LORA.section)):
-        words = f"{adapter.title} does not train the embedding, so added tokens would mean nothing. Use lora or full."
+        words = f"{adapter.title} does not train the embedding, so added tokens would stay untrained. Use lora or full."
         yield Problem("model.added_tokens", words, brief="not trained")
     if added and is_sharded(recipe):
-        words = "fsdp splits the embedding before it could grow. Use ddp, or add no tokens."
+        words = "fsdp splits the embedding before it can grow. Use ddp, or add no tokens."
         yield Problem("model.added_tokens", words, brief="not with fsdp")
     whole = recipe.lora.modules_to_save
     if adapter.section == LORA.section and shape and (added or recipe.lora.trained_tokens):
         ends = [name for name in (shape.embedding, "lm_head") if name and names_one(name, whole)]
         if ends:
             path = "lora.trained_tokens" if recipe.lora.trained_tokens else "model.added_tokens"
-            words = f"{ends[0]} is in Modules to save and trained whole, so its rows cannot be trained apart."
+            words = f"{ends[0]} is in Modules to save and trained as a whole, so its rows cannot be trained separately."
             yield Problem(path, words, brief="trained whole")
 
 
@@ -100,7 +100,7 @@ def _named(reach: Reach) -> Iterator[Problem]:
         yield Problem(reach.path, "all-linear already includes every layer. Remove the other names.")
     for path, names in ((reach.path, reach.targets), (f"{section}.exclude", reach.exclude)):
         if wrong := broken(names):
-            words = f"{clean_line(wrong[0], 60)} is not a regular expression: {clean_line(wrong[1], 80)}."
+            words = f"{clean_line(wrong[0], 60)} is not a valid regular expression: {clean_line(wrong[1], 80)}."
             yield Problem(path, words, brief="not an expression")
     if reach.layers and chosen(reach.layers, 1) is None:
         yield Problem(f"{section}.layers", f"Layers are written like this: {FORMS}.", brief="cannot be read")
@@ -121,7 +121,7 @@ def _fits(reach: Reach, shape: ModelShape) -> Iterator[Problem]:
     linear = [module.name for module in shape.reached(targets)]
     reached = linear if reach.linear else [*shape.reached_modules(targets)]
     if unused := [name for name in reach.exclude if not any(names_one(each, (name,)) for each in reached)]:
-        words = f"{clean_line(', '.join(unused), 80)} names no target, so nothing is excluded. Remove it."
+        words = f"{clean_line(', '.join(unused), 80)} matches no target, so nothing is excluded. Remove it."
         yield Problem(f"{section}.exclude", words, brief="no such target")
     numbers = chosen(reach.layers, shape.layers) or frozenset()
     if beyond := [number for number in sorted(numbers) if number >= shape.layers]:
@@ -129,7 +129,7 @@ def _fits(reach: Reach, shape: ModelShape) -> Iterator[Problem]:
         yield Problem(f"{section}.layers", words, brief="no such layer")
     elif reach.linear and not shape.reached(reach) and not shape.reached_experts(reach) and not unused:
         field = "layers" if reach.layers else "exclude"
-        words = "No layer is left that gets an adapter. Remove a name here, or add target modules."
+        words = "No layer is left to adapt. Remove a name here, or add target modules."
         yield Problem(f"{section}.{field}", words, brief="no layer left")
     if unknown := shape.missing_modules(reach.whole):
         words = f"The model has no module named {clean_line(', '.join(unknown), 80)}; it has {_leaves(shape)}."
@@ -160,7 +160,7 @@ def _lora(recipe: Recipe) -> Iterator[Problem]:
             "unusual ratio",
         )
     if wrong := broken(pattern.modules for pattern in lora.patterns):
-        words = f"{clean_line(wrong[0], 60)} is not a regular expression: {clean_line(wrong[1], 80)}."
+        words = f"{clean_line(wrong[0], 60)} is not a valid regular expression: {clean_line(wrong[1], 80)}."
         yield Problem("lora.patterns", words, brief="not an expression")
     if empty := next((pattern.modules for pattern in lora.patterns if not (pattern.rank or pattern.alpha)), ""):
         words = f"The pattern {clean_line(empty, 60)} changes neither rank nor alpha. Give one of them, or remove it."
@@ -176,11 +176,11 @@ def _lora_fits(recipe: Recipe, reach: Reach, shape: ModelShape) -> Iterator[Prob
     if 0 < smallest < lora.rank:
         fixed = lora.init in RESIDUAL
         words = f"Rank {lora.rank} exceeds the width of the smallest adapted layer ({smallest})"
-        words += f", which {lora.init} cannot have. Use at most {smallest}." if fixed else " and adds nothing there."
+        words += f", which {lora.init} does not allow. Use at most {smallest}." if fixed else " and adds nothing there."
         yield Problem("lora.rank", words, "error" if fixed else "warn", "exceeds layer width")
     for pattern in lora.patterns:
         if not any(names_one(module.name, (pattern.modules,)) for module in adapted):
-            words = f"The pattern {clean_line(pattern.modules, 60)} names no adapted layer. Remove it."
+            words = f"The pattern {clean_line(pattern.modules, 60)} matches no adapted layer. Remove it."
             yield Problem("lora.patterns", words, brief="no such layer")
     if unknown := shape.missing_parameters(lora.parameters):
         known = sorted({f"experts.{one.name}" for one in shape.fused})
@@ -189,11 +189,11 @@ def _lora_fits(recipe: Recipe, reach: Reach, shape: ModelShape) -> Iterator[Prob
         yield Problem("lora.parameters", words, brief="no such weight")
     elif set(shape.experts_by_name(lora.parameters)) & set(shape.experts_by_layers(reach)):
         words = "Target modules already include these expert weights. Remove them here, or name other target modules."
-        yield Problem("lora.parameters", words, brief="included already")
+        yield Problem("lora.parameters", words, brief="already included")
     outer = ("lm_head", shape.embedding)
     if lora.ensure_weight_tying and not (shape.tied and any(names_one(name, lora.modules_to_save) for name in outer)):
-        why = "none of them is in Modules to save" if shape.tied else "they are two weights in this model"
-        words = f"This keeps the embedding and the output layer one weight, but {why}. Set it to no."
+        why = "none of them is in Modules to save" if shape.tied else "they are not tied in this model"
+        words = f"This keeps the embedding and the output layer tied, but {why}. Set it to no."
         yield Problem("lora.ensure_weight_tying", words, brief="nothing to tie")
 
 
@@ -202,7 +202,7 @@ def _blocks(recipe: Recipe, reach: Reach, shape: ModelShape) -> Iterator[Problem
     odd = next((module for module in shape.reached(reach) if module.inputs % size), None)
     if odd is not None:
         name = clean_line(odd.name.rpartition(".")[2], 60)
-        words = f"{size} does not divide the {odd.inputs} inputs of {name}. Use a smaller power of two."
+        words = f"{size} does not evenly divide the {odd.inputs} inputs of {name}. Use a smaller power of two."
         yield Problem("adapter.block_size", words, brief="does not divide")
 
 

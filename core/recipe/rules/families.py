@@ -88,7 +88,7 @@ def _stored(shape: ModelShape) -> Iterator[Problem]:
     if shape.unpacked:
         words = (
             f"config.json says that bitsandbytes has quantized the weights, but they are stored as {shape.dtype}: they "
-            "cannot be loaded so. Remove quantization_config from config.json, and set the quantization here instead."
+            "cannot be loaded that way. Remove quantization_config from config.json, and set quantization here."
         )
         yield Problem("model.path", words, brief="not quantized")
         return
@@ -96,7 +96,7 @@ def _stored(shape: ModelShape) -> Iterator[Problem]:
         name, size = next(iter(shape.odd_sizes.items()))
         stored = f" The weight files have {shape.layers_stored} layers." if shape.layers_stored else ""
         words = (
-            f"config.json says {name} is {size}, which no model can have.{stored} Use the weights and config.json of "
+            f"config.json says {name} is {size}, which is impossible.{stored} Use the weights and config.json of "
             "the same model."
         )
         yield Problem("model.path", words, brief=f"{name} {size}")

@@ -23,7 +23,7 @@ def check(recipe: Recipe) -> Iterator[Problem]:
     if training.compile != "none" and is_sharded(recipe):
         yield Problem("training.compile", "torch.compile is not supported with fsdp here. Set it to none, or use ddp.")
     if training.save_only_model and is_sharded(recipe):
-        words = "Under fsdp, checkpoints are saved in parts and always whole. Set this to no, or use ddp."
+        words = "Under fsdp, checkpoints are sharded and always include the optimizer. Set this to no, or use ddp."
         yield Problem("training.save_only_model", words, brief="not with fsdp")
 
 
@@ -35,9 +35,9 @@ def on_a_cpu(recipe: Recipe) -> Iterator[Problem]:
     if OPTIMIZERS[training.optimizer].paged:
         yield Problem("training.optimizer", "Paged optimizers need a GPU. Use adamw_torch_fused.")
     if training.liger:
-        yield Problem("training.liger", "Liger kernels are written for GPUs (Triton). Set this to no.")
+        yield Problem("training.liger", "Liger kernels need a GPU (Triton). Set this to no.")
     if training.compile != "none":
-        yield Problem("training.compile", "torch.compile is only offered on a GPU here. Set this to none.")
+        yield Problem("training.compile", "torch.compile needs a GPU here. Set this to none.")
     if training.tf32:
         yield Problem("training.tf32", "TF32 is a mode of NVIDIA GPUs, Ampere and newer. Set this to no.")
     if training.activation_offloading:

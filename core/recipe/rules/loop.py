@@ -46,7 +46,7 @@ def _schedule(recipe: Recipe) -> Iterator[Problem]:
     ):
         sentence = (
             f"{training.scheduler} changes the learning rate after evaluations, and there are none. Hold out an eval "
-            "set and evaluate, or use another schedule."
+            "set and evaluate, or use another scheduler."
         )
         yield Problem("training.scheduler", sentence, brief="needs evaluations")
     if training.lr_end >= training.learning_rate:

@@ -56,7 +56,7 @@ def _rewards(recipe: Recipe) -> Iterator[Problem]:
     if not rewards:
         yield Problem(
             "rewards",
-            "No rewards yet, so nothing would be learned. Add what scores an answer, such as exact_match=1.",
+            "No rewards yet, so nothing would be learned. Add one, such as exact_match=1.",
             brief="no rewards",
         )
         return
@@ -75,10 +75,10 @@ def _rewards(recipe: Recipe) -> Iterator[Problem]:
             yield Problem("rewards", f"{reward.kind} does not read {', '.join(unused)}; {used}. Remove the others.")
         yield from _values(reward)
     if not any(reward.weight for reward in rewards):
-        yield Problem("rewards", "Every reward has the weight 0, so nothing would be learned.")
+        yield Problem("rewards", "Every reward has weight 0, so nothing would be learned. Raise one.")
     for name in recipe.rollouts.columns:
         if name in _RESERVED:
-            yield Problem("rollouts.columns", f"Rewards get something else as {name}. Rename the column in the data.")
+            yield Problem("rollouts.columns", f"TRL passes something else as {name}. Rename the column in the data.")
 
 
 def _values(reward: RewardEntry) -> Iterator[Problem]:
@@ -93,7 +93,7 @@ def _values(reward: RewardEntry) -> Iterator[Problem]:
     if reward.max_tokens and reward.min_tokens > reward.max_tokens:
         yield Problem("rewards", f"min_tokens {reward.min_tokens:,} is more than max_tokens {reward.max_tokens:,}.")
     if reward.column in _RESERVED:
-        yield Problem("rewards", f"Rewards get something else as {reward.column}. Rename the column in the data.")
+        yield Problem("rewards", f"TRL passes something else as {reward.column}. Rename the column in the data.")
 
 
 def _batches(recipe: Recipe) -> Iterator[Problem]:
@@ -119,14 +119,14 @@ def _batches(recipe: Recipe) -> Iterator[Problem]:
             f"At {number_text(rollouts.temperature)}, the completions of a prompt are nearly the same, so there is "
             "little to learn from. 0.7 to 1.2 is usual.",
             "warn",
-            "too alike",
+            "too similar",
         )
     if recipe.grpo.loss_type == "luspo" and recipe.grpo.importance_sampling_level == "token":
         yield Problem(
             "grpo.importance_sampling_level",
-            "luspo was made for importance per sequence. Set this to sequence.",
+            "luspo is meant for sequence-level importance. Set this to sequence.",
             "warn",
-            "made for sequence",
+            "meant for sequence",
         )
 
 

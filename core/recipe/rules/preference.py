@@ -69,7 +69,7 @@ def _together(recipe: Recipe) -> Iterator[Problem]:
         yield Problem("dpo.f_divergence_type", words, brief=f"not with {other[0]}")
     if dpo.use_weighting and (other := sorted(names.intersection(_SORTED))):
         words = (
-            f"{other[0]} sorts the pairs of a batch, so weights would meet other pairs. Turn this off, or use sigmoid."
+            f"{other[0]} sorts the pairs of a batch, so weights would hit wrong pairs. Turn this off or use sigmoid."
         )
         yield Problem("dpo.use_weighting", words, brief=f"not with {other[0]}")
 
@@ -84,11 +84,11 @@ def _reference(recipe: Recipe, steps: int) -> Iterator[Problem]:
         )
         yield Problem("dpo.sync_ref_model", words, brief="needs method full")
     elif dpo.sync_ref_model and dpo.precompute_ref_log_probs:
-        words = "A reference that moves cannot be precomputed. Turn one of the two off."
+        words = "A moving reference cannot be precomputed. Turn one of the two off."
         yield Problem("dpo.sync_ref_model", words, brief="not with precompute")
     elif dpo.sync_ref_model and 0 < steps < dpo.ref_model_sync_steps:
         words = f"The reference never moves: the run has {steps:,} steps. Use fewer, such as {steps // 4 or 1}."
         yield Problem("dpo.ref_model_sync_steps", words, "warn", "never moves")
     if dpo.precompute_ref_log_probs and devices_of(recipe).ranks > 1:
-        words = "Precomputing the reference works on one device: several ranks would not find each other's results."
+        words = "Precomputing the reference works on one device: ranks cannot share their results."
         yield Problem("dpo.precompute_ref_log_probs", f"{words} Turn this off.", brief="one device only")

@@ -221,7 +221,7 @@ def _row_tasks(seen: _Seen) -> Iterator[Problem]:
         yield Problem("data.tasks", f"{clean_line(twice, 60)} is listed twice. List it once.", brief="listed twice")
     for task in tasks:
         if task.weight == 1 and not task.system.strip() and not task.prefix.strip():
-            words = f"{clean_line(task.name, 60)} gets nothing of its own: no weight, system prompt or prefix."
+            words = f"{clean_line(task.name, 60)} has no weight, system prompt or prefix, so nothing changes."
             yield Problem("data.tasks", words, "note")
 
 

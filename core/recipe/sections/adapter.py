@@ -11,13 +11,13 @@ from core.recipe.witness import reading
 
 @dataclass(frozen=True, slots=True)
 class LayerAdapter:
-    """Settings of the adapters on layers; each method shows those that it has."""
+    """Settings of adapters that sit on layers; each method shows the ones it uses."""
 
     targets: tuple[str, ...] = knob(
         (),
         title="Target modules",
         help="Which layers get an adapter: names such as o_proj, a regular expression between slashes, or all-linear. "
-        "Leave it empty for those that are usual for the method.",
+        "Leave it empty for the method's usual targets.",
         consequence="Fewer targets train fewer parameters and need less memory.",
         when=kinds_with("adapter.targets"),
         witness=reading("adapter_targets"),
@@ -25,8 +25,8 @@ class LayerAdapter:
     exclude: tuple[str, ...] = knob(
         (),
         title="Exclude modules",
-        help="Targets that get no adapter all the same: names, or a regular expression between slashes.",
-        consequence="Excluding one kind of layer is shorter than a list of all others.",
+        help="Target modules to skip: names, or a regular expression between slashes.",
+        consequence="Easier than listing every other layer when you want to skip one kind.",
         source="PEFT's exclude_modules",
         advanced=True,
         when=kinds_with("adapter.exclude"),
@@ -36,7 +36,7 @@ class LayerAdapter:
         (),
         title="Layers",
         help="Which transformer layers get an adapter, counted from 0: 0-7, 12, last 8. Leave it empty for all.",
-        consequence="Adapting only the last layers saves memory: nothing below them is computed backward.",
+        consequence="Adapting only the last layers saves memory: no backward pass runs below them.",
         advanced=True,
         when=kinds_with("adapter.layers"),
         witness=reading("adapter_layers", lambda recipe: True),
@@ -44,8 +44,8 @@ class LayerAdapter:
     feedforward: tuple[str, ...] = knob(
         ("down_proj",),
         title="Feed-forward modules",
-        help="Targets whose inputs are scaled rather than their outputs, as in the paper.",
-        consequence="One factor for each input instead of one for each output.",
+        help="Targets whose inputs are scaled instead of their outputs, as in the paper.",
+        consequence="Trains one factor per input instead of one per output.",
         source="IA3, arXiv 2205.05638, section 3.3",
         advanced=True,
         when=kinds_with("adapter.feedforward"),
@@ -55,7 +55,7 @@ class LayerAdapter:
         16,
         title="Rank",
         help="The size of the update in each adapted layer. VeRA needs far more than the others: 256 is usual.",
-        consequence="Doubling the rank doubles the trainable parameters (VeRA: hardly changes them).",
+        consequence="Doubling the rank doubles the trainable parameters (VeRA: barely changes them).",
         ge=1,
         le=4096,
         when=kinds_with("adapter.rank"),
@@ -64,8 +64,8 @@ class LayerAdapter:
     block_size: int = knob(
         32,
         title="Block size",
-        help="The size of the blocks that are rotated. It has to divide the width of every adapted layer.",
-        consequence="Larger blocks train more parameters and can change more. BOFT is usual with 4 to 8.",
+        help="The size of the rotated blocks. It must evenly divide the width of every adapted layer.",
+        consequence="Larger blocks train more parameters and can change more. 4 to 8 is usual for BOFT.",
         ge=2,
         le=1024,
         when=kinds_with("adapter.block_size"),
@@ -74,7 +74,7 @@ class LayerAdapter:
     width: int = knob(
         64,
         title="Width",
-        help="The width of the narrow middle of each adapter layer. 16 to 256 are common.",
+        help="The bottleneck width of each adapter layer. 16 to 256 are common.",
         consequence="Doubling the width doubles the trainable parameters.",
         ge=1,
         le=8192,
@@ -85,7 +85,7 @@ class LayerAdapter:
     activation: str = knob(
         "gelu",
         title="Activation",
-        help="The function in the narrow middle.",
+        help="The activation function in the bottleneck.",
         consequence="Makes little difference; GELU is the usual choice.",
         choices={"gelu": "GELU", "relu": "ReLU", "silu": "SiLU"},
         advanced=True,

@@ -41,9 +41,9 @@ class Cpo:
     sft_weight: float = knob(
         1.0,
         title="SFT weight",
-        help="The weight of the SFT loss of the chosen answer beside the comparison (cpo_alpha in TRL).",
-        consequence="0 trains on the comparison alone, as SimPO does; without it, the probability of the chosen answer "
-        "can fall.",
+        help="The weight of the SFT loss on the chosen answer, added to the preference loss (cpo_alpha in TRL).",
+        consequence="0 trains on the preference loss alone, as SimPO does; the probability of the chosen answer can "
+        "then fall.",
         ge=0,
         le=100,
         source="CPO, arXiv 2401.08417 (1.0)",
@@ -64,7 +64,7 @@ class Cpo:
     alpha: float = knob(
         0.0,
         title="Alpha",
-        help="The shape of the rewards, (1 - p^-alpha) / alpha of an answer's probability p. 0 is its log-probability.",
+        help="The reward shape: (1 - p^-alpha) / alpha for an answer of probability p. 0 uses the log-probability.",
         consequence="AlphaPO uses 0.1 to 0.25 with alphapo or simpo. With losses on the whole answer's probability "
         "(sigmoid, hinge), long answers overflow.",
         ge=-10,
@@ -76,8 +76,8 @@ class Cpo:
     label_smoothing: float = knob(
         0.0,
         title="Label smoothing",
-        help="The share of pairs that is assumed to be the wrong way round.",
-        consequence="0.1 keeps noisy labels from pushing margins without end.",
+        help="The share of pairs assumed to be labeled the wrong way around.",
+        consequence="0.1 keeps noisy labels from driving the margins ever higher.",
         ge=0,
         lt=0.5,
         advanced=True,

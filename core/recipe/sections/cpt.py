@@ -17,9 +17,9 @@ class Cpt:
     embedding_learning_rate: float = knob(
         5e-6,
         title="Embedding rate",
-        help="The learning rate of the input embeddings and the output layer (embed_tokens, lm_head), where they are "
-        "trained. With LoRA, put them in Modules to save: new words and languages need it.",
-        consequence="A half to a tenth of the learning rate is common: embeddings that move fast forget the old words.",
+        help="The learning rate of the input embeddings and the output layer (embed_tokens, lm_head), if they are "
+        "trained. With LoRA, list them under Modules to save; new words and languages need them.",
+        consequence="A half to a tenth of the learning rate is common: if embeddings move too fast, old words go.",
         gt=0,
         lt=1,
         source="Unsloth, Continued LLM Pretraining (2024): 2 to 10 times smaller",

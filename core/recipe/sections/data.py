@@ -24,7 +24,7 @@ _FORMATS = {
     "alpaca": "instruction, input, output",
     "question-answer": "a question and its answer",
     "prompt-completion": "a prompt and its completion",
-    "prompts": "a prompt without an answer; for tasks that write the answers themselves",
+    "prompts": "a prompt without an answer; for tasks in which the model writes the answers",
     "instances": "an instruction with a list of inputs and outputs",
     "turns": "user turns with reference answers",
     "preference": "a prompt with a chosen and a rejected answer",
@@ -57,8 +57,8 @@ class DatasetTask:
         ge=0,
         le=100,
     )
-    system: str = knob("", title="System prompt", help="The system prompt of its samples, in place of their own.")
-    prefix: str = knob("", title="Prefix", help="A line before the first question of its samples.")
+    system: str = knob("", title="System prompt", help="The system prompt for its samples; it replaces their own.")
+    prefix: str = knob("", title="Prefix", help="A line put before the first user message of its samples.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +92,17 @@ class Data:
     task_column: str = knob(
         "",
         title="Task column",
-        help="The column that names the task of each row, where the dataset holds several. Leave it empty otherwise.",
-        consequence="Samples and held-out samples are counted for each task before the start.",
+        help="The column that names the task of each row, if the dataset has several. Leave it empty otherwise.",
+        consequence="Training and held-out samples are counted per task before the run starts.",
         advanced=True,
     )
     tasks: tuple[DatasetTask, ...] = knob(
         (),
         title="Tasks",
-        help="What rows of a task get: a weight, a system prompt, a prefix: summarize=2; prefix=Summarize this ticket: "
-        "Rows of tasks that are not listed are trained on as they are. Samples are repeated or drawn with the split "
+        help="A weight, a system prompt or a prefix for each task: summarize=2; prefix=Summarize this ticket: "
+        "Rows of unlisted tasks are used unchanged. Samples are repeated or dropped at random with the split "
         "seed; the eval set gets the prompts, not the weights.",
-        consequence="The model is used with the same prompts later.",
+        consequence="Use the same prompts when you use the model.",
         advanced=True,
         when=filled("data.task_column"),
     )

@@ -1,4 +1,4 @@
-"""Distillation: the teacher, and how the student is held against it."""
+"""Distillation: the teacher, and how the student is compared with it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Distill:
         "",
         title="Teacher",
         path=True,
-        help="The model to learn from: a Hub model ID or a folder. Its vocabulary must be that of the model: usually a "
-        "larger model of the same series.",
-        consequence="It is held in memory beside the model, and reads every answer that the model writes.",
+        help="The model to learn from: a Hub model ID or a folder. It needs the model's vocabulary, so it is usually a "
+        "larger model of the same family.",
+        consequence="It stays in memory along with the model and scores every answer that the model writes.",
         witness=run_loop("core.training.tasks.distill"),
     )
     teacher_revision: str = knob(
@@ -35,17 +35,17 @@ class Distill:
         "none",
         title="Teacher quantization",
         help="Loads the teacher in 4 or 8 bits.",
-        consequence="nf4 cuts its memory to about a quarter; what it teaches is then slightly off.",
+        consequence="nf4 cuts its memory to about a quarter; its probabilities become slightly less accurate.",
         choices={"none": "16 bits on a GPU, float32 on a CPU", "nf4": "4-bit NormalFloat", "int8": "8-bit, LLM.int8()"},
         witness=run_loop("core.recipe.teacher"),
     )
     beta: float = knob(
         1.0,
         title="Divergence",
-        help="0 is the forward KL divergence, 1 the reverse KL, 0.5 the Jensen-Shannon divergence; values between are "
-        "blends.",
-        consequence="Reverse KL keeps to what the teacher finds most likely; forward KL covers all that it finds "
-        "possible.",
+        help="0 is the forward KL divergence, 1 the reverse KL, 0.5 the Jensen-Shannon divergence; values in between "
+        "blend them.",
+        consequence="Reverse KL sticks to what the teacher finds most likely; forward KL covers everything it finds "
+        "plausible.",
         ge=0,
         le=1,
         source="On-policy distillation, arXiv 2306.13649; TRL's DistillationConfig (1.0)",
@@ -54,8 +54,8 @@ class Distill:
     max_completion_length: int = knob(
         256,
         title="Max completion",
-        help="An answer of the model is cut off after this many tokens.",
-        consequence="Most of the time of a step.",
+        help="Answers are cut off after this many tokens.",
+        consequence="Generation takes most of each step, so longer answers make steps slower.",
         unit="tokens",
         ge=1,
         witness=argument("max_completion_length"),
@@ -63,7 +63,7 @@ class Distill:
     temperature: float = knob(
         1.0,
         title="Temperature",
-        help="How random the answers are, and how soft both distributions are in the loss.",
+        help="How random the answers are. It also softens both distributions in the loss.",
         consequence="Above 1, rarer tokens count more.",
         gt=0,
         le=5,
@@ -73,7 +73,7 @@ class Distill:
         1.0,
         title="Top-p",
         help="Samples only from the most likely tokens that make up this probability. 1 samples from all.",
-        consequence="Lower values keep the answers from rambling, and show the teacher fewer of the model's mistakes.",
+        consequence="Lower values keep answers from rambling, but show the teacher fewer of the model's mistakes.",
         gt=0,
         le=1,
         advanced=True,
@@ -82,8 +82,8 @@ class Distill:
     top_k: int = knob(
         0,
         title="Top-k",
-        help="Samples only from so many tokens. 0 samples from all.",
-        consequence="20 to 50 cuts off unlikely tokens; what is cut off is never corrected.",
+        help="Samples only from this many most likely tokens. 0 samples from all.",
+        consequence="20 to 50 rules out unlikely tokens; mistakes that are never sampled are never corrected.",
         ge=0,
         advanced=True,
         witness=argument("top_k"),
@@ -91,7 +91,7 @@ class Distill:
     min_p: float = knob(
         0.0,
         title="Min-p",
-        help="Leaves out tokens less likely than this share of the most likely one. 0 leaves out none.",
+        help="Rules out tokens less likely than this fraction of the most likely one. 0 rules out none.",
         consequence="0.05 keeps long answers readable at high temperatures.",
         ge=0,
         le=1,
@@ -101,8 +101,8 @@ class Distill:
     disable_dropout: bool = knob(
         False,
         title="Disable dropout",
-        help="Turns dropout off in the model that is trained.",
-        consequence="Without dropout, the model is judged as it will be used; a small dataset is overfitted sooner.",
+        help="Turns off dropout in the trained model.",
+        consequence="Without dropout, the model trains as it will be used, but overfits a small dataset sooner.",
         advanced=True,
         witness=argument("disable_dropout"),
     )

@@ -54,7 +54,7 @@ class Dpo:
     beta: float = knob(
         0.1,
         title="Beta",
-        help="How closely the model stays to the base model: rewards are log-probability ratios times beta.",
+        help="How close the model stays to the base model: rewards are log-probability ratios times beta.",
         consequence="A lower beta lets the model move further from the base model to follow the "
         "preferences. 0.01 to 0.5 is common.",
         gt=0,
@@ -66,10 +66,10 @@ class Dpo:
     loss_type: tuple[DpoLoss, ...] = knob(
         (DpoLoss(),),
         title="Loss",
-        help="How the difference between the chosen and the rejected answer becomes a loss. Several are added up, each "
+        help="How the difference between the chosen and the rejected answer becomes a loss. Several are summed, each "
         "times its weight: sigmoid=0.8, bco_pair=0.2, sft=1 is MPO.",
         consequence="Loss values of different types cannot be compared. Adding sft keeps the chosen answers from "
-        "becoming unlikely together with the rejected ones.",
+        "becoming less likely along with the rejected ones.",
         source="TRL's DPOConfig, which cites the paper for each loss",
         witness=reading("dpo_losses"),
     )
@@ -100,8 +100,8 @@ class Dpo:
     ld_alpha: float = knob(
         1.0,
         title="Length desensitizing",
-        help="What the tokens of the longer answer count beyond the length of the shorter one: 1 as much as others, 0 "
-        "nothing.",
+        help="How much the tokens of the longer answer count past the length of the shorter one: 1 counts them "
+        "fully, 0 ignores them.",
         consequence="A lower value keeps the model from learning that longer is better.",
         ge=0,
         le=1,
@@ -117,9 +117,9 @@ class Dpo:
         consequence="forward_kl and js_divergence keep answers more varied; reverse_kl follows the preferences most.",
         choices={
             "reverse_kl": "DPO as published",
-            "forward_kl": "covers all that the base model would say",
+            "forward_kl": "covers everything the base model would say",
             "js_divergence": "between the two",
-            "alpha_divergence": "from one to the other by its coefficient",
+            "alpha_divergence": "anywhere from forward to reverse KL, set by its coefficient",
         },
         source="f-DPO, arXiv 2309.16240",
         advanced=True,
@@ -142,7 +142,7 @@ class Dpo:
         False,
         title="Weighted pairs (WPO)",
         help="Weights each pair by how likely the model is to write its two answers.",
-        consequence="Pairs that were written by another model count less.",
+        consequence="Answers written by another model count less.",
         source="WPO, arXiv 2406.11827",
         advanced=True,
         when=_within(frozenset(LOSSES) - {"aot", "aot_unpaired"}, "has aot, which sorts the batch"),
@@ -152,15 +152,15 @@ class Dpo:
         False,
         title="Precompute reference",
         help="Computes the base model's log-probabilities of all pairs once, before the first step.",
-        consequence="With method full no second model is in memory; with LoRA each step is about a quarter faster. "
-        "The run starts later by one pass over the data.",
+        consequence="With method full, no second model is in memory; with LoRA, steps are about a quarter faster. "
+        "The first step has to wait for one pass over the data.",
         advanced=True,
         witness=argument("precompute_ref_log_probs"),
     )
     precompute_ref_batch_size: int = knob(
         0,
         title="Precompute batch size",
-        help="Pairs at once while precomputing. 0 takes the batch sizes of training and evaluation.",
+        help="Pairs per batch while precomputing. 0 uses the training and eval batch sizes.",
         consequence="There are no gradients in that pass, so a larger batch fits and is faster.",
         unit="pairs",
         ge=0,
@@ -172,7 +172,7 @@ class Dpo:
     sync_ref_model: bool = knob(
         False,
         title="Moving reference",
-        help="Moves the reference toward the trained model every so many steps, so that the model can move far from "
+        help="Moves the reference toward the trained model every few steps, so that the model can move far from "
         "the base (TR-DPO).",
         consequence="Checkpoints hold the reference as well. The reward margins are measured from the moved reference.",
         source="TR-DPO, arXiv 2404.09656",
@@ -195,8 +195,8 @@ class Dpo:
     ref_model_sync_steps: int = knob(
         512,
         title="Steps between moves",
-        help="The reference moves every so many steps.",
-        consequence="With fewer steps than that in the run, the reference never moves.",
+        help="How many steps pass between two moves of the reference.",
+        consequence="If the run has fewer steps than this, the reference never moves.",
         unit="steps",
         ge=1,
         le=1_000_000,

@@ -15,7 +15,7 @@ class KtoSettings:
     loss_type: str = knob(
         "kto",
         title="Loss type",
-        help="How the reward of an answer, and whether it is good or bad, becomes a loss.",
+        help="How an answer's reward and its rating become a loss.",
         consequence="kto compares each batch with mismatched prompts and answers, so it needs a batch size above 1.",
         choices={
             "kto": "KTO as published: rewards are measured against the KL divergence from the base model",
@@ -27,9 +27,8 @@ class KtoSettings:
     beta: float = knob(
         0.1,
         title="Beta",
-        help="How closely the model stays to the base model: rewards are log-probability ratios times beta.",
-        consequence="A lower beta lets the model move further from the base model, and tolerates only a lower learning "
-        "rate.",
+        help="How close the model stays to the base model: rewards are log-probability ratios times beta.",
+        consequence="A lower beta lets the model move further from the base model, and needs a lower learning rate.",
         gt=0,
         le=10,
         source="KTO, arXiv 2402.01306, section 4 (0.1)",
@@ -37,9 +36,9 @@ class KtoSettings:
     )
     desirable_weight: float = knob(
         1.0,
-        title="Weight of good",
+        title="Good answer weight",
         help="Multiplies the loss of good answers, to make up for an unequal number of good and bad ones.",
-        consequence="Keep (good answers times their weight) to (bad answers times theirs) between 1:1 and 4:3, and "
+        consequence="Keep the ratio of weighted good answers to weighted bad answers between 1:1 and 4:3, and "
         "change only one of the two weights.",
         gt=0,
         le=100,
@@ -48,7 +47,7 @@ class KtoSettings:
     )
     undesirable_weight: float = knob(
         1.0,
-        title="Weight of bad",
+        title="Bad answer weight",
         help="Multiplies the loss of bad answers, to make up for an unequal number of good and bad ones.",
         consequence="Raise it where one bad answer does more harm than one good answer helps.",
         gt=0,

@@ -16,7 +16,7 @@ class LastLayers:
         2,
         title="Trained layers",
         help="How many transformer layers are trained, counted from the end, together with the final norm.",
-        consequence="Each needs gradients and optimizer states; the layers before them need neither.",
+        consequence="Each trained layer needs gradients and optimizer states; earlier layers need neither.",
         unit="layers",
         ge=1,
         le=1024,
@@ -25,7 +25,7 @@ class LastLayers:
     head: bool = knob(
         False,
         title="Train the output layer",
-        help="Trains the output layer as well. Where it is tied, that is the embedding.",
-        consequence="Adds vocabulary times width parameters.",
+        help="Trains the output layer as well. If its weights are tied, this trains the embedding too.",
+        consequence="Adds vocabulary size x model width trainable parameters.",
         witness=reading("trained_heads"),
     )

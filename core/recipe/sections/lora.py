@@ -12,11 +12,11 @@ from core.recipe.witness import reading
 
 @dataclass(frozen=True, slots=True)
 class RankPattern:
-    """Layers with a rank or an alpha of their own."""
+    """Layers with a different rank or alpha."""
 
     modules: str = knob("", title="Modules", help="A layer's name, such as down_proj, or a regular expression: /.../.")
-    rank: int = knob(0, title="Rank", help="Their rank. Set 0 for the rank of the others.", ge=0, le=1024)
-    alpha: float = knob(0.0, title="Alpha", help="Their alpha. Set 0 for the alpha of the others.", ge=0)
+    rank: int = knob(0, title="Rank", help="Their rank. 0 keeps the rank of the other layers.", ge=0, le=1024)
+    alpha: float = knob(0.0, title="Alpha", help="Their alpha. 0 keeps the alpha of the other layers.", ge=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Lora:
         ("all-linear",),
         title="Target modules",
         help="Which linear layers get an adapter: all-linear, names such as q_proj, v_proj, or a regular expression "
-        "between slashes, which has to match the whole name: /.*mlp.*/.",
+        "between slashes, which must match the whole name: /.*mlp.*/.",
         consequence="Adapting all linear layers learns the most; adapting only the attention layers "
         "saves memory and learns less.",
         source="QLoRA, arXiv 2305.14314, figure 2",
@@ -68,9 +68,8 @@ class Lora:
     exclude: tuple[str, ...] = knob(
         (),
         title="Exclude modules",
-        help="Targets that get no adapter all the same: names such as down_proj, or a regular expression between "
-        "slashes.",
-        consequence="Excluding one kind of layer is shorter than a list of all others.",
+        help="Target modules to skip: names such as down_proj, or a regular expression between slashes.",
+        consequence="Easier than listing every other layer when you want to skip one kind.",
         source="PEFT's exclude_modules",
         advanced=True,
         witness=reading("lora_excluded"),
@@ -79,7 +78,7 @@ class Lora:
         (),
         title="Layers",
         help="Which transformer layers get an adapter, counted from 0: 0-7, 12, last 8. Leave it empty for all.",
-        consequence="Adapting only the last layers saves memory: nothing below them is computed backward.",
+        consequence="Adapting only the last layers saves memory: no backward pass runs below them.",
         source="PEFT's layers_to_transform",
         advanced=True,
         witness=reading("lora_layers", lambda recipe: True),
@@ -88,7 +87,7 @@ class Lora:
         (),
         title="Target parameters",
         help="Fused expert weights that get an adapter, such as mlp.experts.gate_up_proj. all-linear includes them.",
-        consequence="Experts hold most of the parameters of their model, so their adapters are large.",
+        consequence="Experts hold most of a model's parameters, so their adapters are large.",
         source="PEFT's target_parameters",
         advanced=True,
         witness=reading("lora_parameters"),
@@ -96,7 +95,7 @@ class Lora:
     patterns: tuple[RankPattern, ...] = knob(
         (),
         title="Rank patterns",
-        help="Layers with another rank or alpha: down_proj=32, or down_proj=32; alpha=64.",
+        help="Layers with a different rank or alpha: down_proj=32, or down_proj=32; alpha=64.",
         consequence="A higher rank where the model changes most costs less than a higher rank everywhere.",
         source="PEFT's rank_pattern and alpha_pattern",
         advanced=True,
@@ -105,7 +104,7 @@ class Lora:
     init: str = knob(
         "default",
         title="Initial weights",
-        help="How the adapter starts. Every choice but pissa and olora starts as the base model itself.",
+        help="How the adapter is initialized. pissa and olora change the base weights; the others leave them alone.",
         consequence="PiSSA and OLoRA learn faster in the first steps; EVA reads some of your data before it starts.",
         choices={
             "default": "A random, B zero (Kaiming)",
@@ -122,7 +121,7 @@ class Lora:
     plus_ratio: float = knob(
         0.0,
         title="LoRA+ ratio",
-        help="The learning rate of B divided by that of A. The paper uses 16. Set 0 to train both at one rate.",
+        help="The learning rate of B divided by that of A. The paper uses 16. 0 trains both at the same rate.",
         consequence="B learns faster, so use a learning rate about half that of plain LoRA.",
         ge=0,
         le=1024,
@@ -156,9 +155,9 @@ class Lora:
     trained_tokens: tuple[str, ...] = knob(
         (),
         title="Trained tokens",
-        help="Tokens whose rows of the embedding are trained beside the adapter, such as <|im_start|>. Added "
-        "tokens are trained in any case.",
-        consequence="A row for each token instead of the whole embedding in Modules to save.",
+        help="Tokens whose embedding rows are trained along with the adapter, such as <|im_start|>. Added "
+        "tokens are always trained.",
+        consequence="Trains one row per token; Modules to save would train the whole embedding.",
         source="PEFT's trainable_token_indices",
         advanced=True,
         witness=reading("trained_tokens"),
@@ -166,8 +165,8 @@ class Lora:
     ensure_weight_tying: bool = knob(
         False,
         title="Ensure weight tying",
-        help="Keeps the embedding and the output layer one weight when one of them is in Modules to save.",
-        consequence="Without it, a tied output layer gets weights of its own, which merged models cannot keep apart.",
+        help="Keeps the embedding and the output layer tied when one of them is in Modules to save.",
+        consequence="Without it, a tied output layer is trained separately, and a merged model cannot store both.",
         source="PEFT's ensure_weight_tying",
         advanced=True,
         when=filled("lora.modules_to_save"),

@@ -93,8 +93,7 @@ class Model:
     attention: str = knob(
         "auto",
         title="Attention",
-        help="The attention kernel. flash_attention_2 and 3 are packages of their own; packing is safe with all of "
-        "them.",
+        help="The attention kernel. flash_attention_2 and 3 are separate packages; packing is safe with all of them.",
         consequence="eager stores a length x length matrix per head, so long samples need far more memory.",
         choices={
             "auto": "what transformers picks for the model, usually sdpa",
@@ -110,9 +109,9 @@ class Model:
     added_tokens: tuple[str, ...] = knob(
         (),
         title="Added tokens",
-        help="New special tokens, such as <|tool|>, that are added to the tokenizer. The embedding grows where it has "
-        "no room for them, and lora trains their rows.",
-        consequence="The saved tokenizer has them; whoever loads an adapter has to resize the base model first.",
+        help="New special tokens to add to the tokenizer, such as <|tool|>. The embedding grows if it has "
+        "no room for them, and LoRA trains their rows.",
+        consequence="The saved tokenizer includes them. Resize the base model's embedding before you load the adapter.",
         source="PEFT's trainable_token_indices",
         advanced=True,
         witness=reading("added_tokens"),
@@ -123,7 +122,7 @@ class Model:
         path=True,
         help="Leave it empty for the model's own, or enter the name of a template that ships with tunedeck (chatml, "
         "llama3, ...) or a .jinja file. Training on answers needs a template that marks them with {% generation %}. "
-        "none joins prompt and completion as plain text, as TRL reads prompt-completion data.",
+        "none joins prompt and completion as plain text, as TRL does with prompt-completion data.",
         consequence="Serve the model with the same template, or its answers will be malformed. With none, use the "
         "completions endpoint, and end prompts exactly as in the data.",
         advanced=True,

@@ -15,8 +15,8 @@ class Orpo:
     beta: float = knob(
         0.1,
         title="Beta",
-        help="The weight of the odds ratio term beside the SFT loss of the chosen answer (lambda in the paper).",
-        consequence="A higher beta separates chosen and rejected answers more and learns the chosen ones less.",
+        help="The weight of the odds ratio term relative to the SFT loss on the chosen answer (lambda in the paper).",
+        consequence="A higher beta separates chosen from rejected answers more, and imitates the chosen ones less.",
         gt=0,
         le=10,
         source="ORPO, arXiv 2403.07691, section 5 (0.1; 0.2 to 0.25 for larger models)",

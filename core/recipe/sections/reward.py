@@ -15,7 +15,7 @@ class RewardModel:
     center: float = knob(
         0.0,
         title="Center rewards",
-        help="The weight of a term that pulls the two scores of a pair toward a sum of 0. 0 leaves it out.",
+        help="The weight of a term that pulls the two scores of a pair toward a sum of 0. 0 turns it off.",
         consequence="0.01 keeps scores of different prompts comparable, which online training needs.",
         ge=0,
         le=10,

@@ -21,7 +21,7 @@ class RewardEntry:
     kind: str = knob(
         "exact_match",
         title="Kind",
-        help="What is scored.",
+        help="What this reward scores.",
         choices={kind.name: kind.meaning for kind in KINDS.values()},
     )
     weight: float = knob(
@@ -29,17 +29,17 @@ class RewardEntry:
         title="Weight",
         help="What its score is multiplied by before the rewards are added; 0 only logs it.",
     )
-    name: str = knob("", title="Name", help="What its chart is called; by default its kind, or its function.")
+    name: str = knob("", title="Name", help="The name of its chart. The default is the kind, or the function's name.")
     column: str = knob(
         "",
         title="Column",
-        help="The dataset column with the reference; by default the answer in the data.",
+        help="The dataset column with the reference. The default is the answer in the data.",
         when=_used("column"),
     )
     pattern: str = knob(
         "",
         title="Pattern",
-        help="A regular expression. For exact_match it picks what is compared: its first group, else its match.",
+        help="A regular expression. For exact_match, it selects what to compare: its first group, or the whole match.",
         when=_used("pattern"),
     )
     file: str = knob(
@@ -67,18 +67,23 @@ class RewardEntry:
     margin: int = knob(
         64,
         title="Margin",
-        help="Over how many tokens before the max length the penalty grows.",
+        help="The penalty grows over this many tokens before the max completion length.",
         ge=1,
         when=_used("margin"),
     )
     timeout: float = knob(
         30.0,
         title="Timeout",
-        help="Seconds that one call of the function may take.",
+        help="The longest that one call of the function may take, in seconds.",
         gt=0,
         le=3600,
         when=_used("timeout"),
     )
     memory: float = knob(
-        2.0, title="Memory", help="GiB that the process of the function may use.", gt=0.1, le=1024, when=_used("memory")
+        2.0,
+        title="Memory",
+        help="The memory limit of the function's process, in GiB.",
+        gt=0.1,
+        le=1024,
+        when=_used("memory"),
     )

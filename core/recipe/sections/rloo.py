@@ -15,7 +15,7 @@ class Rloo:
     beta: float = knob(
         0.05,
         title="KL beta",
-        help="How strongly the model is held to the base model: the KL is taken off the reward. 0 needs no reference.",
+        help="How strongly the model is kept close to the base model: the KL times beta is subtracted from the reward.",
         consequence="Above 0, full fine-tuning also holds the base model in memory.",
         ge=0,
         le=10,
@@ -25,8 +25,8 @@ class Rloo:
     epsilon: float = knob(
         0.2,
         title="Epsilon",
-        help="How far the probability of a completion may move before its gradient is cut.",
-        consequence="Only matters once completions are trained on more than once or over several steps.",
+        help="How far the probability of a completion may move before it is clipped.",
+        consequence="Only matters when completions are reused: several iterations, or several steps per generation.",
         gt=0,
         le=10,
         advanced=True,
@@ -35,7 +35,7 @@ class Rloo:
     epsilon_high: float = knob(
         0.0,
         title="Epsilon high",
-        help="The same upward. 0 for the same as epsilon.",
+        help="A separate limit for probabilities that rise. 0 uses epsilon.",
         consequence="A higher value lets unlikely completions become likely faster.",
         ge=0,
         le=100,
@@ -45,16 +45,16 @@ class Rloo:
     normalize_advantages: bool = knob(
         False,
         title="Normalize advantages",
-        help="Divide advantages by their standard deviation in the batch.",
-        consequence="Steadier where the size of the reward changes during the run.",
+        help="Divides advantages by their standard deviation in the batch.",
+        consequence="Steadier when the scale of the rewards changes during the run.",
         advanced=True,
         witness=argument("normalize_advantages"),
     )
     reward_clip: float = knob(
         0.0,
         title="Clip rewards at",
-        help="Rewards are cut to this size in both directions. 0 for no limit.",
-        consequence="Keeps one extreme score from a reward model from ruling a step.",
+        help="Rewards are clipped to this size in both directions. 0 for no limit.",
+        consequence="Keeps one extreme reward-model score from dominating a step.",
         ge=0,
         advanced=True,
         witness=argument("reward_clip_range", lambda recipe: (-recipe.rloo.reward_clip, recipe.rloo.reward_clip)),

@@ -16,8 +16,8 @@ class Rollouts:
         8,
         title="Generations",
         help="How many completions are written for each prompt. They are compared with each other.",
-        consequence="More make the comparison steadier and a step slower. Batch size x ranks x steps per generation "
-        "must be a multiple of it.",
+        consequence="More make the comparison steadier and steps slower. Batch size x ranks x steps per generation "
+        "must be a multiple of this number.",
         ge=2,
         unit="completions",
         source="TRL's GRPOConfig; DeepSeekMath used 64, arXiv 2402.03300",
@@ -27,7 +27,7 @@ class Rollouts:
         256,
         title="Max completion",
         help="A completion is cut off after this many tokens.",
-        consequence="Most of the time of a step; a reasoning model needs a thousand or more.",
+        consequence="Generation takes most of each step. A reasoning model needs a thousand tokens or more.",
         ge=1,
         unit="tokens",
         witness=argument("max_completion_length"),
@@ -36,7 +36,7 @@ class Rollouts:
         1.0,
         title="Temperature",
         help="How random the completions are.",
-        consequence="Below 0.7, the completions of a prompt become alike and nothing can be learned from them.",
+        consequence="Below 0.7, the completions of a prompt become too similar to learn from.",
         gt=0,
         le=5,
         witness=argument("temperature"),
@@ -44,8 +44,8 @@ class Rollouts:
     steps_per_generation: int = knob(
         0,
         title="Steps per generation",
-        help="For how many batches completions are written at once. 0 for as many as gradient accumulation.",
-        consequence="More generate faster, on a GPU with room, and train on slightly older completions.",
+        help="How many batches of completions are generated at once. 0 uses the gradient accumulation.",
+        consequence="More is faster on a GPU with memory to spare, but trains on slightly older completions.",
         ge=0,
         unit="batches",
         advanced=True,
@@ -54,8 +54,8 @@ class Rollouts:
     num_iterations: int = knob(
         1,
         title="Iterations",
-        help="How many times the completions of a batch are trained on (mu in the GRPO paper).",
-        consequence="2 to 4 save generation time; the clipping by epsilon then matters.",
+        help="How many times each batch of completions is trained on (mu in the GRPO paper).",
+        consequence="2 to 4 save generation time; clipping by epsilon then matters.",
         ge=1,
         unit="times",
         advanced=True,
@@ -64,9 +64,9 @@ class Rollouts:
     eval_generations: int = knob(
         0,
         title="Eval generations",
-        help="Completions for each prompt of the eval set. 0 for as many as in training, or fewer where the eval "
-        "batch is no multiple of it.",
-        consequence="More make the eval reward steadier and an evaluation slower.",
+        help="Completions per eval prompt. 0 uses as many as in training, or fewer if the eval "
+        "batch is not a multiple of that.",
+        consequence="More make the eval reward steadier and evaluations slower.",
         ge=0,
         unit="completions",
         advanced=True,
@@ -74,8 +74,8 @@ class Rollouts:
     )
     top_p: float = knob(
         1.0,
-        title="Top p",
-        help="Draw only from the likeliest tokens with this much probability.",
+        title="Top-p",
+        help="Samples only from the most likely tokens that make up this probability. 1 samples from all.",
         consequence="Below 1, rare tokens are never tried, so the model cannot learn that they are better.",
         gt=0,
         le=1,
@@ -84,18 +84,18 @@ class Rollouts:
     )
     top_k: int = knob(
         0,
-        title="Top k",
-        help="Draw only from this many likeliest tokens. 0 for all.",
-        consequence="Tokens that are never drawn are never learned.",
+        title="Top-k",
+        help="Samples only from this many most likely tokens. 0 samples from all.",
+        consequence="Tokens that are never sampled are never learned.",
         ge=0,
         advanced=True,
         witness=argument("top_k"),
     )
     min_p: float = knob(
         0.0,
-        title="Min p",
-        help="Leave out tokens less likely than this share of the likeliest. 0 for none.",
-        consequence="Tokens that are never drawn are never learned.",
+        title="Min-p",
+        help="Rules out tokens less likely than this fraction of the most likely one. 0 rules out none.",
+        consequence="Tokens that are never sampled are never learned.",
         ge=0,
         lt=1,
         advanced=True,
@@ -104,8 +104,8 @@ class Rollouts:
     repetition_penalty: float = knob(
         1.0,
         title="Repetition penalty",
-        help="Above 1, tokens that were there before become less likely.",
-        consequence="The model is trained on text that it would not write by itself; 1 is the honest setting.",
+        help="Above 1, tokens that have already appeared become less likely.",
+        consequence="The model is trained on text that it would not write by itself; keep 1 unless it loops.",
         gt=0,
         le=5,
         advanced=True,
@@ -114,8 +114,8 @@ class Rollouts:
     mask_truncated_completions: bool = knob(
         False,
         title="Mask truncated",
-        help="Leave completions that were cut off out of the loss.",
-        consequence="Steadier where many are cut off; but the model no longer learns to finish in time.",
+        help="Leaves truncated completions out of the loss.",
+        consequence="Steadier when many are cut off, but the model no longer learns to finish in time.",
         source="DAPO, arXiv 2503.14476",
         advanced=True,
         witness=argument("mask_truncated_completions"),
@@ -123,17 +123,17 @@ class Rollouts:
     columns: tuple[str, ...] = knob(
         (),
         title="Columns for rewards",
-        help="Further dataset columns that a Python reward gets, by name. Columns named in a reward are added.",
-        consequence="Only Python rewards read them; the others compare with the column that they name.",
+        help="Extra dataset columns to pass to Python rewards, by name. Columns that a reward names are always passed.",
+        consequence="Only Python rewards read them; other rewards compare with the column they name.",
         advanced=True,
         witness=run_loop("core.runs.curate"),
     )
     keep_completions: int = knob(
         32,
         title="Completions kept",
-        help="How many completions of a generation are written to completions.jsonl: the best and the worst. 0 for "
+        help="How many completions per generation are saved to completions.jsonl: the best and the worst. 0 saves "
         "none.",
-        consequence="The file stays under 32 MiB; the oldest go first.",
+        consequence="The file stays under 32 MiB; the oldest are dropped first.",
         ge=0,
         le=1024,
         unit="completions",

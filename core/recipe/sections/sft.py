@@ -21,7 +21,7 @@ class Sft:
         "slowly. Its loss may rise while the model learns, so the run is judged by token accuracy.",
         choices={
             "nll": "negative log-likelihood: every token counts the same",
-            "dft": "Dynamic Fine-Tuning: every token counts as much as it is expected",
+            "dft": "Dynamic Fine-Tuning: each token counts in proportion to its probability",
         },
         source="DFT, arXiv 2508.05629",
         advanced=True,

@@ -18,7 +18,7 @@ class SoftPrompt:
         20,
         title="Virtual tokens",
         help="How many trained vectors are put before every prompt. 10 to 100 are common.",
-        consequence="Each takes the place of a token in the model's context, also when the model is used.",
+        consequence="Each uses one token of the context window, at inference too.",
         unit="tokens",
         ge=1,
         le=2048,
@@ -27,8 +27,8 @@ class SoftPrompt:
     )
     start: str = knob(
         "vocabulary",
-        title="Start from",
-        help="What the vectors are before the first step.",
+        title="Initial vectors",
+        help="How the vectors are initialized.",
         consequence="Starting from words learns faster than starting from noise.",
         choices={
             "random": "random numbers",
@@ -50,8 +50,8 @@ class SoftPrompt:
     projection: bool = knob(
         False,
         title="Projection",
-        help="Makes the prefix with a small network while training, as in the paper.",
-        consequence="Trains more stably and needs many times the trainable parameters; the saved prefix is as small.",
+        help="Generates the prefix with a small network during training, as in the paper.",
+        consequence="Trains more stably, with many times the trainable parameters; the saved prefix stays small.",
         source="Prefix-tuning, arXiv 2101.00190, section 4.3",
         when=kinds_with("soft_prompt.projection"),
         witness=reading("prefix_projections"),
@@ -59,8 +59,8 @@ class SoftPrompt:
     encoder: str = knob(
         "mlp",
         title="Encoder",
-        help="The network that makes the vectors while training.",
-        consequence="It is not needed once training has ended: only the vectors are saved.",
+        help="The network that generates the vectors during training.",
+        consequence="It is not needed after training: only the vectors are saved.",
         choices={"mlp": "three linear layers", "lstm": "a bidirectional LSTM, as in the paper"},
         source="P-tuning, arXiv 2103.10385, section 3.2",
         when=kinds_with("soft_prompt.encoder"),
@@ -69,7 +69,7 @@ class SoftPrompt:
     encoder_size: int = knob(
         128,
         title="Encoder size",
-        help="The width of the network that makes the vectors.",
+        help="The width of the network that generates the vectors.",
         consequence="Most of the trainable parameters are in this network.",
         ge=1,
         le=16384,
@@ -80,7 +80,7 @@ class SoftPrompt:
         2,
         title="Encoder layers",
         help="How many layers the LSTM has.",
-        consequence="More layers train slower; two are usual.",
+        consequence="More layers train more slowly; two are usual.",
         ge=1,
         le=8,
         advanced=True,
@@ -90,7 +90,7 @@ class SoftPrompt:
     dropout: float = knob(
         0.0,
         title="Encoder dropout",
-        help="The share of the LSTM's inner values that is zeroed at random while training.",
+        help="The share of the LSTM's hidden values that are zeroed at random during training.",
         consequence="A little dropout slows memorization of small datasets.",
         ge=0,
         lt=1,

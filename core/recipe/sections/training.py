@@ -14,7 +14,7 @@ from core.recipe.tasks import tasks_supporting
 from core.recipe.witness import argument, reading, run_loop
 
 _EVALUATED = HELD_OUT & (one_of("training.eval_strategy", "epoch") | positive("training.eval_every"))
-_STRATEGIES = {"steps": "every so many steps, or at a share of all steps", "epoch": "at the end of each epoch"}
+_STRATEGIES = {"steps": "every N steps, or at a share of all steps", "epoch": "at the end of each epoch"}
 _SEVERAL_DEVICES = Field(
     "training.devices", "names several devices", "does not name several devices", lambda devices: ranks_in(devices) > 1
 )
@@ -190,9 +190,9 @@ class Training:
     lr_patience: int = knob(
         1,
         title="LR patience",
-        help="How many evaluations in a row without improvement (for greedy: or with it) are waited for before the "
+        help="How many evaluations in a row may pass without improvement (for greedy, also with it) before the "
         "learning rate changes.",
-        consequence="If it is too low, one bump in the curve lowers the learning rate for good.",
+        consequence="If it is too low, one bump in the curve lowers the learning rate permanently.",
         unit="evaluations",
         ge=0,
         advanced=True,
@@ -202,7 +202,7 @@ class Training:
     max_lr: float = knob(
         2.0,
         title="Maximum LR",
-        help="The highest learning rate that greedy may reach, as a multiple of the learning rate above.",
+        help="The highest learning rate that greedy may reach, as a multiple of the learning rate.",
         consequence="If it is too high, the loss can spike or diverge.",
         unit="times the learning rate",
         ge=1,
@@ -337,8 +337,8 @@ class Training:
     liger: bool = knob(
         False,
         title="Liger kernels",
-        help="Replaces norms, rotary embeddings and activations by fused Triton kernels (liger-kernel). Needs a GPU. "
-        "The loss stays TRL's own, which is fused already.",
+        help="Replaces norms, rotary embeddings and activations with fused Triton kernels (liger-kernel). Needs a GPU. "
+        "The loss stays TRL's, which is already fused.",
         consequence="Saves some activation memory and time; losses differ in the last digits. Not exercised on a GPU "
         "yet.",
         source="Liger Kernel, arXiv 2410.10989",
@@ -384,8 +384,8 @@ class Training:
         False,
         title="Deterministic",
         help="Uses only algorithms that give the same result each time, on GPUs too, and refuses those that do not.",
-        consequence="Makes GPU runs repeatable bit for bit, and slower. A model with an operation that has no "
-        "deterministic form ends with an error that names it.",
+        consequence="Makes GPU runs repeatable bit for bit, and slower. An operation that has no "
+        "deterministic version stops the run with an error that names it.",
         source="transformers' full_determinism",
         advanced=True,
         witness=reading("deterministic_algorithms"),
@@ -462,7 +462,7 @@ class Training:
     save_strategy: str = knob(
         "steps",
         title="Checkpoint",
-        help="When checkpoints are saved. The end of the run always saves one.",
+        help="When checkpoints are saved. One is always saved at the end of the run.",
         consequence="A checkpoint per epoch lets you compare epochs; a crash loses up to a whole epoch.",
         choices=_STRATEGIES,
         advanced=True,
@@ -533,9 +533,9 @@ class Training:
     best_metric: str = knob(
         "",
         title="Best by",
-        help="The eval metric that decides which weights are best, and whether early stopping and schedulers that "
-        "follow the eval set see an improvement: loss, mean_token_accuracy, rewards/margins, ... Leave it empty for "
-        "the task's own.",
+        help="The eval metric for choosing the best weights, for early stopping, and for schedulers that "
+        "follow the eval set: loss, mean_token_accuracy, rewards/margins, ... Leave it empty for "
+        "the task's default.",
         consequence="Token accuracy can still rise while the eval loss already does, so it picks later weights.",
         source="transformers' metric_for_best_model",
         advanced=True,

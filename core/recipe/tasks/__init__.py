@@ -64,13 +64,13 @@ TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, CPT, DPO, KTO, OR
 
 
 GONE: Mapping[str, str] = {
-    "ppo": "PPO has left TRL: use rloo or grpo with a reward model (rewards: model=1; model=RUN).",
-    "prm": "Process reward models have left TRL: use reward for whole answers, or a Python reward that scores steps.",
+    "ppo": "TRL no longer has PPO: use rloo or grpo with a reward model (rewards: model=1; model=RUN).",
+    "prm": "TRL no longer has PRM: use reward for whole answers, or a Python reward that scores steps.",
     **dict.fromkeys(
         ("nash-md", "nash_md", "nashmd"),
-        "Nash-MD has left TRL: use dpo on pairs, or grpo with a reward model, which compares the model's own answers.",
+        "TRL no longer has Nash-MD: use dpo on pairs, or grpo with a reward model, which compares its own answers.",
     ),
-    "xpo": "XPO has left TRL: use dpo on pairs, or grpo with a reward model, which explores with its own answers.",
+    "xpo": "TRL no longer has XPO: use dpo on pairs, or grpo with a reward model, which explores with its own answers.",
     "bco": "BCO is a loss of DPO now: set the task to dpo and dpo.loss_type to bco_pair. For single answers use kto.",
     **dict.fromkeys(
         ("reinforce", "reinforce++", "rlhf"),

@@ -37,8 +37,7 @@ CPT = Task(
     refuses=(
         Limit(
             "training.parallel",
-            "The embeddings have a learning rate of their own, which fsdp's sharded optimizer does not keep here. Use "
-            "ddp.",
+            "The embeddings have a separate learning rate, which fsdp's sharded optimizer does not keep here. Use ddp.",
             accepts=("ddp",),
         ),
     ),

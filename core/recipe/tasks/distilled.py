@@ -23,8 +23,8 @@ def _memory(recipe: Recipe) -> TaskMemory:
 
 DISTILL = Task(
     name="distill",
-    meaning="distillation: the model answers prompts, and learns the distribution of a teacher model for every token "
-    "that it wrote",
+    meaning="distillation: the model answers prompts, and learns a teacher model's distribution for every token "
+    "it wrote",
     title="distillation",
     module="distill",
     samples=("messages", "prompt", "text"),

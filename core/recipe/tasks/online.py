@@ -36,7 +36,7 @@ LENGTHS = {
 _REWARDS = {
     "rewards/*/mean": "{} reward",
     "reward_std": "reward std",
-    "frac_reward_zero_std": "prompts without a difference",
+    "frac_reward_zero_std": "prompts with equal rewards",
 }
 _COMMON: Mapping[str, Any] = {
     "samples": ("messages", "prompt", "text"),
@@ -79,8 +79,8 @@ def _limits(title: str) -> tuple[Limit, ...]:
 
 GRPO = Task(
     name="grpo",
-    meaning="reinforcement learning: the model writes several answers to each prompt and learns from those that "
-    "rewards score above the others",
+    meaning="reinforcement learning: the model writes several answers to each prompt and learns from the ones "
+    "that score above the rest",
     title="GRPO",
     module="grpo",
     wants="prompts, with or without answers; rewards can compare with the answers",
@@ -93,11 +93,11 @@ GRPO = Task(
         "clip_ratio/region_mean": "clipped tokens",
         "clip_ratio/low_mean": "clipped below",
         "clip_ratio/high_mean": "clipped above",
-        "clip_ratio/low_min": "clipped below, least",
-        "clip_ratio/high_max": "clipped above, most",
+        "clip_ratio/low_min": "clipped below, min",
+        "clip_ratio/high_max": "clipped above, max",
         "cispo_clip_ratio": "clipped weights",
         "vespo/phi_seq_mean": "sequence weight",
-        "policy_loss": "loss without the bonus",
+        "policy_loss": "loss without entropy bonus",
         "entropy_coef": "entropy bonus",
         "step_time": "seconds per step",
     },
@@ -108,8 +108,8 @@ GRPO = Task(
 
 RLOO = Task(
     name="rloo",
-    meaning="reinforcement learning: each answer is compared with the mean of the other answers to its prompt; the "
-    "substitute for PPO",
+    meaning="reinforcement learning: each answer is compared with the mean of the other answers to its prompt; "
+    "use it instead of PPO",
     title="RLOO",
     module="rloo",
     wants="prompts, with or without answers; rewards can compare with the answers",
@@ -122,8 +122,8 @@ RLOO = Task(
         "clip_ratio/region_mean": "clipped completions",
         "clip_ratio/low_mean": "clipped below",
         "clip_ratio/high_mean": "clipped above",
-        "clip_ratio/low_min": "clipped below, least",
-        "clip_ratio/high_max": "clipped above, most",
+        "clip_ratio/low_min": "clipped below, min",
+        "clip_ratio/high_max": "clipped above, max",
         "step_time": "seconds per step",
     },
     memory=lambda recipe: _memory(recipe, recipe.rloo.beta),

@@ -16,7 +16,7 @@ def _memory(recipe: Recipe) -> TaskMemory:
 
 REWARD = Task(
     name="reward",
-    meaning="a reward model: score answers, trained on preference pairs; it scores text and does not write any",
+    meaning="a reward model: learns from preference pairs to score answers; it does not write text",
     title="reward model",
     module="scored",
     samples=("preference",),

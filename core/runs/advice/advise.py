@@ -42,7 +42,7 @@ HEADLINES: dict[AdviceName, str] = {
 """What each advice is called."""
 
 _BAD = 0.1
-"""The share of rows to drop above which the data comes first: the lower end of the audit's interval."""
+"""The share of rows to drop above which the data must be fixed first: the lower end of the audit's interval."""
 _LEAKS = 0.05
 """Leaks as a share of the eval set above which its score is worth nothing."""
 _AUDIT = 50
@@ -134,7 +134,7 @@ def _decide(answers: Answers, blocked: bool) -> AdviceName:
 
 
 def needs_facts(answers: Answers) -> bool:
-    """Whether answers need facts that training would only freeze: then they belong into the prompt."""
+    """Whether answers need facts that training would only freeze: then they belong in the prompt."""
     return bool({KNOWLEDGE, HALLUCINATION}.intersection(answers.goals)) or answers.facts in (MONTHLY, DAILY)
 
 
@@ -142,14 +142,14 @@ def _for(answers: Answers) -> Iterator[AdviceReason]:
     said = {
         BEHAVIOR: "Behavior: fine-tuning teaches a way of working from examples better than instructions describe it.",
         STYLE: "Style: tone and voice are learned from a few hundred examples and need no prompt afterward.",
-        FORMAT: "Format: a tuned model keeps to an output format without the tokens that explain it.",
+        FORMAT: "Format: a tuned model sticks to an output format without the tokens that explain it.",
     }
     for goal in answers.goals:
         if goal in said:
             yield AdviceReason("for", said[goal])
     limits = {
         COST: "Cost: a tuned small model with a short prompt replaces a larger model or a long prompt.",
-        LATENCY: "Latency: a short prompt and a smaller model answer sooner.",
+        LATENCY: "Latency: a smaller model with a short prompt answers sooner.",
         PRIVACY: "Privacy: a tuned open model runs on your own machines.",
     }
     for limit in answers.limits:
@@ -163,7 +163,7 @@ def _against(answers: Answers, evidence: Evidence | None) -> Iterator[AdviceReas
         when = "daily" if answers.facts == DAILY else "every few weeks or months"
         yield AdviceReason(
             "against",
-            f"The facts change {when}: a tuned model would keep the old ones. Retrieval puts the current ones into "
+            f"The facts change {when}: a tuned model would keep the old ones. Retrieval puts the current ones in "
             "the prompt.",
         )
     if KNOWLEDGE in answers.goals:
@@ -186,9 +186,9 @@ def _against(answers: Answers, evidence: Evidence | None) -> Iterator[AdviceReas
             "against", "A prompt has not been tried: it takes an hour, and its score is the one to beat."
         )
     if evidence is None and answers.samples == FEW:
-        yield AdviceReason("against", f"Fewer than {LEAST} samples: as examples in a prompt they do as much.")
+        yield AdviceReason("against", f"Fewer than {LEAST} samples: they work just as well as examples in a prompt.")
     if evidence is not None and evidence.usable < LEAST:
-        words = f"Only {evidence.usable} usable samples: as examples in a prompt they do as much."
+        words = f"Only {evidence.usable} usable samples: they work just as well as examples in a prompt."
         yield AdviceReason("against", words)
     if answers.evaluation == NO_WAY:
         yield AdviceReason("against", "There is no way to tell whether a tuned model would be better.")
@@ -200,7 +200,7 @@ def _shown(evidence: Evidence | None) -> Iterator[AdviceReason]:
     if evidence.labels:
         yield AdviceReason(
             "note",
-            f"All answers are one of {evidence.labels} labels: compare with a plain classifier, too.",
+            f"All answers are one of {evidence.labels} labels: also compare with a plain classifier.",
         )
     if (base := evidence.baseline) is not None:
         better = base.tuned < base.base
@@ -218,7 +218,7 @@ def _missing(answers: Answers, evidence: Evidence | None) -> Iterator[Missing]:
     if answers.prompt == NOT_TRIED:
         yield Missing("Try your best prompt on the base model, then with three to ten examples, and keep the scores.")
     if answers.evaluation == NO_WAY:
-        yield Missing("Choose how to compare: held-out samples with a score, or people who compare answers blind.")
+        yield Missing("Choose how to compare: a score on held-out samples, or people who compare answers blind.")
     if evidence is None:
         if answers.samples == FEW:
             yield Missing(f"At least {LEAST} good samples.")
@@ -235,7 +235,7 @@ def _missing_in_data(evidence: Evidence) -> Iterator[Missing]:
     if usable < LEAST:
         yield Missing(f"{LEAST - usable} more samples: {usable} are usable, and fine-tuning needs at least {LEAST}.")
     if not evidence.held_out:
-        yield Missing("An eval set: hold out a share of the samples, or name an eval file.")
+        yield Missing("An eval set: hold out some of the samples, or set an eval file.")
     elif evidence.held_out < 20:
         yield Missing(
             f"A larger eval set: {evidence.held_out} held-out samples show only large differences.", blocks=False
@@ -243,7 +243,7 @@ def _missing_in_data(evidence: Evidence) -> Iterator[Missing]:
     if evidence.leaks:
         many = "1 training prompt is" if evidence.leaks == 1 else f"{evidence.leaks:,} training prompts are"
         yield Missing(
-            f"{many} also in the eval set. Drop the flag leak_near, or the score will measure memory.",
+            f"{many} also in the eval set. Drop the flag leak_near, or the score will reward memorizing.",
             blocks=evidence.leaks > _LEAKS * evidence.held_out,
         )
     low, _ = evidence.bad_share.interval

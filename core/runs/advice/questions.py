@@ -39,7 +39,7 @@ class Answers:
             STYLE: "how it writes: tone, length, brand voice, language",
             FORMAT: "its output: JSON, labels, fields, code for your API",
             KNOWLEDGE: "what it knows: documents, products, people, prices",
-            HALLUCINATION: "that it stops making things up",
+            HALLUCINATION: "how often it makes things up",
         },
     )
     facts: str = knob(
@@ -77,8 +77,8 @@ class Answers:
     )
     evaluation: str = knob(
         "",
-        title="How will you know that it is better?",
-        help="A tuned model that nobody can compare with the base is a guess.",
+        title="How will you know whether it is better?",
+        help="Without a comparison with the base model, a tuned model is a guess.",
         choices={
             "": "",
             NO_WAY: "no way to tell yet",
@@ -90,7 +90,7 @@ class Answers:
     samples: str = knob(
         "",
         title="How many good samples do you have?",
-        help="Prompts with the answer that you want. Counted for you if a dataset is open.",
+        help="Prompts with the answer you want. Counted for you if a dataset is open.",
         choices={
             "": "",
             FEW: "fewer than 100",
@@ -175,12 +175,12 @@ def load_answers(path: Path) -> Answers:
         with path.open("rb") as stream:
             text = stream.read(_LIMIT + 1)
         if len(text) > _LIMIT:
-            raise BadInput("is too large for a file of answers", where=str(path))
+            raise BadInput("The file is too large for a file of answers", where=str(path))
         raw = yaml.safe_load(text.decode("utf-8-sig"))
     except OSError as error:
         raise BadInput(f"Cannot read the answers: {error.strerror}", where=str(path)) from error
     except UnicodeDecodeError as error:
-        raise BadInput("is not UTF-8 text", where=str(path), do="Give answers as JSON or YAML") from error
+        raise BadInput("The file is not UTF-8 text", where=str(path), do="Write it as JSON or YAML") from error
     except (yaml.YAMLError, RecursionError) as error:
-        raise BadInput("is neither JSON nor YAML", where=str(path), do="Write one KEY: CHOICE per line") from error
+        raise BadInput("The file is not JSON or YAML", where=str(path), do="Write one KEY: CHOICE per line") from error
     return read_answers({} if raw is None else raw, where=str(path))

@@ -172,14 +172,14 @@ def audit(seen: BeforeStart) -> Iterator[PreflightFinding]:
     keys = row_keys(seen.data.train)
     reviewed = len(decided) if keys is None else len(decided.intersection(keys))
     if not reviewed:
-        yield warn(f"Nobody has reviewed a row of this data yet. {_REVIEW}")
+        yield warn(f"No row of this data has been reviewed yet. {_REVIEW}")
     elif keys is None:
         yield ok(f"{reviewed:,} rows have been reviewed in this workspace.")
     else:
         yield ok(f"{reviewed:,} of {len(keys):,} rows have been reviewed.")
 
 
-_REVIEW = "Press A on Data for an audit: 50 rows take a few minutes and show what no check finds."
+_REVIEW = "Press A on Data to audit 50 rows: it takes a few minutes and shows what no check finds."
 
 
 def leaks(seen: BeforeStart) -> Iterator[PreflightFinding]:

@@ -32,9 +32,9 @@ def access(seen: BeforeStart) -> Iterator[PreflightFinding]:
         return
     place = next(folder for folder in (hub_cache(), *hub_cache().parents) if folder.exists())
     free = shutil.disk_usage(place).free
-    size = units.size(found.size) if found.size else "a size that the Hub does not tell"
+    size = units.size(found.size) if found.size else "an unknown amount"
     if found.size > free:
-        words = f"{path} takes {size} to download, but only {units.size(free)} are free in {place}."
+        words = f"{path} takes {size} to download, but only {units.size(free)} is free in {place}."
         yield stop(
             f"{words} Free some space, or set HF_HUB_CACHE to a folder on a larger disk.", "model.path", "no room"
         )

@@ -41,7 +41,7 @@ _STACK = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "jin
 def packages(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """Whether what trains is installed."""
     if worker_python() != sys.executable:
-        yield ok(f"The run uses the packages of {clean_line(worker_python())}.")
+        yield ok(f"The run uses the packages installed for {clean_line(worker_python())}.")
         return
     recipe = seen.recipe
     wanted = list(_STACK)
@@ -94,14 +94,14 @@ def devices(seen: BeforeStart) -> Iterator[PreflightFinding]:
     elif place.devices.fault:
         yield stop(place.devices.fault, where)
     elif place.unable and chosen:
-        words = f"{place.unable}. Install a torch that can where the training runs, or set devices to cpu."
+        words = f"{place.unable}. Install a torch build that can, where the training runs, or set devices to cpu."
         yield stop(words, where)
     elif place.unable:
         yield warn(f"{place.unable}: the run would train on the CPU.", where)
     elif not seen.gpus and place.cpu:
         why = f" {seen.gpu_fault}" if seen.gpu_fault else ""
         if chosen:
-            words = f"No GPU found, but the recipe names {chosen}.{why} Set devices to cpu, or clear it."
+            words = f"No GPU found, but devices is set to {chosen}.{why} Set devices to cpu, or clear it."
             yield stop(clean_line(words), where)
         else:
             yield warn(f"No GPU found: the run would train on the CPU.{why}", where)
@@ -149,7 +149,7 @@ def busy(seen: BeforeStart) -> Iterator[PreflightFinding]:
         yield warn(f"{words} Choose another device, or add the run to the queue (F7).", "training.devices", "in use")
     if not gpus and all(gpu.processes is not None for gpu in seen.place.devices.gpus):
         names = ", ".join(label_of(gpu) for gpu in seen.place.devices.gpus)
-        yield ok(f"Nothing else computes on {names}.")
+        yield ok(f"Nothing else is running on {names}.")
 
 
 _NAMED = 3

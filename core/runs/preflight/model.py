@@ -62,7 +62,7 @@ def _of_parts(recipe: Recipe, shape: ModelShape) -> str:
         reach = adapter_of(recipe).reach(recipe)
         adapted = reach is not None and shape.reached_experts(reach)
         experts = f" The experts ({units.short_count(shape.expert_parameters)})"
-        ends = " have adapters, the routers do not." if adapted else " and the routers have no adapters."
+        ends = " have adapters; the routers do not." if adapted else " and the routers have no adapters."
         found += f"{experts}{ends}"
     return found
 
@@ -258,23 +258,23 @@ def _in_use(seen: BeforeStart, shape: ModelShape, text: str, words: str) -> Iter
             f"The template writes {name} {use.begins} times in one text. Choose another template.", path, "BOS twice"
         )
     elif use.begins == 0 and use.adds_begin:
-        words_ = f"The template does not begin with {clean_line(special.begin, 40)}, with which the model was trained."
+        words_ = f"The template does not begin with {clean_line(special.begin, 40)}, as the model's training data did."
         yield warn(f"{words_} Choose the model's own template.", path, "no BOS")
     if use.system == "yes":
         good.append("system prompts are rendered")
     else:
-        does = "rejects system prompts" if use.system == "refused" else "leaves system prompts out"
-        good.append(f"it {does}: put such text into the first question")
+        does = "rejects system prompts" if use.system == "refused" else "drops system prompts"
+        good.append(f"it {does}: put that text into the first question")
     if not use.prompt_kept:
         shown = clean_line(use.prompt_end.strip() or use.prompt_end, 60)
         yield warn(
-            f"A server's prompt will end with {shown!r}, which training does not have there: the model is asked "
-            "otherwise than it was trained. Choose another template, or turn that off when serving.",
+            f"A server's prompt will end with {shown!r}, which never appears there in training: the model is prompted "
+            "differently from how it was trained. Choose another template, or turn that off when serving.",
             path,
             "prompt differs",
         )
     else:
-        good.append("a server's prompt is what was trained")
+        good.append("a server's prompt matches training")
     if use.think:
         good.append(f"each answer begins with {clean_line(use.think, 40)}")
     yield ok(f"{words}; {', '.join(good)}." if good else f"{words}.")

@@ -57,7 +57,7 @@ def trained_tokens(seen: BeforeStart) -> Iterator[PreflightFinding]:
         words = f"{train['trained']:,} of {train['tokens']:,} tokens in an epoch are trained."
         if train["cut"] or train["without"]:
             cut = f"{train['cut']:,} of {_samples(train['samples'])} are cut at {tokens['max_length']:,} tokens"
-            none = f"{train['without']:,} have no trained token and are left out" if train["without"] else ""
+            none = f"{train['without']:,} have no trained token and are skipped" if train["without"] else ""
             listed = "; ".join(filter(None, (cut if train["cut"] else "", none)))
             yield warn(
                 f"{words} {listed[:1].upper()}{listed[1:]}; the longest has {train['longest']:,}.", "data.max_length"
