@@ -90,7 +90,6 @@ async def test_a_form_that_opens_at_a_field_shows_its_first_lines_where_both_fit
         assert pilot.app.query_one(Form).scroll_offset.y > 0, "the cursor is in view all the same"
 
 
-
 def row(app: Depot, title: str) -> str:
     """The line of the form that begins with a title, the cursor's mark aside."""
     lines = [app.form.render_line(y).text for y in range(app.form.size.height)]
