@@ -338,6 +338,7 @@ PRESETS: tuple[Preset, ...] = (
             "training.warmup": 0.1,
         },
         example="sums",
+        example_values={"rollouts.max_completion_length": 64},
     ),
     Preset(
         "distillation",
