@@ -19,7 +19,7 @@ its row (`Task.memory`, `Adapter.memory_terms`).
 - FSDP divides weights, gradients and optimizer states by the ranks; each rank puts two layers, embedding and head
   together. DDP adds gradients up in a copy of them.
 
-Not exercised on a GPU yet.
+Not tested on a GPU yet.
 """
 
 from __future__ import annotations

@@ -144,6 +144,8 @@ PRESETS: tuple[Preset, ...] = (
             "evaluation.prompts": 5,
             "evaluation.max_new_tokens": 128,
         },
+        # Of 20 rows, 19 steps would be ten epochs.
+        example_values={"training.max_steps": 0, "training.epochs": 1.0},
     ),
     Preset(
         "first LoRA",

@@ -197,7 +197,7 @@ class AdvicePage(ModalScreen[None]):
         except ScanStopped:
             return
         except TunedeckError as fault:
-            self.post_message(EvidenceRead(None, f"The dataset could not be counted: {fault}"))
+            self.post_message(EvidenceRead(None, f"Could not count the dataset: {fault}"))
             return
         self.post_message(EvidenceRead(found))
 

@@ -142,7 +142,7 @@ class NamedReward:
             raise BadInput(
                 f"The reward {self.__name__} gave {len(scores):,} scores for {len(batch.texts):,} completions",
                 where="rewards",
-                do="It must give one for each",
+                do="It must return one per completion",
             )
         for place, score in enumerate(scores):
             if score is not None and not math.isfinite(score):

@@ -129,7 +129,7 @@ def _tried(call: Callable[[], Any], name: str, seconds: float) -> dict[str, Any]
     except SystemExit as end:
         return {"error": f"ended the process (exit {end.code})", "line": _line(end, name)}
     except MemoryError as end:
-        return {"error": "needs more memory than it may use", "line": _line(end, name)}
+        return {"error": "needs more memory than its limit", "line": _line(end, name)}
     except BaseException as end:
         line = end.lineno if isinstance(end, SyntaxError) and end.filename == name else _line(end, name)
         words = str(end).strip().partition("\n")[0]

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PeftConfig:
-    """A configuration of peft: the name of its class, and what that is called with."""
+    """A configuration of peft: the name of its class, what that is called with, and whether the class is ours."""
 
     name: str
     arguments: Mapping[str, Any]
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,16 @@ CONFLICTS: tuple[AdapterConflict, ...] = (
         {"method": "lora", "task": "orpo"},
     ),
     AdapterConflict(
+        "residual-kl",
+        "lora.init",
+        lambda recipe: _is_residual(recipe) and TASKS[recipe.task].memory(recipe).reference,
+        "pissa and olora change the base model's weights, and the KL term measures against the model without its "
+        "adapter: that would no longer be the base model. Use eva or the default, or set the KL beta to 0.",
+        "no reference left",
+        {"lora.init": "pissa", "task": "rloo"},
+        {"lora.init": "pissa", "task": "rloo", "rloo.beta": 0.0},
+    ),
+    AdapterConflict(
         "residual-reference",
         "lora.init",
         lambda recipe: _is_residual(recipe) and TASKS[recipe.task].reference,
