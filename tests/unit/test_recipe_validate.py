@@ -310,7 +310,7 @@ def test_consequences_name_the_numbers_of_this_recipe() -> None:
     assert "4 of 126 steps." in said["training.warmup"]
     assert summary("lora.alpha", _SOUND) == "= 2r"
     assert summary("training.epochs", _SOUND, samples=1_000) == "126 steps"
-    assert summary("lora.targets", _SOUND, _LLAMA) == "224 layers"
+    assert summary("lora.targets", _SOUND, _LLAMA) == "224 linear layers"
 
 
 def test_consequences_are_silent_on_what_is_not_known() -> None:

@@ -57,7 +57,7 @@ class Model:
             "bfloat16, most small updates are rounded away when every weight is trained."
         ),
         choices={
-            "auto": "LoRA: bfloat16 (float16 before Ampere); full: float32 weights with autocast; float32 on a CPU",
+            "auto": "bfloat16 for adapters (float16 before Ampere); full: float32 weights, autocast; float32 on a CPU",
             "float32": "4 bytes per parameter; exact, slow on GPUs",
             "bfloat16": "2 bytes per parameter, with the range of float32",
             "float16": "2 bytes per parameter, small range; for GPUs before Ampere",

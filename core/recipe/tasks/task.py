@@ -87,6 +87,13 @@ class Limit:
             return value in self.accepts
         return isinstance(value, int | float) and value >= self.at_least
 
+    @property
+    def nearest(self) -> Value:
+        """The value that works instead of one that does not."""
+        if self.at_least is None:
+            return self.accepts[0]
+        return int(self.at_least) if float(self.at_least).is_integer() else self.at_least
+
 
 @dataclass(frozen=True, slots=True)
 class TaskMemory:
