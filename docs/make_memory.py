@@ -217,8 +217,8 @@ def _rows(figures: Mapping[str, int]) -> Iterator[str]:
 
 _PAGE = """# Memory forecasts
 
-Made by `python -m docs.make_memory`. How much memory a run needs is known in three ways, and the form says which one a
-figure is from:
+Made by `python -m docs.make_memory`. Three figures say how much memory a run needs, and the form says which one it
+shows:
 
 | figure | shown as | where it is from |
 |---|---|---|
@@ -226,22 +226,22 @@ figure is from:
 | exact | `8.06 GiB` | two steps of the real trainer on fake tensors: no weights, no GPU, no download |
 | measured | `7.9 GiB in run X` | the peak of a run with the same settings on this machine |
 
-The exact forecast starts by itself while you look at the form of a GPU run (`TUNEDECK_FORECAST=off` turns that off),
-and on a CPU with `m`. It is kept in `.tunedeck/forecasts`, by the model's config, the settings that matter, and the
-versions of the training packages. A start waits for it at most one second, and only where the estimate is over 70% of
-what is free. Where a run does not fit, `m` lists the smallest changes that make it fit, each with its own figure, and
+The exact forecast starts automatically while you look at the form of a GPU run (`TUNEDECK_FORECAST=off` turns that
+off), and on a CPU with `m`. It is kept in `.tunedeck/forecasts`, keyed by the model's config, the settings that matter,
+and the versions of the training packages. A start waits for it at most one second, and only if the estimate is over 70%
+of what is free. If a run does not fit, `m` lists the smallest changes that make it fit, each with its own figure, and
 `enter` applies one.
 
 What the exact forecast counts: every tensor that is alive at any operation of forward pass, backward pass and optimizer
-step, with the kernels of the device that the run would use: flash or memory-efficient attention, TRL's Triton kernels
+step, with the kernels for the device of the run: flash or memory-efficient attention, TRL's Triton kernels
 for the loss, 4-bit and 8-bit layers of bitsandbytes. On a CPU it is within 3% of the tracked peak of the same run;
 tests hold it there for LoRA, QLoRA, full, DPO and packing, with and without checkpointing. What it does not count: what
-torch's allocator reserves beyond what is in use, and workspaces inside of kernels. The CUDA context (0.8 GiB) is added.
-FSDP and tasks that generate text have the estimate alone. No figure here has been compared with a GPU yet.
+torch's allocator reserves beyond what is in use, and workspaces inside kernels. The CUDA context (0.8 GiB) is added.
+FSDP and tasks that generate text only have the estimate. No figure here has been compared with a GPU yet.
 
-## The estimate beside the exact forecast
+## The estimate compared with the exact forecast
 
-Both in GiB, without the CUDA context. The comma is followed by batch and max length; LoRA has rank 16 on all linear
+Both in GiB, without the CUDA context. Batch size and max length follow the comma; LoRA has rank 16 on all linear
 layers, and gradient checkpointing is on, unless the row says otherwise. Computed with {versions}.
 
 | model | trained | exact | estimate | difference |

@@ -177,14 +177,14 @@ def text() -> list[Row]:
 
 
 def sums() -> list[Row]:
-    """Word problems, each with its number as the reference."""
+    """Word problems, each with an answer in the form that the prompt wants."""
     rows = []
     for facts, number in product(_facts(), (2, 3, 4, 5)):
         asked = f"One {facts['thing']} costs {facts['price']} euros. What do {number} of them cost?"
         rows.append(
             {
                 "prompt": [{"role": "user", "content": f"{asked} Think step by step; end with: Answer: <number>"}],
-                "answer": f"{facts['price'] * number}",
+                "answer": f"{number} x {facts['price']} = {facts['price'] * number}. Answer: {facts['price'] * number}",
             }
         )
     return rows

@@ -105,7 +105,7 @@ def _refuse_unlike(length: int, one: tuple[int, list[int]], other: tuple[int, li
     shorter = any(len(ids) < length for _, ids in (one, other))
     if shorter or differing > 1 or abs(one[0] - other[0]) > 1:
         raise BadInput(
-            "The prompt becomes other tokens before each of the two answers, which TRL refuses here",
+            "The prompt is tokenized differently before each of the two answers, which TRL refuses here",
             do="Choose another chat template, set the task to dpo, or drop the pair",
         )
 

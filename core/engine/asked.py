@@ -1,4 +1,4 @@
-"""A prompt that the model answers while it trains, with what rewards may read: the row that TRL's online trainers take.
+"""A prompt that the model answers during training, with what rewards may read: a row for TRL's online trainers.
 
 No token of it carries loss. The tokens are those that TRL makes of the same prompt when it generates.
 """
@@ -55,9 +55,9 @@ def parted(sample: Sample) -> tuple[tuple[Message, ...], str | None]:
         BadInput: the sample has no prompt, or tools, which TRL does not hand to the template here.
     """
     if sample.kind not in ("messages", "prompt", "text"):
-        raise BadInput("This sample is no prompt", do="Train on prompts or conversations, or choose another task")
+        raise BadInput("This sample is not a prompt", do="Train on prompts or conversations, or choose another task")
     if sample.tools:
-        raise BadInput("The sample has tools, which cannot be called while training", do="Drop the row")
+        raise BadInput("The sample has tools, which cannot be called during training", do="Drop the row")
     if sample.kind == "text":
         if not sample.text.strip():
             raise BadInput("The prompt is empty", do="Drop the row")

@@ -69,7 +69,7 @@ class Hardware:
 
 
 def hardware(model: Model, devices: str = "", *, all_weights: bool = False) -> Hardware:
-    """Device and precision for a recipe, see `core.recipe.precision`. Not exercised on a GPU yet.
+    """Device and precision for a recipe, see `core.recipe.precision`. Not tested on a GPU yet.
 
     Args:
         model: the recipe's model section.

@@ -61,7 +61,7 @@ def prepare(recipe: Recipe, *, alone: bool = False) -> None:
 
 
 def settings_before_torch(recipe: Recipe, environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that CUDA and its allocator only read before they are first used. Not exercised on a GPU yet.
+    """The variables that CUDA and its allocator only read before they are first used. Not tested on a GPU yet.
 
     Args:
         recipe: the recipe.

@@ -19,7 +19,7 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
     task = TASKS[settings.task]
     if sample.kind not in task.samples:
         raise BadInput(
-            f"{task.title} trains on {task.wants}, but this sample is one of {KINDS[sample.kind]}",
+            f"{task.title} trains on {task.wants}, not on {KINDS[sample.kind]}",
             do="Drop it, or set the task to sft",
         )
     if sample.kind == "text":

@@ -3,7 +3,7 @@
 The variable is read as CUDA reads it: numbers, or UUIDs of which a unique beginning is enough (`GPU-5d3a`), or MIG
 slices (`MIG-...`); all entries of a list are of the kind of its first. The first entry that names nothing ends the
 list, and an entry that comes twice leaves none at all. Numbers are as nvidia-smi counts, which holds for CUDA under
-`CUDA_DEVICE_ORDER=PCI_BUS_ID`; `core.jobs.launch` sets that. Not exercised on a GPU yet.
+`CUDA_DEVICE_ORDER=PCI_BUS_ID`; `core.jobs.launch` sets that. Not tested on a GPU yet.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from core.recipe.recipe import Recipe, put
 _HEAD = """\
 # Adapters
 
-What a run trains of a model: each value of `method`, with the fields of its section. Written by
+Which weights a run trains: each value of `method`, with the fields of its section. Written by
 `python -m core.recipe.adapters_document`; change the rows in `core/recipe/adapters/`, not this page.
 
 ## Methods
@@ -29,30 +29,30 @@ LoRA's own variants are fields of its section:
 | QLoRA | `model.quantization: nf4` (or `int8`) | a LoRA adapter |
 | rsLoRA, DoRA | `lora.variant` | a LoRA adapter |
 | LoRA+ | `lora.plus_ratio`: the learning rate of B divided by that of A, by PEFT's own optimizer | a LoRA adapter |
-| PiSSA, OLoRA | `lora.init` | a LoRA adapter of twice the rank: the difference from where it started, which fits the base model as it is |
-| EVA | `lora.init: eva`: up to 32 batches of your data are read before the first step; every layer keeps its rank | a LoRA adapter |
+| PiSSA, OLoRA | `lora.init` | a LoRA adapter of twice the rank: the difference from its starting point, which fits the unchanged base model |
+| EVA | `lora.init: eva`: reads up to 32 batches of your data before the first step; every layer keeps its rank | a LoRA adapter |
 
-- **Trainable parameters** are counted from the shapes of the model's tensors. For every method, tests hold the number against the real PEFT.
-- **Targets** (`lora.targets`, `adapter.targets`) are names that a layer's name ends on, `all-linear`, or a regular expression between slashes that has to match
-  the whole name: `/.*layers\\.[0-9]+\\.mlp\\..*/`. `exclude` takes layers out again, `layers` keeps `0-7`, `12` or `last 8`, `lora.patterns` gives some of
-  them another rank or alpha. What peft would read otherwise is spelled out for it, layer by layer. A name that no layer has is refused with those that exist.
-- **Experts**: transformers keeps all experts of a layer in one weight. `all-linear` reaches it, and so does its name in `lora.parameters`. It takes no dropout and no DoRA.
+- **Trainable parameters** are counted from the shapes of the model's tensors. For every method, tests compare the count with PEFT's.
+- **Targets** (`lora.targets`, `adapter.targets`) are names that a layer's name ends with, `all-linear`, or a regular expression between slashes that has to match
+  the whole name: `/.*layers\\.[0-9]+\\.mlp\\..*/`. `exclude` removes layers, `layers` keeps `0-7`, `12` or `last 8`, and `lora.patterns` gives some of
+  them a different rank or alpha. Where peft would read a setting differently, it gets the full list of layers. A name that matches nothing is refused, with the names that exist.
+- **Experts**: transformers keeps all experts of a layer in one weight. `all-linear` reaches it, and so does its name in `lora.parameters`. Dropout and DoRA do not work there.
 - **Tokens**: `model.added_tokens` are added to the tokenizer; the embedding grows if it has no room, each new row the mean of the others. LoRA trains their rows, and
-  those of `lora.trained_tokens`, beside the adapter. Whoever loads such an adapter resizes the base model first; Export shows the code.
+  those of `lora.trained_tokens`, beside the adapter. Before such an adapter is loaded, the base model must be resized; Export shows the code.
 - **Virtual tokens** (`prompt`, `p_tuning`, `prefix`) work with the model types in `core/recipe/soft_prompt_families.json`, which was measured. The network of P-tuning
-  and of a projected prefix is in the checkpoints alone, so a run resumes to the same bits; the saved adapter has only the vectors.
+  and of a projected prefix is only in the checkpoints, so a run resumes to the same bits; the saved adapter has only the vectors.
 - **Several GPUs**: every method trains with `ddp`. `fsdp` splits LoRA and full fine-tuning.
 - **Settings that do nothing** are not offered: PEFT's `kasa_config`, `monteclora_config` and `use_bdlora` train like plain LoRA over NF4, and `lora_ga` does without its own
-  preprocessing. Whatever is set is looked for in the model before the first step, and a setting without effect stops the run.
+  preprocessing. Every setting is looked up in the built model before the first step, and one without effect stops the run.
 
-## What does not go together
+## Combinations that do not work
 
 | field | why not, and what works |
 |---|---|
 """
 
 _END = """
-Not exercised on a GPU yet. Merging over 4 and 8 bits is PEFT's, as it was measured on a CPU.
+Not tested on a GPU yet. Merging into 4-bit and 8-bit weights is done by PEFT and was measured on a CPU.
 """
 
 

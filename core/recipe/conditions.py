@@ -71,7 +71,7 @@ class Every(Condition):
 
     def why_not(self, get: Get) -> list[str]:
         """See `Condition`."""
-        return [reason for part in self.parts for reason in part.why_not(get)]
+        return list(dict.fromkeys(reason for part in self.parts for reason in part.why_not(get)))
 
 
 @dataclass(frozen=True, slots=True)

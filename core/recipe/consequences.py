@@ -63,14 +63,14 @@ def _model(known: _Known) -> str:
     weights = memory.weight_bytes(known.recipe, shape, known.device)
     return (
         f"{shape.architecture or shape.model_type}: {units.short_count(shape.parameters)} parameters in {shape.layers} "
-        f"layers, context {units.count(shape.context)}, stored as {shape.dtype}. Loaded weights: {units.gib(weights)}."
+        f"layers, context {units.count(shape.context)}, stored as {shape.dtype}. Loaded weights: {units.size(weights)}."
     )
 
 
 def _weights(known: _Known) -> str:
     if known.shape is None:
         return ""
-    return f"Here: {units.gib(memory.weight_bytes(known.recipe, known.shape, known.device))} of weights."
+    return f"Here: {units.size(memory.weight_bytes(known.recipe, known.shape, known.device))} of weights."
 
 
 def _trained(known: _Known) -> str:
@@ -230,7 +230,7 @@ def _count_steps(steps: int) -> str:
 
 def _layers(known: _Known) -> str:
     reach = adapter_of(known.recipe).reach(known.recipe)
-    return f"{len(known.shape.reached(reach))} layers" if known.shape and reach else ""
+    return f"{units.count(len(known.shape.reached(reach)))} linear layers" if known.shape and reach else ""
 
 
 _BRIEF: dict[str, Callable[[_Known], str]] = {
@@ -239,6 +239,7 @@ _BRIEF: dict[str, Callable[[_Known], str]] = {
     "training.eval_every": partial(_every, lambda recipe: recipe.training.eval_every),
     "training.save_every": partial(_every, lambda recipe: recipe.training.save_every),
     "samples.every": partial(_every, lambda recipe: recipe.samples.every),
+    "training.max_steps": lambda known: "" if known.recipe.training.max_steps else "off",
     "training.early_stopping": lambda known: "" if known.recipe.training.early_stopping else "off",
     "data.eval_fraction": _held_out,
     "lora.alpha": lambda known: f"= {number_text(round(known.recipe.lora.alpha / known.recipe.lora.rank, 2))}r",

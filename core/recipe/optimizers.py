@@ -50,7 +50,7 @@ class OptimizerKind:
     arguments: Callable[[Training], Mapping[str, Any]] = _no_arguments
 
     def state_bytes(self, training: Training, width: float) -> float:
-        """Bytes of state a trained parameter.
+        """Bytes of state per trained parameter.
 
         Args:
             training: the training section.
@@ -110,6 +110,20 @@ OPTIMIZERS: Mapping[str, OptimizerKind] = {
     )
 }
 """Every optimizer by its name, in the order of the form."""
+
+
+ELSEWHERE: Mapping[str, str] = {
+    **dict.fromkeys(("adam", "adamw", "adamw_hf"), "Use adamw_torch_fused."),
+    **dict.fromkeys(("paged_adamw",), "Use paged_adamw_32bit or paged_adamw_8bit."),
+    **dict.fromkeys(("adamw_bnb_8bit",), "Use adamw_8bit."),
+    **dict.fromkeys(
+        ("galore", "galore_adamw", "apollo", "apollo_adamw"),
+        "The optimizer states of GaLore and APOLLO cannot be loaded again, so a run could not be resumed. Use "
+        "adamw_8bit or adafactor to save memory.",
+    ),
+    "muon": "transformers has no Muon yet. Use adamw_torch_fused.",
+}
+"""What people look for in vain, in lower case, each with what to use."""
 
 
 def optimizers_with(path: str) -> Condition:

@@ -1,5 +1,6 @@
-"""Named starting points: a few fields each, with reason, use case, source, the score to watch, and 20 rows "
-"to try it on."""
+"""Named starting points: a few fields each, with reason, use case, source, the score to watch, and 20 rows
+to try it on.
+"""
 
 from __future__ import annotations
 
@@ -55,8 +56,8 @@ class Preset:
             recipe = put(recipe, path, value)
         for limit in TASKS[recipe.task].refuses:
             holds = all(get(recipe, path) == value for path, value in limit.given.items())
-            if limit.severity == "error" and holds and get(recipe, limit.path) not in limit.accepts:
-                recipe = put(recipe, limit.path, limit.accepts[0])
+            if limit.severity == "error" and holds and not limit.allows(get(recipe, limit.path)):
+                recipe = put(recipe, limit.path, limit.nearest)
         return recipe
 
     def changes(self, recipe: Recipe) -> list[tuple[str, Value, Value]]:
@@ -143,6 +144,8 @@ PRESETS: tuple[Preset, ...] = (
             "evaluation.prompts": 5,
             "evaluation.max_new_tokens": 128,
         },
+        # Of 20 rows, 19 steps would be ten epochs.
+        example_values={"training.max_steps": 0, "training.epochs": 1.0},
     ),
     Preset(
         "first LoRA",
@@ -337,6 +340,7 @@ PRESETS: tuple[Preset, ...] = (
             "training.warmup": 0.1,
         },
         example="sums",
+        example_values={"rollouts.max_completion_length": 64},
     ),
     Preset(
         "distillation",

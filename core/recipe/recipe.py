@@ -14,7 +14,7 @@ from typing import Any, get_type_hints
 
 from core.clean import clean_line
 from core.errors import BadInput
-from core.recipe.adapters import ADAPTERS, with_adapter, with_section
+from core.recipe.adapters import ADAPTERS, ELSEWHERE, with_adapter, with_section
 from core.recipe.conditions import filled
 from core.recipe.declare import Knob, Problem, fields_of, knob
 from core.recipe.field_names import nearest_field
@@ -78,7 +78,7 @@ class Recipe:
     task: str = knob(
         "sft",
         title="Task",
-        help="The kind of training. PPO has left TRL: use rloo or grpo with a reward model.",
+        help="The kind of training. TRL no longer has PPO: use rloo or grpo with a reward model.",
         choices={task.name: task.meaning for task in TASKS.values()},
         gone=GONE,
     )
@@ -88,14 +88,15 @@ class Recipe:
         help="Which weights to train.",
         consequence="full needs three to seven times the memory of 16-bit LoRA, and the model forgets more.",
         choices={adapter.kind: adapter.meaning for adapter in ADAPTERS},
+        gone=ELSEWHERE,
         source="LoRA learns less and forgets less, arXiv 2405.09673",
     )
     rewards: tuple[RewardEntry, ...] = knob(
         (),
         title="Rewards",
-        help="What scores the answers, each as kind=weight with its settings: exact_match=1; column=solution. The "
-        "scores times their weights are added.",
-        consequence="The model learns what is scored, not what is meant: try the rewards before the run, and read "
+        help="How answers are scored, each as kind=weight with its settings: exact_match=1; column=solution. The "
+        "weighted scores are added up.",
+        consequence="The model learns what is scored, not what you mean: test the rewards before the run, and read "
         "completions during it.",
         when=tasks_with("rollouts"),
     )
@@ -103,16 +104,16 @@ class Recipe:
         "",
         title="Starts from",
         path=True,
-        help="Weights to begin with instead of the bare base model: a run (name, part of it, or last), a checkpoint of "
+        help="Weights to start from instead of the bare base model: a run (name, part of it, or last), a checkpoint of "
         "one (RUN/checkpoint-40), or the folder of an adapter or a model.",
-        consequence="The run keeps its own copy of them, so the source can be deleted. Preference tasks compare with "
+        consequence="The run keeps its own copy, so the source can be deleted. Preference tasks compare with "
         "this model, not with the bare base.",
     )
     starts_how: str = knob(
         "continue",
-        title="Starts how",
+        title="How it starts",
         help="What to do with the weights that the run starts from.",
-        consequence="continue leaves one adapter for the same base model. merge leaves an adapter for a new base "
+        consequence="continue produces one adapter for the same base model. merge produces an adapter for a new base "
         "model, which is written into the run's folder.",
         choices={
             "continue": "train the same adapter, or the same weights, further",
@@ -125,8 +126,8 @@ class Recipe:
         title="Then",
         path=True,
         help="Recipes to run after this one, in order. Each starts from the weights of the one before it, unless it "
-        "names its own starts_from: a run, the name of an earlier recipe of this list, or base.",
-        consequence="All of them are queued as one pipeline. One that fails holds those after it.",
+        "names its own starts_from: a run, the name of an earlier recipe in this list, or base.",
+        consequence="All of them are queued as one pipeline. If one fails, those after it are held.",
         advanced=True,
     )
     model: Model = field(default_factory=Model)

@@ -3,7 +3,7 @@
 A wheel without CUDA and a driver that is too old are known from files (`core.recipe.worker_packages`). All else, such
 as a missing library, a GPU that the wheel has no kernels for, or a device that the container does not pass on, only
 torch itself can tell, and importing it takes seconds: a yes is kept for interpreter, torch, driver and device.
-Not exercised on a GPU yet.
+Not tested on a GPU yet.
 """
 
 from __future__ import annotations

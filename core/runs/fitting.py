@@ -1,4 +1,4 @@
-"""The smallest changes that make a run fit into the memory that is free, each with its own forecast."""
+"""The smallest changes that make a run fit into free memory, each with its own forecast."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def _steps(recipe: Recipe, shape: ModelShape, device: DeviceType, longest: int) 
     while length // 2 >= _SHORTEST:
         length //= 2
         lengths.append(({"data.max_length": length}, f"Cuts samples longer than {length:,} tokens."))
-    if adapter_of(recipe).section == "lora":
+    if adapter_of(recipe).reads("lora.rank"):
         ranks: list[tuple[Mapping[str, Value], str]] = []
         rank, scale = recipe.lora.rank, recipe.lora.alpha / recipe.lora.rank
         while rank // 2 >= _SMALLEST_RANK:

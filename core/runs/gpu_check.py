@@ -309,12 +309,15 @@ def _by_smi() -> dict[int, int]:
 
 # --- the checks
 
+_WATCHED = "lora"
+"""The run whose readings are compared with nvidia-smi."""
+
 
 def _trained(name: str, rows: str = "talks", **changes: Value) -> Callable[[GpuBench], tuple[str, dict[str, float]]]:
     """A run whose loss falls, and whose peak is what was forecast."""
 
     def measure(bench: GpuBench) -> tuple[str, dict[str, float]]:
-        folder = bench.run(name, rows, watch=bench.gpu and name == "lora", **changes)
+        folder = bench.run(name, rows, watch=bench.gpu and name == _WATCHED, **changes)
         found = losses(folder)
         first, last = found[min(found)], found[max(found)]
         if not last < first:

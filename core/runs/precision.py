@@ -3,7 +3,7 @@
 Float32 weights under 16-bit autocast keep the updates that pure bfloat16 loses, and need about twice the memory. So a
 run gets them where their forecast is at most `ROOM` of the memory that is free; else pure bfloat16, once the user has
 said yes to it. A resume, a retry and the queue find the answer in the recipe and never change it.
-Not exercised on a GPU yet.
+Not tested on a GPU yet.
 """
 
 from __future__ import annotations

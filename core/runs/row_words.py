@@ -75,7 +75,9 @@ def source_words(dataset: Dataset, task: Task, *, training: bool) -> Iterator[Ro
         if kind not in task.samples:
             those = [clean_line(each.file.name, 60) for each in files if kind in each.kinds]
             where = "these samples" if alike and len(kinds) == 1 else f"samples of {', '.join(those[:3])}"
-            words = f"{task.title} trains on {task.wants}, but {where} are {KINDS[kind]}. Choose another task"
+            others = [other.name for other in TASKS.values() if kind in other.samples]
+            words = f"The task {task.name} trains on {task.wants}, but {where} are {KINDS[kind]}. "
+            words += f"Choose another task ({', '.join(others)})" if others else "Choose another task"
             yield RowFinding("stop", f"{words}{'.' if len(kinds) == 1 else ', or remove them.'}", topic="data")
         elif kind in task.unused:
             yield RowFinding("warn", task.unused[kind], topic="data")

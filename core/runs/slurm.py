@@ -1,6 +1,6 @@
 """A run as a batch script for Slurm, on one machine or several: torchrun finds its ranks, the keeper keeps the run.
 
-Not exercised on a GPU yet, and on a cluster only as far as a stand-in for `srun` on one machine goes.
+Not tested on a GPU yet, and on a cluster only as far as a stand-in for `srun` on one machine goes.
 """
 
 from __future__ import annotations

@@ -372,7 +372,7 @@ def _moved_boundaries(view: Path, tokenizer: Any, recipe: Recipe) -> str:
     among = f"the first {looked:,} samples" if looked == _BOUNDARIES else f"{looked:,} samples"
     return (
         f"In {moved:,} of {among} a token spans the end of the prompt and the start of the completion, so the model "
-        "sees other tokens in use than in training. Start completions with a space, or end prompts with a newline."
+        "sees other tokens at inference than in training. Start completions with a space or end prompts with a newline."
     )
 
 

@@ -275,13 +275,13 @@ class _Script:
             *_not_expressed(recipe),
         ]
         if self._rows.tools and not self._form.renders_tools:
-            missing.append("Tools: our encoder renders them, TRL's trainer of this task does not.")
+            missing.append("Tools: our encoder renders them; TRL's trainer for this task does not.")
         shown = "\n".join(textwrap.fill(line, 116) for line in lines)
         if missing:
-            shown += "\n\nNOT THE SAME as the run of tunedeck:\n"
+            shown += "\n\nNOT THE SAME as a tunedeck run:\n"
             shown += "\n".join(textwrap.fill(f"- {each}", 116, subsequent_indent="  ") for each in missing)
         else:
-            shown += "\n\nSame rows, order, loss and weights as the run of tunedeck, on the same machine and versions."
+            shown += "\n\nSame rows, order, loss and weights as a tunedeck run, on the same machine and versions."
         return "\n".join(f"# {line}".rstrip() for line in shown.splitlines())
 
     def _imports(self) -> str:
@@ -433,7 +433,7 @@ def _not_expressed(recipe: Recipe) -> Iterator[str]:
     """What no plain script has, whatever the task."""
     training = recipe.training
     if recipe.starts_from:
-        yield f"starts_from: the script begins with the base model, not with {recipe.starts_from}."
+        yield f"starts_from: the script starts from the base model, not from {recipe.starts_from}."
     if training.early_stopping:
         yield "training.early_stopping: the script trains to its last step."
     if recipe.model.added_tokens:
@@ -444,11 +444,11 @@ def _not_expressed(recipe: Recipe) -> Iterator[str]:
     if adapter is LORA and lora.init == "eva":
         yield "lora.init: the script starts at random; call peft.initialize_lora_eva_weights before training."
     if adapter is LORA and lora.init in RESIDUAL:
-        yield f"lora.init: the script saves the adapter as {lora.init} has it, which fits no plain base model."
+        yield f"lora.init: the script saves the adapter as {lora.init} has it, which does not fit the plain base model."
     if adapter is LORA and lora.plus_ratio:
-        yield "lora.plus_ratio: the script trains A and B at one learning rate."
+        yield "lora.plus_ratio: the script trains A and B at the same learning rate."
     if is_sharded(recipe) and recipe.lora.dropout and not adapter_of(recipe).whole:
-        yield "Under FSDP, accelerate's checkpointed layers draw other dropout masks in the backward pass."
+        yield "Under FSDP, accelerate's checkpointed layers draw different dropout masks in the backward pass."
     if devices_of(recipe).ranks > 1:
         yield "With several processes the order in which gradients are summed may differ in the last bits."
 

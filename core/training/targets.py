@@ -118,14 +118,14 @@ def _spelled_out(reach: Reach, usable: Iterable[str], model: Any) -> list[str]:
     """
     found = [name for name in usable if reach.every or _is_named(name, reach)]
     if unused := [name for name in reach.exclude if not any(names_one(each, (name,)) for each in found)]:
-        raise BadInput(f"{unused[0]} names no target, so nothing is excluded", where=f"{reach.section}.exclude")
+        raise BadInput(f"{unused[0]} matches no target, so nothing is excluded", where=f"{reach.section}.exclude")
     found = [name for name in found if not names_one(name, reach.exclude)]
     if reach.layers:
         numbers = chosen(reach.layers, model.config.get_text_config().num_hidden_layers)
         found = [name for name in found if numbers and number_of(name) in numbers]
     if not found:
         where = f"{reach.section}.{'layers' if reach.layers else 'exclude'}"
-        raise BadInput("No layer is left that gets an adapter", where=where)
+        raise BadInput("No layer is left to adapt", where=where)
     return sorted(found)
 
 
@@ -179,7 +179,7 @@ def _check_named(reach: Reach, usable: set[str], routers: set[str], family: Fami
             raise BadInput(
                 "The output layer cannot have an adapter: the loss is computed from its weights directly",
                 where=reach.path,
-                do=f"Add lm_head to {reach.section}.modules_to_save, which trains it fully",
+                do=f"Add lm_head to {reach.section}.modules_to_save, which trains it in full",
             )
         if any(names_one(name, (target,)) for name in routers) or (family.fused and _leaf(target) == "gate"):
             raise BadInput(

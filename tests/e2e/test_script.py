@@ -39,6 +39,7 @@ def test_what_a_script_does_otherwise_is_at_its_top(
     )
     recipe = tmp_path / "recipe.json"
     recipe.write_text(json.dumps(folder.read_job()["payload"]["recipe"]))
+    recipe.with_suffix(".yaml").write_text(recipe.read_text())
     done = work(warm, "core.training.script", recipe, folder.data)
     assert done.returncode == 0, done.stderr[-3000:]
     head = done.stdout.partition("import json")[0]
@@ -50,3 +51,7 @@ def test_what_a_script_does_otherwise_is_at_its_top(
     monkeypatch.chdir(tmp_path)
     assert main(["script", "none.yaml"]) == 2
     assert "none.yaml" in capsys.readouterr().err
+    data = f"data.train={folder.data / 'train.jsonl'}"
+    refused = ["--set", data, "--set", "method=full", "--set", "model.quantization=nf4"]
+    assert main(["script", str(recipe.with_suffix(".yaml")), *refused]) == 2
+    assert "cannot be trained" in capsys.readouterr().err

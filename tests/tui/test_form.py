@@ -71,6 +71,25 @@ class Depot(App[None]):
         self.noted.append(what)
 
 
+class Opened(Depot):
+    """Goes to a field before the first layout, as a screen does that opens at what is missing."""
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.form.go_to("mass")
+
+
+async def test_a_form_that_opens_at_a_field_shows_its_first_lines_where_both_fit() -> None:
+    async with Opened().run_test(size=(80, 5)) as pilot:
+        await pilot.pause()
+        form = pilot.app.query_one(Form)
+        assert form.current.key == "mass"
+        assert form.scroll_offset.y == 0
+    async with Opened().run_test(size=(80, 2)) as pilot:
+        await pilot.pause()
+        assert pilot.app.query_one(Form).scroll_offset.y > 0, "the cursor is in view all the same"
+
+
 def row(app: Depot, title: str) -> str:
     """The line of the form that begins with a title, the cursor's mark aside."""
     lines = [app.form.render_line(y).text for y in range(app.form.size.height)]

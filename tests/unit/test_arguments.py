@@ -9,6 +9,7 @@ import pytest
 
 from core.paths import SAMPLE_DATA
 from core.recipe import config_classes
+from core.recipe.adapters import ADAPTERS
 from core.recipe.config_classes import PACKAGES, InstalledPackage, arguments_of, stack
 from core.recipe.recipe import Recipe, put
 from core.recipe.tasks import TASKS
@@ -30,8 +31,9 @@ def recipe() -> Recipe:
     return put(Recipe(), "model.path", str(SAMPLE_DATA / "tiny_base"))
 
 
-def test_the_installed_versions_take_all_arguments(recipe: Recipe, tmp_path: Path) -> None:
-    (line,) = _line(recipe, tmp_path)
+@pytest.mark.parametrize("method", [adapter.kind for adapter in ADAPTERS])
+def test_the_installed_versions_take_all_arguments(recipe: Recipe, tmp_path: Path, method: str) -> None:
+    (line,) = _line(put(recipe, "method", method), tmp_path)
     assert line.verdict == "ok"
     assert all(f"{name} {stack()[name].version}" in line.sentence for name in PACKAGES)
 

@@ -17,6 +17,8 @@ from tui.charts.axis import (
     log_bounds,
     log_ticks,
 )
+from tui.charts.xaxis import STEPS
+from tui.charts.xaxis import ticks as ticks_of_unit
 
 
 @pytest.mark.parametrize(
@@ -125,3 +127,8 @@ def test_bounds_of_any_data_are_apart_and_have_few_ticks() -> None:
             low, high = StableRange().update(lo, hi, log=log)
             assert low < high
             assert len((log_ticks if log else linear_ticks)(low, high, 4)) < 20
+
+
+def test_an_axis_of_steps_counts_in_whole_numbers() -> None:
+    assert [tick.label for tick in ticks_of_unit(0.0, 4.0, STEPS, 10)] == ["0", "1", "2", "3", "4"]
+    assert [tick.label for tick in ticks_of_unit(0.0, 40_000.0, STEPS, 4)][-1] == "40,000"

@@ -9,6 +9,7 @@ from core.recipe.document import document
 from core.recipe.presets import PRESETS
 from core.recipe.recipe import KNOBS, Recipe, get, is_shown, put, unknown, why_without_effect
 from core.recipe.rules.validate import validate, without_effect
+from core.recipe.tasks import TASKS
 from core.recipe.values import Value
 from core.recipe.yamlfile import dumps, loads
 
@@ -32,6 +33,7 @@ def test_conditions_say_in_words_what_they_want_and_why_they_do_not_hold() -> No
         (empty("list"), "list is empty", ["list is set"]),
         (on("yes"), "yes is yes", ["yes is no"]),
         (one_of("a", "x") & positive("n"), "a is x and n is greater than 0", ["n is 0"]),
+        (one_of("a", "y") & one_of("a", "z"), "a is y and a is z", ["a is x"]),
         (one_of("a", "x") | positive("n"), "a is x or n is greater than 0", []),
         ((on("yes") | positive("n")) & filled("list"), "(yes is yes or n is greater than 0) and list is set", None),
         (ALWAYS & positive("n"), "n is greater than 0", ["n is 0"]),
@@ -166,3 +168,19 @@ def test_the_page_says_when_a_field_applies() -> None:
 def test_every_default_applies_or_is_at_rest() -> None:
     assert without_effect(Recipe()) == []
     assert all(get(Recipe(), path) == knob.default for path, knob in KNOBS.items())
+
+
+def test_every_preset_can_be_shown_and_applied_over_every_task() -> None:
+    for task in TASKS:
+        recipe = recipe_with({"task": task, "training.batch_size": 1, "data.packing": "bfd"})
+        for preset in PRESETS:
+            made = preset.apply(recipe)
+            assert preset.changes(recipe) or made == recipe
+            refused = {
+                limit.path
+                for limit in TASKS[made.task].refuses
+                if limit.severity == "error"
+                and all(get(made, path) == value for path, value in limit.given.items())
+                and not limit.allows(get(made, limit.path))
+            }
+            assert not refused, (task, preset.name)

@@ -24,6 +24,7 @@ from core.recipe.memory import Forecast
 from core.recipe.model_shape import read_shape
 from core.recipe.recipe import Recipe, put, to_json
 from core.recipe.values import Value
+from core.runs.curate import curate
 from core.runs.known_rows import row_keys
 from core.runs.memory_words import less_memory
 from core.runs.overview_job import FACTS, FOLDER, TOKENS, job_of
@@ -207,12 +208,39 @@ def test_what_supervised_training_will_not_use_of_a_data_set_is_said(recipe: Rec
     assert "dpo" in said[1].sentence
 
 
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"lora.exclude": ("down_proj",)}, "18 of 21"),
+        ({"lora.layers": ("last 1",)}, "7 of 21"),
+        ({"method": "ia3"}, "9 of 21"),
+        ({"method": "ln_tuning"}, "input_layernorm"),
+    ],
+)
+def test_targets_are_counted_as_they_will_be_adapted(values: dict[str, Value], words: str, tmp_path: Path) -> None:
+    recipe = put(Recipe(), "model.path", str(SAMPLE_DATA / "tiny_base"))
+    for path, value in values.items():
+        recipe = put(recipe, path, value)
+    (said,) = found(recipe, tmp_path, "targets")
+    assert words in said.sentence
+
+
+def test_fields_are_judged_by_the_counted_samples(recipe: Recipe, tmp_path: Path) -> None:
+    data = tmp_path / "few.jsonl"
+    data.write_text("".join(json.dumps({"prompt": f"q{n}", "completion": f"a{n}"}) + "\n" for n in range(20)))
+    few = put(put(recipe, "data.train", (str(data),)), "training.warmup", 1_000.0)
+    view = curate(few, tmp_path)
+    (said,) = [each for each in preflight(few, tmp_path, view=view) if each.path == "training.warmup"]
+    assert said.verdict == "stop"
+
+
 @pytest.mark.usefixtures("cuda_torch")
 def test_dpo_starts_on_pairs_alone(recipe: Recipe, tmp_path: Path) -> None:
     dpo = put(put(recipe, "task", "dpo"), "training.learning_rate", 1e-5)
     (stop,) = stops(preflight(dpo, tmp_path, gpus=[_GPU]))
     assert (stop.name, stop.path) == ("data", "data.train")
-    assert "DPO trains on preference pairs" in stop.sentence
+    assert "dpo trains on preference pairs" in stop.sentence
+    assert "sft" in stop.sentence.partition("Choose")[2]
     pairs = tmp_path / "pairs.jsonl"
     pairs.write_text(json.dumps({"prompt": "q", "chosen": "good", "rejected": "bad"}) + "\n")
     sound = preflight(put(dpo, "data.train", (str(pairs),)), tmp_path, gpus=[_GPU])

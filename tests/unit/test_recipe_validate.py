@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,37 @@ def changed(values: dict[str, Value]) -> Recipe:
 def test_a_sound_recipe_has_no_problem() -> None:
     assert validate(_SOUND) == []
     assert validate(_SOUND, _LLAMA, 1_000) == []
+
+
+@pytest.mark.parametrize("init", ["pissa", "olora", "orthogonal"])
+def test_a_base_that_is_stored_in_4_bits_is_held_to_the_same_rules(init: str) -> None:
+    stored = replace(_LLAMA, quantized="bitsandbytes")
+    found = {each.path: each for each in validate(changed({"lora.init": init}), stored) if each.severity == "error"}
+    assert "use 16-bit weights" in found["lora.init"].sentence
+    assert "lora.init" not in {each.path for each in validate(changed({"lora.init": "eva"}), stored)}
+
+
+def test_plain_text_needs_no_template_and_has_no_answers_to_cut() -> None:
+    text = changed({"task": "cpt", "model.chat_template": "none", "data.packing": "wrapped"})
+    assert not {"model.chat_template", "data.packing"} & {problem.path for problem in validate(text, _LLAMA)}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("method", "QLoRA", "nf4"),
+        ("method", "dora", "lora.variant"),
+        ("method", "adapter", "bottleneck"),
+        ("task", "simpo", "cpo"),
+        ("model.quantization", "4bit", "nf4"),
+        ("training.optimizer", "muon", "adamw"),
+        ("training.scheduler", "wsd", "warmup_stable_decay"),
+    ],
+)
+def test_what_is_found_elsewhere_is_named(path: str, value: str, words: str) -> None:
+    problem = KNOBS[path].parse(value)
+    assert isinstance(problem, Problem)
+    assert words in problem.sentence
 
 
 def test_steps_are_not_judged_where_chunks_make_more_of_them() -> None:
@@ -87,6 +119,10 @@ def test_a_fresh_recipe_lacks_a_model_and_data() -> None:
         ({"data.packing": "wrapped"}, "data.packing", "warn", "cuts answers in the middle"),
         ({"training.early_stopping": 3}, "training.keep_best", "warn", "saves the last weights"),
         ({"training.epochs": 6.0}, "training.epochs", "warn", "overfits"),
+        ({"training.max_steps": 500}, "training.max_steps", "warn", "7.9 epochs"),
+        ({"lora.init": "pissa", "task": "grpo", "grpo.beta": 0.04}, "lora.init", "error", "KL"),
+        ({"lora.init": "orthogonal", "model.quantization": "nf4"}, "lora.init", "error", "gaussian"),
+        ({"lora.init": "orthogonal", "lora.rank": 7}, "lora.rank", "error", "use 8"),
         (
             {"training.scheduler": "reduce_lr_on_plateau", "data.eval_fraction": 0.0},
             "training.scheduler",
@@ -274,7 +310,7 @@ def test_consequences_name_the_numbers_of_this_recipe() -> None:
     assert "4 of 126 steps." in said["training.warmup"]
     assert summary("lora.alpha", _SOUND) == "= 2r"
     assert summary("training.epochs", _SOUND, samples=1_000) == "126 steps"
-    assert summary("lora.targets", _SOUND, _LLAMA) == "224 layers"
+    assert summary("lora.targets", _SOUND, _LLAMA) == "224 linear layers"
 
 
 def test_consequences_are_silent_on_what_is_not_known() -> None:

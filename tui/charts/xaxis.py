@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from tui.charts.axis import Tick, linear_ticks, nice_step
+from tui.charts.axis import Tick, labels, linear_ticks, nice_step
 from tui.charts.series import Series
 
 
@@ -54,7 +54,15 @@ def time_unit(end: float) -> XUnit:
 def ticks(x0: float, x1: float, unit: XUnit, wanted: int) -> list[Tick]:
     """About so many ticks from `x0` to `x1`, at round numbers of the unit."""
     found = linear_ticks(x0 / unit.size, x1 / unit.size, wanted)
-    return [Tick(tick.value * unit.size, tick.label) for tick in found if not unit.whole or tick.value % 1 == 0]
+    if unit.whole:
+        whole = [tick.value for tick in found if tick.value % 1 == 0]
+        found = [
+            Tick(value, label)
+            for value, label in zip(
+                whole, labels(whole, max(1.0, nice_step((x1 - x0) / unit.size, wanted))), strict=True
+            )
+        ]
+    return [Tick(tick.value * unit.size, tick.label) for tick in found]
 
 
 def steps_end(step: int | None, of: int | None, *, part: int = 4) -> int | None:

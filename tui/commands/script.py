@@ -12,12 +12,16 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.clean import clean_line
 from core.errors import BadInput, TunedeckError
 from tui.commands.arguments import add_set_argument, add_workspace_argument
 from tui.commands.output import print_json, say
 from tui.commands.scan import add_eval_arguments, eval_settings
+
+if TYPE_CHECKING:
+    from core.recipe.recipe import Recipe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     workspace = arguments.workspace.resolve()
     recipe = apply_settings(load(arguments.recipe), [*arguments.set, *eval_settings(arguments)], Path.cwd())
     recipe = with_mapping(resolve(recipe, workspace), workspace)
+    refuse(recipe)
     rows = curate(recipe, workspace).folder
     if arguments.rows is not None:
         rows = _copied(rows, arguments.rows)
@@ -61,6 +66,21 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         say(done.stdout.rstrip("\n"))
     return 0
+
+
+def refuse(recipe: Recipe) -> None:
+    """Refuses what no run would start with.
+
+    Raises:
+        BadInput: the first problem, with its field.
+    """
+    from core.recipe.model_shape import read_shape
+    from core.recipe.rules.validate import validate
+
+    shape = read_shape(recipe.model.path, recipe.model.revision) if recipe.model.path else None
+    wrong = next((each for each in validate(recipe, shape) if each.severity == "error"), None)
+    if wrong is not None:
+        raise BadInput(wrong.sentence.rstrip("."), where=wrong.path)
 
 
 def _copied(rows: Path, wanted: Path) -> Path:

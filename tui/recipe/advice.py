@@ -70,7 +70,7 @@ class AdvicePage(ModalScreen[None]):
 
     BINDINGS = declare(
         "advice",
-        Command("advice.pick", "space", "pick", "answer", "Choose or clear this answer.", 1),
+        Command("advice.pick", "space", "pick", "", "Choose or clear this answer.", 1),
         Command("advice.next", "tab", "next(1)", "next question", "Go to the next question.", 3),
         Command("advice.previous", "shift+tab", "next(-1)", "", "Go to the previous question."),
         Command("advice.scroll_down", "shift+down,ctrl+down", "scroll(1)", "", "Scroll the advice down."),
@@ -197,7 +197,7 @@ class AdvicePage(ModalScreen[None]):
         except ScanStopped:
             return
         except TunedeckError as fault:
-            self.post_message(EvidenceRead(None, f"The dataset could not be counted: {fault}"))
+            self.post_message(EvidenceRead(None, f"Could not count the dataset: {fault}"))
             return
         self.post_message(EvidenceRead(found))
 

@@ -26,5 +26,6 @@ def form_field(key: str, knob: Knob, *, folded: bool = False) -> FormField:
         unit=knob.unit,
         folded=folded,
         complete=knob.kind == "path" or knob.paths or any(column.kind == "path" for column in knob.columns),
+        tail=knob.kind == "path" or knob.paths,
         offers=knob.kind == "records" or knob.path == "model.path",
     )

@@ -28,7 +28,9 @@ _TITLES = {
     "lora": "LoRA",
     "soft_prompt": "virtual tokens",
     "last_layers": "last layers",
-    "dpo": "DPO",
+    **{name: name.upper() for name in ("sft", "cpt", "dpo", "kto", "orpo", "cpo", "grpo", "rloo")},
+    "distill": "distillation",
+    "reward": "reward model",
     "samples": "sample outputs",
 }
 """Headings that differ from the section's name."""

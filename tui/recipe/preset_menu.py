@@ -41,13 +41,13 @@ class PresetMenu(ModalScreen[PresetChoice | None]):
     PresetMenu { align: center middle; }
     PresetMenu > Vertical { width: 100; max-width: 100%; height: 90%; background: $surface; }
     PresetMenu OptionList {
-        height: 2fr; border: round $accent; border-title-color: $accent; background: $surface;
+        height: auto; max-height: 60%; border: round $accent; border-title-color: $accent; background: $surface;
         scrollbar-size-vertical: 1; text-wrap: nowrap; text-overflow: ellipsis;
     }
     PresetMenu OptionList:focus { border: round $accent; }
     PresetMenu OptionList:nocolor > .option-list--option-highlighted { text-style: bold underline; }
     PresetMenu #about {
-        height: 3fr; border: round $border; border-title-color: $foreground; padding: 0 1; scrollbar-size-vertical: 1;
+        height: 1fr; border: round $border; border-title-color: $foreground; padding: 0 1; scrollbar-size-vertical: 1;
     }
     PresetMenu #about > Static { height: auto; }
     """
@@ -88,7 +88,7 @@ class PresetMenu(ModalScreen[PresetChoice | None]):
 
     def _entry(self, preset: Preset) -> Content:
         width = max(len(each.name) for each in self._presets) + 2
-        return Content.assemble((preset.name.ljust(width), "bold"), (preset.use, "$text-muted"))
+        return Content.assemble((preset.name.ljust(width), "bold"), preset.use)
 
     @on(OptionList.OptionHighlighted)
     def _marked(self, event: OptionList.OptionHighlighted) -> None:

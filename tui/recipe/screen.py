@@ -121,12 +121,12 @@ class RecipeScreen(StepScreen):
             decides=True,
         ),
         Command("recipe.show_form", "escape", "form", "form", "Back to the form.", 2, "esc", shared="back"),
-        Command("recipe.toggle_yaml", "ctrl+y", "yaml", "YAML", "Switch between the form and the YAML.", 5),
+        Command("recipe.toggle_yaml", "ctrl+y", "yaml", "YAML", "Switch between the form and the YAML.", 7),
         Command("recipe.save", "ctrl+s", "save", "save", "Save the recipe to its file.", 6),
-        Command("recipe.open", "ctrl+o", "load", "open", "Open a recipe from a file.", 7),
-        Command("recipe.toggle_advanced", "f4", "folded", "all fields", "Show or hide the advanced fields.", 8),
+        Command("recipe.open", "ctrl+o", "load", "open", "Open a recipe from a file.", 8),
+        Command("recipe.toggle_advanced", "f4", "folded", "all fields", "Show or hide the advanced fields.", 9),
         Command(
-            "recipe.search_fields", "slash,ctrl+f", "search", "search", "Search all fields.", 9, "/", shared="search"
+            "recipe.search_fields", "slash,ctrl+f", "search", "search", "Search all fields.", 5, "/", shared="search"
         ),
         Command("recipe.next_panel", "f3", "panel", "panel", "Show help, memory or preflight below the form.", 4),
         Command(
@@ -135,7 +135,7 @@ class RecipeScreen(StepScreen):
             "presets",
             "presets",
             "Apply a preset, such as first LoRA or extraction, or try it on its example.",
-            10,
+            5,
         ),
         Command(
             "recipe.try_rewards",

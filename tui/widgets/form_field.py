@@ -53,6 +53,7 @@ class FormField:
         unit: what the value counts, or "".
         folded: whether it is hidden until advanced fields are shown.
         complete: whether file names are suggested while typing.
+        tail: whether the end of a long value tells more than its beginning, as of a path.
         offers: whether enter opens a list of values to choose from, as of a choice; text can still be typed.
     """
 
@@ -64,6 +65,7 @@ class FormField:
     unit: str = ""
     folded: bool = False
     complete: bool = False
+    tail: bool = False
     offers: bool = False
 
 
@@ -156,8 +158,8 @@ def draw_row(spec: FormField, state: FieldState, columns: Drawing, pen: RowStyle
         if hint_room:
             spans += [("  ", "hint"), (hint + " ", hint_style)]
         return spans
-    # A choice takes the room of its longest one, so that nothing moves when it is changed.
-    width = min(room, max(SHORT_VALUE, *(cell_len(choice) + 3 for choice in ("", *spec.choices))))
+    # Hints begin in one column, except beside a longer choice.
+    width = min(room, max(SHORT_VALUE, cell_len(clean_line(state.text, 1_000)) + 3 if spec.kind == "choice" else 0))
     spans += _value(spec, state, width, pen)
     hint, hint_style = _full(spec, state, room - width - 1)
     if room - width > 2:
@@ -190,7 +192,7 @@ def _value(spec: FormField, state: FieldState, width: int, pen: RowStyle) -> lis
         return [(opening, "bracket"), (shown, style), (closing + rest, "bracket")]
     if not shown:
         return [(" " + set_cell_size("–", inner) + " ", "hint")]
-    return [(opening, "bracket"), (_fit(shown, inner, keep_end=spec.complete), style), (closing, "bracket")]
+    return [(opening, "bracket"), (_fit(shown, inner, keep_end=spec.tail), style), (closing, "bracket")]
 
 
 def _typed(editor: LineEditor, suggestion: str, width: int) -> list[FieldSpan]:

@@ -192,6 +192,8 @@ class FormView(ScrollView):
     def _into_view(self) -> None:
         """Scroll no more than needed; the first field of a section takes its heading along."""
         height = self.scrollable_content_region.height
+        if not height:  # before the first layout nothing has a place yet
+            return
         top = self.scroll_offset.y
         first = self._shown.at - 1
         if first < top:

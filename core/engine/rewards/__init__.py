@@ -91,7 +91,7 @@ class RewardSetting:
     tick: Callable[[], None] = field(default=lambda: None)
 
     def look(self) -> None:
-        """Calls `tick` as it is now: a trainer puts its own there once it is built."""
+        """Calls the current `tick`: a trainer sets its own once it is built."""
         self.tick()
 
 
@@ -142,7 +142,7 @@ class NamedReward:
             raise BadInput(
                 f"The reward {self.__name__} gave {len(scores):,} scores for {len(batch.texts):,} completions",
                 where="rewards",
-                do="It must give one for each",
+                do="It must return one per completion",
             )
         for place, score in enumerate(scores):
             if score is not None and not math.isfinite(score):
@@ -172,7 +172,7 @@ def said(prompt: Any, most: int = 80) -> str:
 
 
 def names_of(rewards: Sequence[RewardEntry]) -> list[str]:
-    """The name of each reward's chart, each another one."""
+    """The name of each reward's chart; all are different."""
     found: list[str] = []
     for reward in rewards:
         plain = reward.name

@@ -21,7 +21,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class TooLong(BaseException):
-    """The time of a call is over. No `Exception`: the function must not catch it by mistake."""
+    """A call has run out of time. Not an `Exception`, so that the function does not catch it by mistake."""
 
 
 def main() -> None:
@@ -129,7 +129,7 @@ def _tried(call: Callable[[], Any], name: str, seconds: float) -> dict[str, Any]
     except SystemExit as end:
         return {"error": f"ended the process (exit {end.code})", "line": _line(end, name)}
     except MemoryError as end:
-        return {"error": "needs more memory than it may use", "line": _line(end, name)}
+        return {"error": "needs more memory than its limit", "line": _line(end, name)}
     except BaseException as end:
         line = end.lineno if isinstance(end, SyntaxError) and end.filename == name else _line(end, name)
         words = str(end).strip().partition("\n")[0]

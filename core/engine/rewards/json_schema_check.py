@@ -37,7 +37,7 @@ def _check(schema: Any, where: str) -> None:
     if isinstance(schema, bool):
         return
     if not isinstance(schema, dict):
-        raise ValueError(f"{where} is not a schema")
+        raise ValueError(f"{where} is not a JSON schema")
     for name, value in schema.items():
         if name not in _NOTES and name not in _RULES:
             raise ValueError(f"the keyword {name} at {where} is not supported")
@@ -69,7 +69,7 @@ def _inner(name: str, value: Any, where: str) -> Iterator[tuple[str, Any]]:
 def _resolved(reference: str) -> Any:
     """What a reference inside the schema means."""
     if not reference.startswith("#"):
-        raise ValueError(f"the reference {reference} leaves the file")
+        raise ValueError(f"the reference {reference} points outside the file")
     found = SCHEMA
     for part in reference[1:].strip("/").split("/") if reference[1:].strip("/") else ():
         part = part.replace("~1", "/").replace("~0", "~")

@@ -63,7 +63,7 @@ def _loaded(name: str, setting: RewardSetting) -> tuple[Any, Any]:
         raise BadInput(
             f"Cannot load the reward model: {words}",
             where=clean_line(name, 200),
-            do="Give a run of the task reward, or a sequence classifier with one label",
+            do="Use a run of the task reward, or a sequence classifier with one label",
         ) from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token

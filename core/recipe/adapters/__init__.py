@@ -1,10 +1,11 @@
-"""What a run trains of a model: one row and file for each value of the recipe's `method`. Everybody else asks the row.
+"""What a run trains of a model: one row and file for each value of the recipe's `method`. All other code asks the row.
 
 Standard library only: what a kind puts into a model is made in `core.training.configuration`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from core.recipe.adapters.adapter import Adapter, MemoryTerms, PeftConfig, Rates, base_is_quantized
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ADAPTERS",
+    "ELSEWHERE",
     "Adapter",
     "MemoryTerms",
     "PeftConfig",
@@ -62,6 +64,26 @@ ADAPTERS: tuple[Adapter, ...] = (
     LN_TUNING,
 )
 """All kinds, in the order of the form."""
+
+ELSEWHERE: Mapping[str, str] = {
+    "qlora": "QLoRA is lora over a quantized base: set the method to lora and model.quantization to nf4.",
+    **{name: f"Set the method to lora and lora.variant to {name}." for name in ("dora", "rslora")},
+    **{name: f"Set the method to lora and lora.init to {name}." for name in ("pissa", "olora", "eva")},
+    **dict.fromkeys(
+        ("lora+", "loraplus", "lora_plus"), "LoRA+ is lora with two learning rates: set lora.plus_ratio to 16."
+    ),
+    **dict.fromkeys(
+        ("adapter", "adapters", "houlsby", "adapter_layers"), "Adapter layers are called bottleneck: use that."
+    ),
+    **dict.fromkeys(("prefix_tuning", "prefix-tuning"), "Set the method to prefix."),
+    **dict.fromkeys(("prompt_tuning", "prompt-tuning"), "Set the method to prompt."),
+    **dict.fromkeys(("p-tuning", "ptuning", "p_tuning_v1"), "Set the method to p_tuning."),
+    **dict.fromkeys(("p-tuning-v2", "ptuning_v2"), "P-tuning v2 is prefix tuning: set the method to prefix."),
+    **dict.fromkeys(("freeze", "last_n_layers"), "Set the method to last_layers and last_layers.count to how many."),
+    "adalora": "AdaLoRA is not among the methods: use lora with rank patterns (lora.patterns).",
+    **dict.fromkeys(("loha", "lokr"), "LoHa and LoKr do not train over 4-bit weights here: use hira or lora."),
+}
+"""What people call a method that is found elsewhere, in lower case, each with what to set."""
 
 _BY_KIND = {adapter.kind: adapter for adapter in ADAPTERS}
 

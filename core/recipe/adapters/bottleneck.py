@@ -16,7 +16,8 @@ _reach = reach_from("o_proj", "down_proj")
 
 def _config(recipe: Recipe) -> PeftConfig:
     own = recipe.adapter
-    return PeftConfig("BottleneckConfig", arguments_of(_reach(recipe), width=own.width, activation=own.activation))
+    arguments = arguments_of(_reach(recipe), width=own.width, activation=own.activation)
+    return PeftConfig("BottleneckConfig", arguments, ours=True)
 
 
 def _each(recipe: Recipe, module: LinearModule) -> int:

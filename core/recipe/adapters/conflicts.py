@@ -1,7 +1,7 @@
 """Settings that do not work together with an adapter: each pair with the reason, and the closest thing that works.
 
-Rules show a pair's sentence, `docs/adapters.md` lists them, and tests run each with the real PEFT: as it is refused it
-fails or is not what it says, as it is advised it trains.
+Rules show a pair's sentence, `docs/adapters.md` lists them, and tests run each with the real PEFT: as refused it
+fails or does something else, and as advised it trains.
 """
 
 from __future__ import annotations
@@ -88,6 +88,16 @@ CONFLICTS: tuple[AdapterConflict, ...] = (
         "not with this task",
         {"method": "prompt", "task": "orpo"},
         {"method": "lora", "task": "orpo"},
+    ),
+    AdapterConflict(
+        "residual-kl",
+        "lora.init",
+        lambda recipe: _is_residual(recipe) and TASKS[recipe.task].memory(recipe).reference,
+        "pissa and olora change the base model's weights, and the KL term measures against the model without its "
+        "adapter: that would no longer be the base model. Use eva or the default, or set the KL beta to 0.",
+        "no reference left",
+        {"lora.init": "pissa", "task": "rloo"},
+        {"lora.init": "pissa", "task": "rloo", "rloo.beta": 0.0},
     ),
     AdapterConflict(
         "residual-reference",

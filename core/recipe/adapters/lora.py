@@ -100,6 +100,9 @@ def _over_quantized(recipe: Recipe, quantization: str) -> Problem | None:
             "the adapter would no longer match the base model. Use eva, or set quantization to none."
         )
         return Problem("lora.init", words, brief="not quantized")
+    if lora.init == "orthogonal" and quantization != "none":
+        words = "orthogonal starts in the type of the base model's weights, which quantized ones do not have. "
+        return Problem("lora.init", f"{words}Use gaussian, or set quantization to none.", brief="not quantized")
     return None
 
 

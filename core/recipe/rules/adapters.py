@@ -165,6 +165,12 @@ def _lora(recipe: Recipe) -> Iterator[Problem]:
     if empty := next((pattern.modules for pattern in lora.patterns if not (pattern.rank or pattern.alpha)), ""):
         words = f"The pattern {clean_line(empty, 60)} changes neither rank nor alpha. Give one of them, or remove it."
         yield Problem("lora.patterns", words, brief="changes nothing")
+    if lora.init == "orthogonal":
+        ranks = (("lora.rank", lora.rank), *(("lora.patterns", pattern.rank) for pattern in lora.patterns))
+        for path, rank in ranks:
+            if rank % 2:
+                words = f"orthogonal needs an even rank: use {rank + 1} instead of {rank}, or other initial weights."
+                yield Problem(path, words, brief="must be even")
     if 0 < lora.plus_ratio < 1:
         words = "LoRA+ trains B faster than A: use a ratio above 1, such as 16, or 0 to turn it off."
         yield Problem("lora.plus_ratio", words, brief="below 1")

@@ -98,6 +98,8 @@ def _method(seen: _Seen) -> Iterator[Problem]:
     adapter, chosen = adapter_of(recipe), recipe.training.learning_rate
     if refused := adapter.over_quantized(recipe, recipe.model.quantization):
         yield refused
+    elif shape is not None and shape.quantized == "bitsandbytes" and not adapter.whole:
+        yield from _over_stored(recipe)
     if shape is not None and shape.quantized == "bitsandbytes" and adapter.whole:
         yield Problem(
             "method",
@@ -112,6 +114,16 @@ def _method(seen: _Seen) -> Iterator[Problem]:
         yield Problem(
             "training.learning_rate", f"{rate} is low for {usual}. The model may learn little.", "warn", "low"
         )
+
+
+def _over_stored(recipe: Recipe) -> Iterator[Problem]:
+    """Why a base whose weights are stored in 4 bits is no base for the adapter."""
+    if refused := adapter_of(recipe).over_quantized(recipe, "nf4"):
+        plain = "16-bit weights of the same model"
+        words = refused.sentence.replace("Set quantization to none", f"Use {plain}")
+        words = words.replace("set quantization to none", f"use {plain}")
+        path = "method" if refused.path == "model.quantization" else refused.path
+        yield Problem(path, f"The model's weights are stored quantized. {words}", brief="stored quantized")
 
 
 def _task(seen: _Seen) -> Iterator[Problem]:
@@ -170,7 +182,8 @@ def _template(seen: _Seen) -> Iterator[Problem]:
     shape, recipe = seen.shape, seen.recipe
     chosen = recipe.model.chat_template
     known = ", ".join((*templates.names(), templates.NO_TEMPLATE))
-    if chosen == templates.NO_TEMPLATE and not TASKS[recipe.task].plain:
+    texts = recipe.data.format == "text" or TASKS[recipe.task].samples == ("text",)
+    if chosen == templates.NO_TEMPLATE and not TASKS[recipe.task].plain and not texts:
         yield Problem(
             "model.chat_template",
             f"{TASKS[recipe.task].title} renders conversations and needs a chat template; none only works with the "
@@ -181,7 +194,6 @@ def _template(seen: _Seen) -> Iterator[Problem]:
         yield Problem(
             "model.chat_template", f"No template has that name. tunedeck ships {known}.", brief="no such template"
         )
-    texts = recipe.data.format == "text" or TASKS[recipe.task].samples == ("text",)
     if shape is not None and not chosen and not shape.template and not texts:
         yield Problem(
             "model.chat_template",
@@ -205,7 +217,8 @@ def _data(seen: _Seen) -> Iterator[Problem]:
     if not data.eval and data.eval_fraction == 0:
         sentence = "No eval set: overfitting cannot be detected, and the base and tuned models cannot be compared."
         yield Problem("data.eval_fraction", sentence, "warn", "no eval set")
-    if data.packing == "wrapped" and data.loss_on == "answers":
+    answers = data.loss_on == "answers" and not why_without_effect(seen.recipe, "data.loss_on")
+    if data.packing == "wrapped" and answers:
         yield Problem(
             "data.packing",
             "wrapped cuts answers in the middle and joins unrelated samples. Use bfd for chat samples.",
@@ -285,6 +298,12 @@ def _steps(seen: _Seen) -> Iterator[Problem]:
             "turn on early stopping."
         )
         yield Problem("training.epochs", sentence, "warn", "overfits")
+    if schedule and training.max_steps and schedule.epochs > _MANY_EPOCHS:
+        sentence = (
+            f"{units.count(schedule.steps)} steps are {number_text(round(schedule.epochs, 1))} epochs of these "
+            f"samples: more than {_MANY_EPOCHS} almost always overfits. Use fewer steps, or 0 and 1 to 3 epochs."
+        )
+        yield Problem("training.max_steps", sentence, "warn", "overfits")
     if schedule is None and not training.max_steps:
         return
     steps = schedule.steps if schedule else training.max_steps

@@ -25,7 +25,7 @@ class LayerAdapter:
     exclude: tuple[str, ...] = knob(
         (),
         title="Exclude modules",
-        help="Target modules to skip: names, or a regular expression between slashes.",
+        help="Which target modules to skip: names, or a regular expression between slashes.",
         consequence="Easier than listing every other layer when you want to skip one kind.",
         source="PEFT's exclude_modules",
         advanced=True,

@@ -64,7 +64,7 @@ class Cpo:
     alpha: float = knob(
         0.0,
         title="Alpha",
-        help="The reward shape: (1 - p^-alpha) / alpha for an answer of probability p. 0 uses the log-probability.",
+        help="The shape of the rewards: (1 - p^-alpha) / alpha for an answer of probability p. 0 uses the log.",
         consequence="AlphaPO uses 0.1 to 0.25 with alphapo or simpo. With losses on the whole answer's probability "
         "(sigmoid, hinge), long answers overflow.",
         ge=-10,

@@ -68,7 +68,7 @@ class Lora:
     exclude: tuple[str, ...] = knob(
         (),
         title="Exclude modules",
-        help="Target modules to skip: names such as down_proj, or a regular expression between slashes.",
+        help="Which target modules to skip: names such as down_proj, or a regular expression between slashes.",
         consequence="Easier than listing every other layer when you want to skip one kind.",
         source="PEFT's exclude_modules",
         advanced=True,

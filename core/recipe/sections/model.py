@@ -57,7 +57,7 @@ class Model:
             "bfloat16, most small updates are rounded away when every weight is trained."
         ),
         choices={
-            "auto": "LoRA: bfloat16 (float16 before Ampere); full: float32 weights with autocast; float32 on a CPU",
+            "auto": "bfloat16 for adapters (float16 before Ampere); full: float32 weights, autocast; float32 on a CPU",
             "float32": "4 bytes per parameter; exact, slow on GPUs",
             "bfloat16": "2 bytes per parameter, with the range of float32",
             "float16": "2 bytes per parameter, small range; for GPUs before Ampere",
@@ -76,6 +76,10 @@ class Model:
             "none": "weights keep the precision above",
             "nf4": "4-bit NormalFloat, the QLoRA format",
             "int8": "8-bit, LLM.int8()",
+        },
+        gone={
+            **dict.fromkeys(("4bit", "4-bit", "int4", "4", "qlora"), "Use nf4: 4-bit weights."),
+            **dict.fromkeys(("8bit", "8-bit", "8"), "Use int8: 8-bit weights."),
         },
         source="QLoRA, arXiv 2305.14314; step time: Raschka, Practical Tips for Finetuning LLMs (2023)",
         witness=reading("quantizations"),
@@ -100,8 +104,8 @@ class Model:
             "sdpa": "PyTorch's fused attention",
             "eager": "plain matrix products; slowest, for comparison",
             "flash_attention_2": "the flash-attn package; Ampere GPUs and newer",
-            "flash_attention_3": "the flash_attn_3 package; Hopper GPUs; not exercised on a GPU yet",
-            "flex_attention": "PyTorch's compiled attention; needs a GPU and a C compiler; not exercised on a GPU yet",
+            "flash_attention_3": "the flash_attn_3 package; Hopper GPUs; not tested on a GPU yet",
+            "flex_attention": "PyTorch's compiled attention; needs a GPU and a C compiler; not tested on a GPU yet",
         },
         advanced=True,
         witness=reading("attention_kernels"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from core.recipe.conditions import Field, on, one_of, positive
 from core.recipe.declare import knob
 from core.recipe.devices import ranks_in
-from core.recipe.optimizers import OPTIMIZERS, optimizers_with
+from core.recipe.optimizers import ELSEWHERE, OPTIMIZERS, optimizers_with
 from core.recipe.schedulers import SCHEDULERS, highest_rate, least_rate, schedulers_with
 from core.recipe.sections.data import HELD_OUT
 from core.recipe.tasks import tasks_supporting
@@ -77,6 +77,7 @@ class Training:
         help="How the learning rate changes after the warmup.",
         consequence="Decaying to zero ends at a lower loss than a constant learning rate.",
         choices={each.name: each.meaning for each in SCHEDULERS.values()},
+        gone={"wsd": "WSD is called warmup_stable_decay: use that."},
         source="transformers' default; Bergsma et al., arXiv 2502.15938",
         witness=argument("lr_scheduler_type"),
     )
@@ -239,6 +240,7 @@ class Training:
         help="The algorithm that updates the weights.",
         consequence="8-bit states need a quarter of the optimizer memory; with LoRA that is little to begin with.",
         choices={each.name: each.meaning for each in OPTIMIZERS.values()},
+        gone=ELSEWHERE,
         source="TRL's default; 8-bit optimizers, arXiv 2110.02861",
         advanced=True,
         witness=argument("optim"),
@@ -273,7 +275,7 @@ class Training:
         title="Epsilon",
         help="Added to the denominator of each update, so that it cannot explode where gradients are tiny.",
         consequence="A larger value damps updates of rarely trained weights.",
-        ge=0,
+        gt=0,
         lt=1,
         source="transformers' default",
         advanced=True,
@@ -328,7 +330,7 @@ class Training:
         title="Activation offloading",
         help="Moves what the backward pass needs to RAM and back. Needs a GPU.",
         consequence="Saves more GPU memory on top of gradient checkpointing; steps take longer, depending on the PCIe "
-        "bandwidth. Not exercised on a GPU yet.",
+        "bandwidth. Not tested on a GPU yet.",
         source="TRL's activation_offloading",
         advanced=True,
         when=tasks_supporting("training.activation_offloading"),
@@ -339,8 +341,7 @@ class Training:
         title="Liger kernels",
         help="Replaces norms, rotary embeddings and activations with fused Triton kernels (liger-kernel). Needs a GPU. "
         "The loss stays TRL's, which is already fused.",
-        consequence="Saves some activation memory and time; losses differ in the last digits. Not exercised on a GPU "
-        "yet.",
+        consequence="Saves some activation memory and time; losses differ in the last digits. Not tested on a GPU yet.",
         source="Liger Kernel, arXiv 2410.10989",
         advanced=True,
         witness=argument("use_liger_kernel"),
@@ -350,7 +351,7 @@ class Training:
         title="torch.compile",
         help="Compiles the model into fused kernels. Needs a GPU and a C compiler.",
         consequence="The first steps take minutes; later ones are faster. Each new sequence length can compile again. "
-        "Not exercised on a GPU yet.",
+        "Not tested on a GPU yet.",
         choices={
             "none": "no compilation",
             "default": "a balance of compile time and speed",
@@ -365,7 +366,7 @@ class Training:
         False,
         title="TF32",
         help="Computes float32 matrix products with 10-bit mantissas on Ampere GPUs and newer.",
-        consequence="Several times faster than float32 and slightly less exact. Not exercised on a GPU yet.",
+        consequence="Several times faster than float32 and slightly less exact. Not tested on a GPU yet.",
         source="NVIDIA A100 whitepaper; PyTorch's default is no",
         advanced=True,
         when=one_of("model.dtype", "float32"),
@@ -375,7 +376,7 @@ class Training:
         False,
         title="Expandable segments",
         help="Lets PyTorch's GPU memory allocator grow its blocks (PYTORCH_ALLOC_CONF=expandable_segments:True).",
-        consequence="Loses less memory to fragmentation when sequence lengths vary. Not exercised on a GPU yet.",
+        consequence="Loses less memory to fragmentation when sequence lengths vary. Not tested on a GPU yet.",
         source="PyTorch, CUDA semantics: memory management",
         advanced=True,
         witness=reading("growing_segments"),

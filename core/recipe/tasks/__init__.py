@@ -74,6 +74,10 @@ GONE: Mapping[str, str] = {
     ),
     "xpo": "TRL no longer has XPO: use dpo on pairs, or grpo with a reward model, which explores with its own answers.",
     "bco": "BCO is a loss of DPO now: set the task to dpo and dpo.loss_type to bco_pair. For single answers use kto.",
+    "simpo": "SimPO is a loss of CPO: set the task to cpo and cpo.loss_type to simpo.",
+    "gkd": "Use distill: the student answers, and the teacher judges each token; distill.beta picks the divergence.",
+    **dict.fromkeys(("pretrain", "pretraining", "pt"), "Use cpt: continued pretraining on plain text."),
+    **dict.fromkeys(("rm", "reward_model", "reward-model"), "Use reward: it trains a reward model on pairs."),
     **dict.fromkeys(
         ("reinforce", "reinforce++", "rlhf"),
         "Use rloo (REINFORCE leave-one-out) or grpo, with a reward model or other rewards.",
@@ -99,7 +103,7 @@ def tasks_that_write() -> Condition:
 
 
 def headline_of(recipe: object) -> Headline:
-    """The metric that says how a run goes, from its recipe, as JSON or as a `Recipe`."""
+    """The metric that shows whether a run goes well, from its recipe as JSON or as a `Recipe`."""
 
     def value(path: str) -> object:
         found: object = recipe
@@ -122,5 +126,5 @@ def tasks_with_dropout() -> Condition:
 
 
 def tasks_supporting(path: str) -> Condition:
-    """That the task's trainer has what this field sets."""
+    """That the task's trainer supports this field."""
     return one_of("task", *(task.name for task in TASKS.values() if path in task.supports))

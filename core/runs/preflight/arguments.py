@@ -28,7 +28,7 @@ def accepted(seen: BeforeStart) -> Iterator[PreflightFinding]:
     recipe, refused, count = seen.recipe, 0, 0
     config, names = trainer_names(recipe.task)
     classes = [("trl", config, names)] if config else []
-    if (adapter := adapter_of(recipe).peft_config(recipe)) is not None:
+    if (adapter := adapter_of(recipe).peft_config(recipe)) is not None and not adapter.ours:
         classes.append(("peft", adapter.name, frozenset(adapter.arguments)))
     for package, name, given in classes:
         takes = arguments_of(package, name)

@@ -29,7 +29,8 @@ _COUNTED = 2_000
 
 def fields(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """Whether every field has a value that works."""
-    problems = validate(seen.recipe, seen.shape)
+    found = seen.counted
+    problems = validate(seen.recipe, seen.shape, found.train if found is not None and found.exact else None)
     for problem in problems:
         if problem.severity != "note":
             yield PreflightFinding("stop" if problem.severity == "error" else "warn", problem.sentence, problem.path)

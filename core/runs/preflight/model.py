@@ -77,14 +77,19 @@ def origin(seen: BeforeStart) -> Iterator[PreflightFinding]:
 def targets(seen: BeforeStart) -> Iterator[PreflightFinding]:
     """Which layers get an adapter."""
     recipe, shape = seen.recipe, seen.shape
-    if shape is None or adapter_of(recipe).section != "lora" or not can_be_trained_on(shape.quantized):
+    reach = adapter_of(recipe).reach(recipe)
+    if shape is None or reach is None or not can_be_trained_on(shape.quantized):
         return
-    adapted = shape.targeted(recipe.lora.targets)
-    if adapted and not shape.missing_targets(recipe.lora.targets):
-        names = list(dict.fromkeys(module.name.rpartition(".")[2] for module in adapted))
-        more = ", ..." if len(names) > _LEAVES else ""
-        listed = clean_line(", ".join(names[:_LEAVES]), 200) + more
-        yield ok(f"{len(adapted):,} of {len(shape.linear):,} linear layers get an adapter: {listed}.")
+    adapted = [module.name for module in shape.reached(reach)] if reach.linear else [*shape.reached_modules(reach)]
+    experts = shape.reached_experts(reach)
+    if not (adapted or experts) or (reach.experts and shape.missing_targets(reach.targets)):
+        return
+    names = list(dict.fromkeys(name.rpartition(".")[2] for name in adapted))
+    names += dict.fromkeys(f"experts.{one.name}" for one in experts)
+    listed = clean_line(", ".join(names[:_LEAVES]), 200) + (", ..." if len(names) > _LEAVES else "")
+    of = f"{len(shape.linear):,} linear layers" if reach.linear else f"{len(shape.language_modules):,} modules"
+    more = f" and {len(experts):,} expert weight{'s' * (len(experts) != 1)}" if experts else ""
+    yield ok(f"{len(adapted):,} of {of}{more} get an adapter: {listed}.")
 
 
 _LEAVES = 8

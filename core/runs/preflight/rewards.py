@@ -34,7 +34,7 @@ def rewards(seen: BeforeStart) -> Iterator[PreflightFinding]:
         prompts, count = prompts_at_once(recipe), generation_batch(recipe)
         several = f"{prompts:,} prompt{'s' * (prompts != 1)}"
         yield ok(
-            f"{clean_line(each, 200)}. Each generation: {several}, {count:,} completions. Try the rewards on "
+            f"{clean_line(each, 200)}. Each generation: {several}, {count:,} completions. Test the rewards on "
             "ten samples first: ctrl+t, or tunedeck rewards."
         )
 
