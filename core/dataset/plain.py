@@ -9,7 +9,7 @@ from core.dataset.sample import Message
 
 
 def why_no_plain_prompt(turns: Sequence[Message], tools: Sequence[dict[str, Any]] = ()) -> str:
-    """Why turns before an answer are no plain prompt, as what they hold: `3 turns before its completion`; "" if so."""
+    """Why turns before an answer are no plain prompt, as what they hold: `3 turns before the completion`; "" if so."""
     if more := why_no_plain_text(turns, tools):
         return more
     if len(turns) == 1 and turns[0].role == "user":
@@ -19,13 +19,13 @@ def why_no_plain_prompt(turns: Sequence[Message], tools: Sequence[dict[str, Any]
     if len(turns) == 1:
         return f"a {turns[0].role} turn as its prompt"
     roles = ", ".join(turn.role for turn in turns[:6])
-    return f"{len(turns)} turns before its completion ({roles}{', ...' if len(turns) > 6 else ''})"
+    return f"{len(turns)} turns before the completion ({roles}{', ...' if len(turns) > 6 else ''})"
 
 
 def why_no_plain_pair(turns: Sequence[Message], tools: Sequence[dict[str, Any]] = ()) -> str:
     """Why turns are no plain prompt with its completion, as what they hold or lack; "" if they are."""
     if not turns or turns[-1].role != "assistant":
-        return "no completion at its end"
+        return "no completion at the end"
     return why_no_plain_text(turns, tools) or why_no_plain_prompt(turns[:-1])
 
 
@@ -37,7 +37,7 @@ def why_no_plain_text(turns: Iterable[Message], tools: Sequence[dict[str, Any]])
         if turn.tool_calls or turn.role == "tool":
             return "tool calls"
         if turn.reasoning:
-            return "reasoning apart from the answer"
+            return "reasoning separate from the answer"
     return ""
 
 

@@ -90,7 +90,7 @@ def from_json(value: Mapping[str, Any] | None) -> RowTasks | None:
 
 
 def remarks(tasks: RowTasks, found: Mapping[str, int]) -> list[str]:
-    """What does not fit together of the tasks that are named and those that the rows have, a sentence each.
+    """Mismatches between the tasks in the recipe and those in the rows, one sentence each.
 
     Args:
         tasks: the tasks.

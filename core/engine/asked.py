@@ -1,4 +1,4 @@
-"""A prompt that the model answers while it trains, with what rewards may read: the row that TRL's online trainers take.
+"""A prompt that the model answers during training, with what rewards may read: a row for TRL's online trainers.
 
 No token of it carries loss. The tokens are those that TRL makes of the same prompt when it generates.
 """

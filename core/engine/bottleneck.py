@@ -1,4 +1,4 @@
-"""Adapter layers: a small network with a narrow middle after a layer's output. PEFT has none, so this is its method.
+"""Adapter layers: a small network with a bottleneck after a layer's output. PEFT has none; this is our own.
 
 Once it is in PEFT's tables (`register`), PEFT puts it in, saves and loads it like its own. It cannot be merged: the
 network in the middle is not linear.

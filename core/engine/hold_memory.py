@@ -1,4 +1,4 @@
-"""Takes GPU memory until all but so many bytes are gone, and holds it: `python -m core.engine.hold_memory BYTES`.
+"""Allocates GPU memory until only this many bytes are free, and holds it: `python -m core.engine.hold_memory BYTES`.
 
 For the GPU check: a run beside it runs out of memory for real, whatever the card. It prints what it holds, and ends
 when its input does.

@@ -1,4 +1,4 @@
-"""Whether the Hub can be asked at all: the libraries would try for a minute before they say that it cannot."""
+"""Whether the Hub can be asked at all: the libraries would retry for a minute before they give up."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def forecast(recipe: Recipe, shape: ModelShape, device: DeviceType, *, longest: 
 
 
 def context_bytes(device: DeviceType) -> float:
-    """What is taken before the first tensor: the CUDA context, or Python with torch and TRL imported."""
+    """Memory in use before the first tensor: the CUDA context, or Python with torch and TRL imported."""
     return _CONTEXT[device]
 
 
@@ -201,14 +201,14 @@ def _attention_bytes(
 
 
 def _kept_inputs(recipe: Recipe, shape: ModelShape, held: Precision) -> float:
-    """What checkpointing does not free in one layer, in bytes a token: bitsandbytes' 8-bit layers keep their inputs."""
+    """Bytes per token that checkpointing does not free in one layer: bitsandbytes' 8-bit layers keep their inputs."""
     if recipe.model.quantization != "int8":
         return 0.0
     return held.compute_width * (2.0 * shape.hidden + shape.heads * shape.head_dim + shape.intermediate)
 
 
 def _expert_bytes(shape: ModelShape, held: Precision) -> float:
-    """What the experts of one layer save, in bytes a token: inputs, both halves, their product and the outputs."""
+    """What the experts of one layer save, in bytes per token: inputs, both halves, their product and the outputs."""
     if not shape.experts:
         return 0.0
     return shape.experts_per_token * held.compute_width * (4.0 * shape.hidden + 5.0 * shape.expert_inner)
@@ -231,7 +231,7 @@ def _update_bytes(
 
 
 def _cache_bytes(shape: ModelShape, held: Precision, needs: TaskMemory) -> float:
-    """Keys and values of the sequences that are written at once, and their last logits."""
+    """Keys and values of the sequences that are generated at once, and their last logits."""
     if not needs.generated:
         return 0.0
     each = 2.0 * shape.layers * shape.kv_heads * shape.head_dim * held.compute_width * max(1, needs.length)
@@ -304,7 +304,7 @@ def checkpoint_bytes(recipe: Recipe, shape: ModelShape, device: DeviceType = "cu
 
 
 def _state_bytes(recipe: Recipe, width: float) -> float:
-    """Bytes of optimizer state a trained parameter, which itself has `width` bytes."""
+    """Bytes of optimizer state per trained parameter, which itself has `width` bytes."""
     return OPTIMIZERS[recipe.training.optimizer].state_bytes(recipe.training, width)
 
 
@@ -313,7 +313,7 @@ def _precision(recipe: Recipe, device: DeviceType) -> Precision:
 
 
 def _layer_bytes(recipe: Recipe, shape: ModelShape, more: int, held: Precision) -> float:
-    """What one layer saves for its backward pass, in bytes a token; `more` is what the trained kind adds."""
+    """What one layer saves for its backward pass, in bytes per token; `more` is what the trained kind adds."""
     inner = 0 if shape.experts else shape.intermediate
     wide = 1.23 if held.masters else 1.55 if held.width == 4 else 1.0
     # Beside quantized weights the adapter has 16 bits, whatever the rest has: its inputs are kept as they are.

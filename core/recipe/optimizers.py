@@ -50,7 +50,7 @@ class OptimizerKind:
     arguments: Callable[[Training], Mapping[str, Any]] = _no_arguments
 
     def state_bytes(self, training: Training, width: float) -> float:
-        """Bytes of state a trained parameter.
+        """Bytes of state per trained parameter.
 
         Args:
             training: the training section.

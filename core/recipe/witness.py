@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 WitnessPlace = Literal["argument", "reading", "run loop"]
 
 Wanted = Callable[["Recipe"], Any]
-"""What should be found, from the recipe."""
+"""The value that should be found, computed from the recipe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +50,5 @@ def reading(name: str, wanted: Wanted | None = None, *, given: str = "") -> Witn
 
 
 def run_loop(module: str) -> Witness:
-    """A module reads the field itself, before or while the steps are made."""
+    """A module reads the field itself, before or during training."""
     return Witness("run loop", module)

@@ -1,4 +1,4 @@
-"""The smallest changes that make a run fit into the memory that is free, each with its own forecast."""
+"""The smallest changes that make a run fit into free memory, each with its own forecast."""
 
 from __future__ import annotations
 

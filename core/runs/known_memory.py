@@ -1,4 +1,4 @@
-"""What a run needs of the memory by all that is known here: a run that was measured, an exact forecast, an estimate."""
+"""How much memory a run needs by all that is known here: a measured run, an exact forecast, an estimate."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def queue_pipeline(
 
 
 def release(workspace: Path, run: JobFolder) -> None:
-    """Lets a run of a pipeline start although the one before it has not finished.
+    """Lets a run of a pipeline start before the one before it has finished.
 
     Raises:
         BadInput: it is not queued, waits for no other run, or there are no weights that it could start from.

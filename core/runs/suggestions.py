@@ -1,4 +1,4 @@
-"""What to change in a recipe by what was seen here: rows that were counted, runs that were measured. Each cites it."""
+"""Suggested changes to a recipe from what was observed here: counted rows, measured runs. Each cites its evidence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
 
 _STEP = 128
-"""Max lengths are suggested in multiples of it: kernels like them."""
+"""Max lengths are suggested in multiples of it: kernels are faster with them."""
 _FEW = 0.01
 """The share of the samples that may stay cut, where the longest are much longer than all others."""
 _MUCH = 2.0
@@ -30,7 +30,7 @@ _ROOM = 0.45
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A change that something seen speaks for.
+    """A change that the evidence supports.
 
     Attributes:
         values: the fields with their new values.
@@ -86,7 +86,7 @@ def cut_samples(recipe: Recipe, workspace: Path, dataset: Dataset | None) -> Cut
 
 
 def suggestions(recipe: Recipe, shape: ModelShape, known: KnownMemory, cut: CutSamples | None) -> Iterator[Suggestion]:
-    """What was seen and is worth a change.
+    """The observations that are worth a change.
 
     Args:
         recipe: the recipe.

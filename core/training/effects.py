@@ -1,4 +1,4 @@
-"""No setting without effect: what was set is looked for in the built trainer, before the first step."""
+"""No setting without effect: each field that was set is looked up in the built trainer before the first step."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check_effects(trainer: Any, recipe: Recipe) -> None:
 
 
 def missing(witness: Witness, trainer: Any, recipe: Recipe, value: Any) -> str | None:
-    """What is found in place of a field's effect; None where the effect is there.
+    """What was found in place of a field's effect; None if the effect is there.
 
     Args:
         witness: of the field.

@@ -37,7 +37,7 @@ def precisions(trainer: Any, recipe: Recipe) -> set[Any]:
 
 
 def quantizations(trainer: Any, recipe: Recipe) -> set[Any]:
-    """How the linear layers are held: `nf4`, `int8`."""
+    """How the linear layers are stored: `nf4`, `int8`."""
     return {_layout(module) for module in trainer.model.modules()} - {""}
 
 
@@ -48,7 +48,7 @@ def double_quantizations(trainer: Any, recipe: Recipe) -> set[Any]:
 
 
 def attention_kernels(trainer: Any, recipe: Recipe) -> set[Any]:
-    """The kernels of the modules that attend; none in a model without attention."""
+    """The kernels of the attention modules; none in a model without attention."""
     attending = [module for module in trainer.model.modules() if "Attention" in type(module).__name__]
     configs = [getattr(module, "config", trainer.model.config) for module in attending]
     return {getattr(config, "_attn_implementation", None) for config in configs}
@@ -80,12 +80,12 @@ def eval_intervals(trainer: Any, recipe: Recipe) -> set[Any]:
 
 
 def scheduler_arguments(trainer: Any, recipe: Recipe) -> set[Any]:
-    """What the learning rate schedule takes besides the warmup."""
+    """Arguments of the learning rate schedule beyond the warmup."""
     return set((trainer.args.lr_scheduler_kwargs or {}).values())
 
 
 def optimizer_arguments(trainer: Any, recipe: Recipe) -> set[Any]:
-    """What the optimizer takes besides rate, betas and epsilon."""
+    """Arguments of the optimizer beyond learning rate, betas and epsilon."""
     given = (trainer.args.optim_args or "").split(",")
     return {float(part.partition("=")[2]) for part in given if part}
 
@@ -96,7 +96,7 @@ def growing_segments(trainer: Any, recipe: Recipe) -> set[Any]:
 
 
 def deterministic_algorithms(trainer: Any, recipe: Recipe) -> set[Any]:
-    """Whether torch refuses algorithms that give another result each time."""
+    """Whether torch refuses algorithms that can give a different result each time."""
     return {torch.are_deterministic_algorithms_enabled()}
 
 

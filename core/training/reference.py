@@ -1,4 +1,4 @@
-"""The base model beside one that is trained whole, for tasks that measure against it."""
+"""A second copy of the base model for tasks that compare with it while every weight is trained."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from core.recipe.recipe import Recipe
 
 
 def reference(recipe: Recipe, on: Hardware, adapter: Any) -> dict[str, Any]:
-    """The model that rewards are measured against, as the argument that TRL's trainers take it by.
+    """The model that rewards are measured against, under the argument name of TRL's trainers.
 
-    With an adapter none is loaded, for the base is there once the adapter is switched off.
+    With an adapter none is loaded, because the base is the model with the adapter switched off.
     """
     if adapter is not None:
         return {}

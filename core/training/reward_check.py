@@ -1,4 +1,4 @@
-"""The rewards, tried on ten samples before the model is loaded: what cannot work ends a run in its first seconds."""
+"""The rewards, tested on ten samples before the model is loaded: what cannot work ends a run in its first seconds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from core.runs.reward_trial import SAMPLES, trial_of
 
 
 def check_rewards(worker: Worker, recipe: Recipe, tokenizer: Any) -> None:
-    """Tries each reward but reward models, which are loaded later; says which are constant.
+    """Tests each reward except reward models, which are loaded later; says which are constant.
 
     Args:
         worker: of the run; its own copies of the files are used.

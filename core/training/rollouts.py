@@ -1,4 +1,4 @@
-"""What every task that generates adds to a durable trainer: prompts as TRL takes them, requests inside generation."""
+"""What every task that generates adds to a durable trainer: prompts in TRL's form, requests during generation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What takes the place of weights and GPU kernels where a step is only measured: the shapes are real, the numbers not.
+"""Replacements for weights and GPU kernels when a step is only measured: real shapes, no real numbers.
 
 Everything here is used by `core.training.forecast` alone, inside a FakeTensorMode.
 """
@@ -186,7 +186,7 @@ def _leaves(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Any]:
 
 @contextmanager
 def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """Has an attribute of a module or class be another one inside the block."""
+    """Replaces an attribute of a module or class inside the block."""
     missing = object()
     before = getattr(owner, name, missing)
     setattr(owner, name, value)
@@ -237,7 +237,7 @@ def _quantized_rows(inputs: Any) -> tuple[Any, Any, Any]:
 
 
 def pack_linear(model: Any, settings: Model, compute: torch.dtype, kept: str = "") -> None:
-    """Puts quantized layers in the place of the linear ones, as transformers does when it loads a model.
+    """Replaces linear layers by quantized ones, as transformers does when it loads a model.
 
     Args:
         model: of fake weights.
@@ -324,7 +324,7 @@ def _bytes_of(layer: Any, shape: Any, kind: torch.dtype) -> Any:
 
 @contextmanager
 def as_on(device: DeviceType, *, triton: bool = True) -> Iterator[None]:
-    """Has the step take the ways that it takes on a device, although the fake tensors say that they are on a CPU.
+    """Makes the step take the code paths of a device, although the fake tensors are on a CPU.
 
     Args:
         device: where the run would be.

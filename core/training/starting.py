@@ -1,4 +1,4 @@
-"""The weights that a run begins with: the base model, or what it starts from (`core.runs.origin`)."""
+"""The weights that a run starts from: the base model, or others (`core.runs.origin`)."""
 
 from __future__ import annotations
 

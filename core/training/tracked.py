@@ -1,4 +1,4 @@
-"""The live tensor bytes of a computation, counted at each operation, and their highest sum."""
+"""The live tensor bytes of a computation, counted at each operation, and their peak."""
 
 from __future__ import annotations
 

@@ -518,7 +518,7 @@ def test_a_plain_prompt_is_asked_as_it_was_trained_and_shown(untemplated: tuple[
 @pytest.mark.parametrize(
     ("sample", "word"),
     [
-        (CONVERSATION, "4 turns before its completion (system, user, assistant, user)"),
+        (CONVERSATION, "4 turns before the completion (system, user, assistant, user)"),
         (_talk(("system", "brief"), ("user", "a"), ("assistant", "b")), "2 turns"),
         (_talk(("assistant", "b")), "no prompt"),
         (_talk(("user", "a")), "no completion"),

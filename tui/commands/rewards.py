@@ -1,4 +1,4 @@
-"""Try the rewards of a recipe on ten samples of its dataset, before a run.
+"""Test the rewards of a recipe on ten samples of its dataset, before a run.
 
 Shows what each reward gives to the data's own answers and to an empty one, and which rewards are constant.
 """

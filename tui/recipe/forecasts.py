@@ -1,4 +1,4 @@
-"""Exact memory forecasts behind the form: computed by a service of its own while the form is looked at."""
+"""Exact memory forecasts behind the form: computed by a separate service while the form is open."""
 
 from __future__ import annotations
 

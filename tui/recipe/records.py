@@ -154,7 +154,7 @@ class RecordsEditor(ModalScreen[str | None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Begin at the first entry; where there is none, with a new one."""
+        """Begin at the first entry, or with a new one if there are none."""
         if not self._records.entries and not self._before.strip():
             self._records.add()
         self._show()

@@ -1,4 +1,4 @@
-"""The rewards of the recipe, tried on ten samples before the run: what each gives, and which tell no answers apart."""
+"""The rewards of the recipe, tested on ten samples before the run: the scores, and which tell no answers apart."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TRYING = "Testing the rewards on ten samples of the training data ..."
 
 
 class RewardTrialScreen(ModalScreen[None]):
-    """A table over the form; the scores are computed in a process of their own."""
+    """A table over the form; the scores are computed in a separate process."""
 
     DEFAULT_CSS = """
     RewardTrialScreen { align: center middle; }

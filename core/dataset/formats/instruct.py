@@ -271,7 +271,7 @@ def turns_or_text(row: Mapping[str, Any], columns: Mapping[str, str], name: str,
 
 
 _LIKE_AN_ANSWER = re.compile(r"respon|answer|complet|output|chosen|reject|winner|loser|generat|reply|target|label")
-"""Columns that may hold answers, so that a prompt beside them is not alone: whoever knows names the columns."""
+"""Columns that may hold answers, so that a prompt next to them does not count as a prompt alone."""
 
 
 class Prompts(Format):

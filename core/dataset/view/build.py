@@ -371,7 +371,7 @@ class Curator:
             raise BadInput("no samples left to train on: the weights of all tasks are 0", where="data.tasks")
 
     def _times(self, held: Sequence[bool]) -> dict[int, int]:
-        """How often each sample is trained on, where that is not once; those of a task are drawn with the seed."""
+        """How often each sample is trained on, if not once; samples of a task are drawn with the seed."""
         found: dict[int, int] = {}
         for task in () if self._tasks is None else self._tasks.tasks:
             if task.weight == 1:
@@ -439,7 +439,7 @@ class Curator:
         }
 
     def _task_facts(self) -> list[dict[str, Any]]:
-        """What of each task is trained on, repeated samples counted, and held out; the largest first."""
+        """The samples per task that are trained on (repeats counted) and held out, largest first."""
         assert self._tasks is not None
         train, held = self._task_counts["train"], self._task_counts["eval"]
         names = sorted({*train, *held}, key=lambda name: (-train[name], name))

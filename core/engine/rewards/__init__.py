@@ -91,7 +91,7 @@ class RewardSetting:
     tick: Callable[[], None] = field(default=lambda: None)
 
     def look(self) -> None:
-        """Calls `tick` as it is now: a trainer puts its own there once it is built."""
+        """Calls the current `tick`: a trainer sets its own once it is built."""
         self.tick()
 
 
@@ -172,7 +172,7 @@ def said(prompt: Any, most: int = 80) -> str:
 
 
 def names_of(rewards: Sequence[RewardEntry]) -> list[str]:
-    """The name of each reward's chart, each another one."""
+    """The name of each reward's chart; all are different."""
     found: list[str] = []
     for reward in rewards:
         plain = reward.name

@@ -21,7 +21,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class TooLong(BaseException):
-    """The time of a call is over. No `Exception`: the function must not catch it by mistake."""
+    """A call has run out of time. Not an `Exception`, so that the function does not catch it by mistake."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""1 where the answer equals the reference, white space around it aside."""
+"""1 where the answer equals the reference, ignoring surrounding white space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""1 where the answer is JSON, and fits a schema; in a process of its own, since a schema may hold patterns."""
+"""1 where the answer is JSON, and fits a schema; in a separate process, because a schema can contain patterns."""
 
 from __future__ import annotations
 

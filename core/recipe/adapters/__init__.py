@@ -1,4 +1,4 @@
-"""What a run trains of a model: one row and file for each value of the recipe's `method`. Everybody else asks the row.
+"""What a run trains of a model: one row and file for each value of the recipe's `method`. All other code asks the row.
 
 Standard library only: what a kind puts into a model is made in `core.training.configuration`.
 """

@@ -1,4 +1,4 @@
-"""What a kind of trained weights says of itself: the type of the rows.
+"""The declaration of one kind of trained weights: the type of the rows.
 
 No torch and no peft here: a kind says which class of peft it wants with which arguments, as plain data, and
 `core.training.configuration` makes that real.
@@ -34,7 +34,7 @@ class MemoryTerms:
     Attributes:
         width: bytes of one trained number, and of its gradient.
         saved_width: bytes of one trained number in a checkpoint.
-        layer: bytes a token that one layer keeps for its way back, beyond those of every kind.
+        layer: bytes per token that one layer keeps for the backward pass, beyond those of every kind.
         head: whether the output layer gets a gradient.
     """
 
@@ -46,14 +46,14 @@ class MemoryTerms:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Which learning rates are usual, by those of its task (`Task.rates`), and how far from them the form warns.
+    """The usual learning rates, relative to those of the task (`Task.rates`), and how far from them the form warns.
 
     Attributes:
         name: what sentences call this kind of training.
         above: times the highest usual rate.
         below: times the lowest.
-        like: whose rates of the task it goes by: `lora` or `full`.
-        times: how much higher its own are.
+        like: which rates of the task it is based on: `lora` or `full`.
+        times: the factor between those rates and its own.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Rates:
 
 
 def significant_number(value: float) -> float:
-    """A number without the digits that a multiplication of decimals leaves behind."""
+    """A number without the stray digits of floating-point multiplication."""
     return float(f"{value:.6g}")
 
 
@@ -85,14 +85,14 @@ class Adapter:
         kind: the value of `method`.
         meaning: what the form says about it.
         whole: whether the model's own weights are trained, rather than an adapter beside them.
-        shards: whether fsdp can split a model that is trained so.
+        shards: whether fsdp can split a model that is trained this way.
         recomputes: whether activations can be recomputed in the backward pass.
         partial: whether only some of the model's own weights are trained.
         section: the recipe's section with its settings, or "".
         peft_config: peft's configuration; None where nothing is added to the model.
         parameters: how many numbers are trained, exactly.
         memory_terms: what it adds to the forecast, from the recipe, the model and the bytes of one of its weights.
-        over_quantized: why it cannot train weights that are quantized so (`nf4`, `int8`); None where it can.
+        over_quantized: why it cannot train on weights quantized this way (`nf4`, `int8`); None if it can.
         folder: where in a run's folder the trained weights are.
         weights: the file that is there once they are.
         library: which library loads them, for the card.
@@ -104,9 +104,9 @@ class Adapter:
         source: where it comes from, with its number on arXiv.
         fields: the fields of its section that it reads; empty for all of them.
         reach: which parts of the model it adapts; None where it adds none to layers.
-        merges: over which base weights it merges into the model: some of `none`, `nf4`, `int8`.
+        merges: which base weights it can be merged into: some of `none`, `nf4`, `int8`.
         peft_type: what `adapter_config.json` calls it, `LORA`.
-        limits: what cannot be done with it once it is saved, as a sentence for Export; "" where nothing is missing.
+        limits: what it cannot be used for once saved, as a sentence for Export; "" for no limits.
         exact: whether a checkpoint of peft holds all that is trained; else the worker saves the rest beside it.
     """
 
@@ -144,5 +144,5 @@ class Adapter:
 
 
 def base_is_quantized(recipe: Recipe, shape: ModelShape) -> bool:
-    """Whether the adapter is trained over a quantized base, which the recipe asks for or which is stored so."""
+    """Whether the adapter is trained on a quantized base: the recipe quantizes it, or it is stored quantized."""
     return recipe.model.quantization != "none" or bool(shape.quantized)

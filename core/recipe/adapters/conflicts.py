@@ -1,7 +1,7 @@
 """Settings that do not work together with an adapter: each pair with the reason, and the closest thing that works.
 
-Rules show a pair's sentence, `docs/adapters.md` lists them, and tests run each with the real PEFT: as it is refused it
-fails or is not what it says, as it is advised it trains.
+Rules show a pair's sentence, `docs/adapters.md` lists them, and tests run each with the real PEFT: as refused it
+fails or does something else, and as advised it trains.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the kinds share that learn vectors before the text and leave the model as it is."""
+"""What is shared by the kinds that learn vectors before the text and leave the model unchanged."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ def terms(recipe: Recipe, shape: ModelShape, width: int) -> MemoryTerms:
 
 
 def over_quantized(recipe: Recipe, quantization: str) -> Problem | None:
-    """They train over any base model, for they change nothing in it."""
+    """They train on any base model, because they change nothing in it."""
     return None

@@ -50,7 +50,7 @@ def counted(
 def terms_of(
     reach: Callable[[Recipe], Reach], bytes_of: Callable[[Recipe, LinearModule], float]
 ) -> Callable[[Recipe, ModelShape, int], MemoryTerms]:
-    """The memory of a kind from the bytes a token that one adapted layer keeps for its way back."""
+    """The memory of a kind, from the bytes per token that one adapted layer keeps for the backward pass."""
 
     def terms(recipe: Recipe, shape: ModelShape, width: int) -> MemoryTerms:
         kept = sum(bytes_of(recipe, module) for module in shape.reached(reach(recipe))) / max(1, shape.layers)
@@ -72,12 +72,12 @@ def arguments_of(reach: Reach, **more: Any) -> dict[str, Any]:
 
 
 def any_base(recipe: Recipe, quantization: str) -> Problem | None:
-    """It trains over any base model."""
+    """It trains on any base model, quantized or not."""
     return None
 
 
 def unquantized_only(title: str) -> Callable[[Recipe, str], Problem | None]:
-    """It trains over weights in 16 or 32 bits alone: trl casts it to bfloat16 beside quantized ones, where it fails."""
+    """It only trains on 16-bit or 32-bit weights: with quantized ones, trl casts it to bfloat16, where it fails."""
 
     def refused(recipe: Recipe, quantization: str) -> Problem | None:
         if quantization == "none":

@@ -101,7 +101,7 @@ def tasks_that_write() -> Condition:
 
 
 def headline_of(recipe: object) -> Headline:
-    """The metric that says how a run goes, from its recipe, as JSON or as a `Recipe`."""
+    """The metric that shows whether a run goes well, from its recipe as JSON or as a `Recipe`."""
 
     def value(path: str) -> object:
         found: object = recipe
@@ -124,5 +124,5 @@ def tasks_with_dropout() -> Condition:
 
 
 def tasks_supporting(path: str) -> Condition:
-    """That the task's trainer has what this field sets."""
+    """That the task's trainer supports this field."""
     return one_of("task", *(task.name for task in TASKS.values() if path in task.supports))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.recipe.tasks.task import EVAL_LOSS, LOSS, TOKEN_METRICS, Headline, Task
 
 ACCURACY = Headline("mean_token_accuracy", "eval_mean_token_accuracy", "higher", "token accuracy", "", per_token=False)
-"""How many of the trained tokens are the likeliest ones: says how it goes where the loss does not."""
+"""The share of trained tokens that the model ranks first: shows progress when the loss does not."""
 
 SFT = Task(
     name="sft",

@@ -22,7 +22,7 @@ LOSS, EVAL_LOSS = "loss", "eval_loss"
 """What every trainer logs of what it minimizes, whatever says how the run goes."""
 
 LOSS_TITLES = {LOSS: "loss", EVAL_LOSS: "eval loss"}
-"""What these are called where they are not the headline."""
+"""What these are called when they are not the headline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Headline:
 
     @property
     def train_title(self) -> str:
-        """What sentences call it where the eval set's value is spoken of, too."""
+        """What sentences call it when they also mention the eval set's value."""
         return f"train {self.title}"
 
     @property
@@ -57,7 +57,7 @@ class Headline:
         return f"eval {self.title}"
 
     def cost(self, value: float) -> float:
-        """A value such that lower is better, and back again: the negative where higher is better."""
+        """The value, negated if higher is better, so that lower is always better; its own inverse."""
         return value if self.better == "lower" else -value
 
 
@@ -97,17 +97,17 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class TaskMemory:
-    """What a task needs of the memory beyond one model that is trained on `Task.sequences` sequences a sample.
+    """The memory a task needs beyond one model that is trained on `Task.sequences` sequences per sample.
 
     Attributes:
         length: tokens of its longest sequence, prompt and completion; 0 for the recipe's max length.
         beside: paths of other models that are held in memory in 16 bits and not trained: a teacher, a reward model.
             A reference that is the base model itself is not among them.
         heads: how many output layers are computed in the loss; 0 for a model that has another head, such as a reward.
-        logits: bytes per token and entry of the vocabulary, where the trainer holds all logits at once; 0 where it
+        logits: bytes per token and entry of the vocabulary, if the trainer holds all logits at once; 0 if it
             computes the loss in tiles, as most of TRL's trainers do.
         generated: how many sequences are generated at once; their keys and values are in memory together.
-        reference: whether full fine-tuning also needs the base model in memory, where that hangs on the recipe.
+        reference: whether full fine-tuning also needs the base model in memory, if that depends on the recipe.
     """
 
     length: int = 0
@@ -139,21 +139,21 @@ class Task:
         encoder: the module of `core.engine` that turns a sample into those columns.
         measure: the module of `core.evaluation` that measures base and tuned model on held-out samples.
         columns: what the trainer's dataset holds of each sample: its columns in order, and what is in them.
-        metrics: what it logs besides loss, rate, gradients and speed: each with its title on a chart. A `*` stands for
-            a name that the recipe gives, and `{}` for it in the title.
-        headline: the metric that says how it goes.
+        metrics: what it logs in addition to loss, learning rate, gradients and speed, each with its chart title. A
+            `*` stands for a name that the recipe gives, and `{}` for it in the title.
+        headline: the metric that shows whether training goes well.
         headlines: the same where a field has a certain value: its dotted path, the value, the metric.
         rates: the usual learning rates with each `method`, from and to.
         artifact: what it leaves, as the model hub names it.
         writes: whether the trained model writes text, which can be sampled and compared.
-        head: a layer that the model gets in place of its output layer, new and trained whole, or "": `score`.
+        head: a new, fully trained layer that replaces the model's output layer, such as `score`; or "".
         sequences: how many sequences the model computes for one sample.
         plain: whether it also reads one prompt with one completion as plain text, without a chat template.
         marks: whether its loss mask comes from the generation markers of the chat template.
         reference: whether full fine-tuning also needs the base model in memory.
-        reference_freed_by: a switch of the recipe that makes it unnecessary, as a dotted path, or "".
+        reference_freed_by: the dotted path of a switch in the recipe that makes this unnecessary, or "".
         generates: whether the model writes the answers while it trains, so that no token of a sample carries loss.
-        virtual_tokens: whether its trainer counts vectors before the prompt right; measured.
+        virtual_tokens: whether its trainer handles virtual tokens before the prompt correctly (measured).
         dropout: whether its trainer leaves dropout on; one that compares two passes of a model turns it off.
         memory: what else it adds to the memory forecast, from the recipe.
         defaults: values of fields in a fresh recipe of this task, where they differ from the fields' own.
@@ -200,7 +200,7 @@ class Task:
     )
 
     def headline_by(self, eval_metric: object) -> Headline:
-        """Of its headline metrics the one whose twin on the eval set has this name; the usual one where none has."""
+        """The headline metric whose eval-set twin has this name; the default one if none has."""
         named = (found for _, _, found in self.headlines if found.eval_metric == eval_metric)
         return next(named, self.headline)
 

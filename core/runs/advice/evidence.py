@@ -1,4 +1,4 @@
-"""What the dataset and earlier runs show, as far as it bears on whether to fine-tune."""
+"""What the dataset and earlier runs show about whether to fine-tune."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from core.runs.preflight.seen import BeforeStart
 
 CheckResult = Literal["ok", "warn", "stop", "wait"]
-"""`wait` is found only by who does not wait: the answer is on its way."""
+"""`wait`: the answer is on its way; only found by callers that do not wait for it."""
 
 SheetGroup = Literal["recipe", "data", "model", "run", "machine"]
 """The headings of the sheet, in its order."""
@@ -39,7 +39,7 @@ def ok(sentence: str, path: str = "", brief: str = "") -> PreflightFinding:
 
 
 def warn(sentence: str, path: str = "", brief: str = "") -> PreflightFinding:
-    """The run can start, and may not be what is wanted."""
+    """The run can start, but may not do what the user wants."""
     return PreflightFinding("warn", sentence, path, brief)
 
 

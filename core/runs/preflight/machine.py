@@ -134,7 +134,7 @@ def _on_gpus(place: Placement, unread: str) -> Iterator[PreflightFinding]:
 
 
 def busy(seen: BeforeStart) -> Iterator[PreflightFinding]:
-    """Who else computes on the GPUs that the run will use."""
+    """What else is running on the GPUs of the run."""
     gpus = [gpu for gpu in seen.place.devices.gpus if gpu.processes]
     if seen.place.cpu or not seen.place.devices.gpus:
         return

@@ -1,4 +1,4 @@
-"""Lines about the run itself: steps, tokens, how long it takes and what it costs. Nothing here is made up."""
+"""Lines about the run itself: steps, tokens, duration and cost. Every figure is measured or computed."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class SlowAnswers(Generic[SlowAnswer]):
         _ALL.append(self)
 
     def get(self, key: Hashable, ask: Callable[[], SlowAnswer], *, wait: bool) -> SlowAnswer | None:
-        """The answer; asks where there is none that counts.
+        """The answer; asks if there is no current one.
 
         Args:
             key: all that the answer depends on.
@@ -69,5 +69,5 @@ _ALL: list[SlowAnswers[Any]] = []
 
 
 def asking() -> bool:
-    """Whether any answer is on its way, so that another look in a moment tells more."""
+    """Whether any answer is on its way, so that checking again in a moment shows more."""
     return any(each.asking for each in _ALL)

@@ -22,7 +22,7 @@ def _nothing(*_: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class TaskScript:
-    """How a plain TRL script makes of the samples what this task trains on: for `tunedeck script`.
+    """How a plain TRL script prepares samples for this task: used by `tunedeck script`.
 
     Its trainer and configuration are those of `TaskTraining`, its arguments those of
     `core.training.configuration.trainer_arguments`, but for the ones named here.

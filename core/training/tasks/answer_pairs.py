@@ -1,4 +1,4 @@
-"""What TRL's ORPO and CPO trainers lack of the others, so that `DurableTrainer` can hold on to them as well."""
+"""What TRL's ORPO and CPO trainers lack compared with the others, so that `DurableTrainer` works with them too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Continued pretraining: TRL's SFT trainer on text, with a learning rate of its own for the embeddings."""
+"""Continued pretraining: TRL's SFT trainer on text, with a separate learning rate for the embeddings."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _RATE = "cpt.embedding_learning_rate"
 
 
 class ContinuedTrainer(DurableTrainer, SFTTrainer):
-    """TRL's SFT trainer, made durable, whose optimizer has groups of their own for the embeddings."""
+    """TRL's SFT trainer, made durable, whose optimizer has separate groups for the embeddings."""
 
     def create_optimizer(self, model: Any = None) -> Any:
-        """TRL's optimizer; from each of its groups the weights of the embeddings move into one with their rate."""
+        """TRL's optimizer, with the embedding weights of each group moved into a group with their own rate."""
         fresh = self.optimizer is None
         optimizer = super().create_optimizer(model)
         if fresh and not why_without_effect(self._recipe, _RATE):
@@ -28,7 +28,7 @@ class ContinuedTrainer(DurableTrainer, SFTTrainer):
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
-    """What `SFTConfig` takes besides what all tasks share."""
+    """Arguments of `SFTConfig` beyond those that all tasks share."""
     return packing_settings(recipe)
 
 

@@ -16,7 +16,7 @@ class ContrastiveTrainer(AnswerPairsTrainer, CPOTrainer):
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
-    """What `CPOConfig` takes besides what all tasks share."""
+    """Arguments of `CPOConfig` beyond those that all tasks share."""
     cpo = recipe.cpo
     return {
         "beta": cpo.beta,

@@ -1,4 +1,4 @@
-"""Distillation: TRL's trainer on prompts, with a teacher beside the model."""
+"""Distillation: TRL's trainer on prompts, with a teacher next to the model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class DistilledTrainer(GeneratingTrainer, DistillationTrainer):
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
-    """What `DistillationConfig` takes besides what all tasks share."""
+    """Arguments of `DistillationConfig` beyond those that all tasks share."""
     distill = recipe.distill
     return {
         "beta": distill.beta,
@@ -37,7 +37,7 @@ def settings(recipe: Recipe) -> dict[str, Any]:
 
 
 def teacher(recipe: Recipe, on: Hardware, adapter: Any) -> dict[str, Any]:
-    """The model that is learned from."""
+    """The teacher model."""
     return {"teacher_model": load_teacher(recipe, on)}
 
 

@@ -16,7 +16,7 @@ class GroupTrainer(OnlineTrainer, GRPOTrainer):
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
-    """What `GRPOConfig` takes besides what all tasks share."""
+    """Arguments of `GRPOConfig` beyond those that all tasks share."""
     grpo = recipe.grpo
     found = {
         "loss_type": grpo.loss_type,

@@ -16,7 +16,7 @@ class OddsRatioTrainer(AnswerPairsTrainer, ORPOTrainer):
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
-    """What `ORPOConfig` takes besides what all tasks share."""
+    """Arguments of `ORPOConfig` beyond those that all tasks share."""
     return {"beta": recipe.orpo.beta, "remove_unused_columns": False}
 
 

@@ -1,4 +1,4 @@
-"""What TRL's online trainers take alike: how completions are generated, and what scores them."""
+"""What TRL's online trainers have in common: how completions are generated and scored."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ _EXTRAS: dict[str, Callable[[Any], Any]] = {
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
-    """What `DPOConfig` takes besides what all tasks share; a field without effect stays at its default."""
+    """Arguments of `DPOConfig` beyond those that all tasks share; a field without effect stays at its default."""
     losses = recipe.dpo.loss_type
     weights = [each.weight for each in losses]
     extras = {

@@ -50,8 +50,8 @@ class MismatchedAnswers(Dataset[dict[str, Any]]):
 class RatedTrainer(DurableTrainer, KTOTrainer):
     """TRL's KTO trainer, made durable.
 
-    It trains in a fixed order, for the KL term of an answer rests on the others of its batch; that order is drawn once
-    from the seed, since files often list all good answers before all bad ones.
+    It trains in a fixed order, because the KL term of an answer depends on the others in its batch; that order is
+    drawn once from the seed, since files often list all good answers before all bad ones.
     """
 
     def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, dataset_name: str) -> Any:
@@ -61,7 +61,7 @@ class RatedTrainer(DurableTrainer, KTOTrainer):
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
-    """What `KTOConfig` takes besides what all tasks share."""
+    """Arguments of `KTOConfig` beyond those that all tasks share."""
     kto = recipe.kto
     return {
         "beta": kto.beta,

@@ -16,7 +16,7 @@ class LeaveOneOutTrainer(OnlineTrainer, RLOOTrainer):
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
-    """What `RLOOConfig` takes besides what all tasks share."""
+    """Arguments of `RLOOConfig` beyond those that all tasks share."""
     rloo = recipe.rloo
     found = {
         "beta": rloo.beta,

@@ -32,7 +32,7 @@ class ScoredTrainer(DurableTrainer, RewardTrainer):
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
-    """What `RewardConfig` takes besides what all tasks share."""
+    """Arguments of `RewardConfig` beyond those that all tasks share."""
     return {"center_rewards_coefficient": recipe.reward.center or None}
 
 

@@ -17,7 +17,7 @@ class SupervisedTrainer(DurableTrainer, SFTTrainer):
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
-    """What `SFTConfig` takes besides what all tasks share."""
+    """Arguments of `SFTConfig` beyond those that all tasks share."""
     return {"loss_type": recipe.sft.loss_type, **packing_settings(recipe)}
 
 
