@@ -121,7 +121,7 @@ class MemoryOffers:
         return f"{verdict}: {known.figure} of {gib(known.free)} free. {words} {self._parts()}"
 
     def _parts(self) -> str:
-        """What takes it, a sentence."""
+        """The parts of the memory, a sentence."""
         parts = ", ".join(f"{part.label} {part.shown}" for part in memory_parts(self._facts)[1:])
         return f"In GiB: {parts}." if parts else ""
 
