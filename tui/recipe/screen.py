@@ -168,7 +168,7 @@ class RecipeScreen(StepScreen):
             "m",
             "memory",
             "memory",
-            "Show what makes the run fit, compute the exact memory, and apply a change.",
+            "Show and apply changes that make the run fit, or compute the exact memory.",
             6,
         ),
         Command("recipe.undo", "ctrl+underscore,u", "undo", "undo", "Undo the last change.", 11, shared="undo"),

@@ -36,7 +36,7 @@ class CompletionsScreen(StepScreen):
             "home,g",
             "go(-1000000)",
             "",
-            "Go to the first generation that is kept.",
+            "Go to the oldest generation that was kept.",
             shared="first",
         ),
         Command("completions.last", "end,G", "go(1000000)", "", "Go to the newest generation.", shared="last"),
