@@ -591,7 +591,7 @@ class RecipeScreen(StepScreen):
             self._say(self._facts.model_words or "Reading the model …")
             return
         self._offers = MemoryOffers(self._facts, self._desk.entries.recipe, self.session.workspace)
-        menu = FilterMenu("memory", hint="enter applies the marked change", note=clean_line(self._offers.note(), 400))
+        menu = FilterMenu("memory", hint="enter applies the marked change", note=clean_line(self._offers.note(), 600))
         self._memory_menu = menu
         self.app.push_screen(menu, self._take_memory)
         self._ask_offers()
