@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -67,6 +67,25 @@ def read_tokenizer(folder: Path) -> TokenizerFacts:
         folder: of the model.
     """
     return _read(folder, tuple(_stamp(folder / name) for name in ("tokenizer.json", *_BESIDE)))
+
+
+def unknown_tokens(folder: Path, tokens: Sequence[str]) -> tuple[str, ...]:
+    """Those of some tokens that the tokenizer does not have; none where its files do not tell.
+
+    Args:
+        folder: of the model.
+        tokens: as the vocabulary spells them.
+    """
+    try:
+        text = (folder / "tokenizer.json").read_text(encoding="utf-8")
+        vocabulary = _part(text, _VOCABULARY)
+    except (OSError, ValueError, RecursionError):
+        return ()
+    if not vocabulary:
+        return ()
+    known = {str(piece[0]) for piece in vocabulary if piece} if isinstance(vocabulary, list) else set(vocabulary)
+    known |= set(read_tokenizer(folder).ids or ())
+    return tuple(token for token in tokens if token not in known)
 
 
 def _stamp(file: Path) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,17 +16,19 @@ from core.gpu.selection import VARIABLE
 from core.jobs.files import reason
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
-from core.jobs.runs import list_runs
+from core.jobs.runs import find_run, list_runs
 from core.jobs.same_device_runs import same_device_runs
 from core.jobs.takeover import notify_unseen_ends
 from core.jobs.workspaces import remember
 from core.paths import runs_dir
 from core.recipe.devices import full_names
 from core.recipe.mapped import with_mapping
+from core.recipe.model_files import can_be_downloaded
 from core.recipe.model_shape import read_shape
 from core.recipe.paths import absolute, named_after
-from core.recipe.recipe import Recipe, put, to_json
+from core.recipe.recipe import Recipe, put, to_json, why_without_effect
 from core.recipe.rules.validate import without_effect
+from core.recipe.sections.rewards import RewardEntry
 from core.recipe.yamlfile import save
 from core.runs.at_end import at_end_of
 from core.runs.commands import KIND, environment_of, stages_of
@@ -53,8 +56,23 @@ def resolve(recipe: Recipe, base: Path) -> Recipe:
         recipe: as written.
         base: the folder that its relative paths are taken from.
     """
-    found = absolute(recipe, base)
+    found = _with_reward_runs(absolute(recipe, base), base)
     return found if found.name else replace(found, name=named_after(found.data.train))
+
+
+def _with_reward_runs(recipe: Recipe, workspace: Path) -> Recipe:
+    """Reward models that are named as runs, as the folders of these."""
+    if not recipe.rewards or why_without_effect(recipe, "rewards"):
+        return recipe
+
+    def named(reward: RewardEntry) -> RewardEntry:
+        if not reward.model or Path(reward.model).is_absolute() or can_be_downloaded(reward.model):
+            return reward
+        with suppress(BadInput):  # preflight says that there is none
+            return replace(reward, model=str(find_run(workspace, reward.model).path.absolute()))
+        return reward
+
+    return put(recipe, "rewards", tuple(map(named, recipe.rewards)))
 
 
 @dataclass(frozen=True, slots=True)

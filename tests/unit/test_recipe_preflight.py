@@ -17,18 +17,19 @@ from core.dataset.dataset import Dataset
 from core.gpu.readings import GpuSample
 from core.gpu.users import gpu_user
 from core.jobs.folder import JobFolder
-from core.paths import SAMPLE_DATA
+from core.paths import SAMPLE_DATA, runs_dir
 from core.recipe import templates
 from core.recipe.mapped import with_mapping
 from core.recipe.memory import Forecast
 from core.recipe.model_shape import read_shape
-from core.recipe.recipe import Recipe, put, to_json
+from core.recipe.recipe import KNOBS, Recipe, put, to_json
 from core.recipe.values import Value
 from core.runs.curate import curate
 from core.runs.known_rows import row_keys
 from core.runs.memory_words import less_memory
 from core.runs.overview_job import FACTS, FOLDER, TOKENS, job_of
 from core.runs.preflight import PreflightCheck, preflight, stops
+from core.runs.start import resolve
 from tests.kit.recipe_models import write_model
 from tests.kit.training_python import python_with_torch
 
@@ -223,6 +224,49 @@ def test_targets_are_counted_as_they_will_be_adapted(values: dict[str, Value], w
         recipe = put(recipe, path, value)
     (said,) = found(recipe, tmp_path, "targets")
     assert words in said.sentence
+
+
+@pytest.mark.parametrize(
+    ("reward", "words"),
+    [
+        ("model=1; model=nope", "no reward model nope"),
+        ("model=1; model=BASE", "no score layer"),
+        ("python=1; file=FILE; function=other", "it has score"),
+        ("exact_match=1", "Name a column"),
+    ],
+)
+def test_a_reward_that_cannot_score_is_a_stop(reward: str, words: str, tmp_path: Path) -> None:
+    file, data = tmp_path / "score.py", tmp_path / "text.jsonl"
+    file.write_text("LIMIT = 3\ndef score(completions, **_):\n    return [0.0 for _ in completions]\n")
+    data.write_text("".join(json.dumps({"text": f"word {n}"}) + "\n" for n in range(20)))
+    text = reward.replace("FILE", str(file)).replace("BASE", str(SAMPLE_DATA / "tiny_base"))
+    recipe = put(put(Recipe(), "task", "grpo"), "data.train", (str(data),))
+    parsed = KNOBS["rewards"].parse(text)
+    assert isinstance(parsed, tuple)
+    (said,) = found(put(recipe, "rewards", parsed), tmp_path, "rewards")
+    assert (said.verdict, said.path) == ("stop", "rewards")
+    assert words in said.sentence
+    named = put(recipe, "rewards", KNOBS["rewards"].parse(f"python=1; file={file}; function=score"))
+    assert [each.verdict for each in found(named, tmp_path, "rewards")] == ["ok"]
+
+
+def test_a_reward_model_can_be_named_as_its_run(tmp_path: Path) -> None:
+    run = runs_dir(tmp_path) / "2026-01-01-120000-taste"
+    (run / "adapter").mkdir(parents=True)
+    (run / "job.json").write_text(json.dumps({"id": run.name, "kind": "train"}))
+    (run / "adapter" / "adapter_config.json").write_text(json.dumps({"task_type": "SEQ_CLS"}))
+    recipe = put(put(Recipe(), "task", "rloo"), "rewards", KNOBS["rewards"].parse("model=1; model=taste"))
+    resolved = resolve(recipe, tmp_path)
+    assert resolved.rewards[0].model == str(run)
+    assert [each.verdict for each in found(resolved, tmp_path, "rewards")] == ["ok"]
+
+
+def test_a_token_to_train_has_to_be_one(tmp_path: Path) -> None:
+    recipe = put(Recipe(), "model.path", str(SAMPLE_DATA / "tiny_base"))
+    (said,) = found(put(recipe, "lora.trained_tokens", ("<|im_start|>", "zzqqzz")), tmp_path, "tokenizer")
+    assert (said.verdict, said.path) == ("stop", "lora.trained_tokens")
+    assert "zzqqzz" in said.sentence
+    assert not found(put(recipe, "lora.trained_tokens", ("<|im_start|>",)), tmp_path, "tokenizer")
 
 
 def test_fields_are_judged_by_the_counted_samples(recipe: Recipe, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from core.clean import clean_line
 from core.engine.rewards import Completions, RewardSetting, Score, Scorer
 from core.errors import BadInput
+from core.recipe.reward_models import weights_of, why_not_scoring
 from core.recipe.sections.rewards import RewardEntry
 
 
@@ -38,20 +39,15 @@ def make(reward: RewardEntry, setting: RewardSetting) -> Scorer:
     return score
 
 
-def folder_of(name: str) -> str:
-    """The folder of the weights: of a run that of what it saved, else what was named."""
-    for part in ("adapter", "model"):
-        if Path(name, part).is_dir() and Path(name, "job.json").exists():
-            return str(Path(name, part))
-    return name
-
-
 def _loaded(name: str, setting: RewardSetting) -> tuple[Any, Any]:
     import torch
     from peft import AutoPeftModelForSequenceClassification
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    where = folder_of(name)
+    where = str(weights_of(name))
+    if why := why_not_scoring(name):
+        do = "Use a run of the task reward, or a sequence classifier with one label"
+        raise BadInput(f"This is no reward model: {why}", where=clean_line(name, 200), do=do)
     adapted = Path(where, "adapter_config.json").exists()
     loader = AutoPeftModelForSequenceClassification if adapted else AutoModelForSequenceClassification
     dtype = torch.float32 if torch.device(setting.device).type == "cpu" else torch.bfloat16

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 
@@ -15,6 +15,7 @@ from core.errors import BadInput
 from core.recipe import memory, templates
 from core.recipe import teacher as teachers
 from core.recipe.adapters import adapter_of
+from core.recipe.declare import Problem
 from core.recipe.families import refusal
 from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, marks_answers
@@ -27,7 +28,7 @@ from core.recipe.special_tokens import special_tokens
 from core.recipe.tasks import TASKS
 from core.recipe.templates import NO_TEMPLATE
 from core.recipe.templates.marks import marked
-from core.recipe.tokenizer_files import read_tokenizer
+from core.recipe.tokenizer_files import read_tokenizer, unknown_tokens
 from core.runs.origin import origin_findings
 from core.runs.preflight.line import CheckResult, PreflightFinding, ok, stop, warn
 from core.runs.preflight.seen import BeforeStart
@@ -125,9 +126,19 @@ def tokenizer(seen: BeforeStart) -> Iterator[PreflightFinding]:
         with suppress(BadInput):  # the template's own check says so
             text = template_text(recipe.model.chat_template, shape)
             problems += tokens.check_template(shape, facts, text, recipe.model.chat_template)
+    if not why_without_effect(recipe, "lora.trained_tokens") and recipe.lora.trained_tokens:
+        wanted = [each for each in recipe.lora.trained_tokens if each not in recipe.model.added_tokens]
+        problems += _unknown(unknown_tokens(shape.folder, wanted))
     for problem in problems:
         verdict: CheckResult = "stop" if problem.severity == "error" else "warn"
         yield PreflightFinding(verdict, problem.sentence, problem.path, problem.brief)
+
+
+def _unknown(names: Sequence[str]) -> Iterator[Problem]:
+    """Tokens to train that there are none of."""
+    if names:
+        words = f"The tokenizer has no token {clean_line(names[0], 60)}. Spell it as the vocabulary does, or add it in"
+        yield Problem("lora.trained_tokens", f"{words} model.added_tokens.", brief="no such token")
 
 
 def template(seen: BeforeStart) -> Iterator[PreflightFinding]:
