@@ -8,14 +8,12 @@ from __future__ import annotations
 import math
 import statistics
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.recent_mean import RecentValues
-from core.recipe.tasks import SFT, Headline, Signal
+from core.recipe.tasks import SFT, Headline
 from core.verdict import thresholds as at
 from core.verdict.finding import VerdictKind
-from core.verdict.signals import Signals
 
 BINS = 128
 """Bins of the train cost that are kept at most; when they are full, pairs become one."""
@@ -86,7 +84,6 @@ class Course:
 
     Args:
         headline: the metric that says how the run goes.
-        signals: what else is looked at, `Task.signals`.
 
     Attributes:
         headline: the same.
@@ -104,13 +101,11 @@ class Course:
         trivial: step and mean of the events near zero early in the first epoch, of a loss per token; else None.
         broken: step and name of the first value that was not finite, or None.
         moved: step and share of the trained weights that had changed by then, as they are held; None while nobody said.
-        signals: other metrics of the task, in the same bins.
         shown: the kind that the judge shows now: some rules take less to stay than to begin.
     """
 
-    def __init__(self, headline: Headline = SFT.headline, signals: Mapping[Signal, str] | None = None) -> None:
+    def __init__(self, headline: Headline = SFT.headline) -> None:
         self.headline = headline
-        self.signals = Signals(signals or {})
         self.events = 0
         self.step = 0
         self.width = 1
@@ -168,7 +163,6 @@ class Course:
         self._totals.append(self._totals[-1] + self._open_total)
         self._squares.append(self._squares[-1] + self._open_squares)
         self._drop_open()
-        self.signals.close()
         early = epoch < 1 and at.TRIVIAL_EVENTS <= self.events <= at.TRIVIAL_WITHIN
         if early and self.trivial is None and self.headline.per_token:
             newest = self.means[-at.TRIVIAL_EVENTS :]
@@ -223,7 +217,6 @@ class Course:
         keep = sum(bin_.last < step for bin_ in self.bins)
         del self.bins[keep:], self.means[keep:], self._totals[keep + 1 :], self._squares[keep + 1 :]
         self._drop_open()
-        self.signals.rewind(keep, step)
         self.events = keep * self.width
         self.start = self.start[: self.events]
         self.recent.rewind(step)
@@ -266,7 +259,6 @@ class Course:
         pairs = zip(self.bins[::2], self.bins[1::2], strict=True)
         self.bins = [Bin(one.first, two.last, two.epoch, two.rate) for one, two in pairs]
         self.means = [(one + two) / 2 for one, two in zip(self.means[::2], self.means[1::2], strict=True)]
-        self.signals.halve()
         self._totals, self._squares = self._totals[::2], self._squares[::2]
         self.width *= 2
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.recipe.recipe import Recipe, read
 from core.recipe.schedule import steps_of, warms_up
-from core.recipe.tasks import Headline, Task, headline_of, task_named
+from core.recipe.tasks import Headline, headline_of
 from core.units import count
 
 
@@ -30,12 +30,6 @@ class VerdictKind(StrEnum):
     STARVED = "starved GPU"
     THROTTLED = "thermal throttling"
     HARDLY_MOVES = "weights hardly move"
-    AT_CHANCE = "accuracy at chance"
-    SINKING = "both answers less likely"
-    KL_BLOWN_UP = "KL blowing up"
-    LENGTH_COLLAPSED = "length collapsed"
-    NEVER_ENDING = "answers never end"
-    HACKED = "reward hacking"
     STALLED = "stalled"
     FAILED = "failed"
 
@@ -148,7 +142,6 @@ class RunPlan:
 
     Attributes:
         recipe: its recipe.
-        task: what it trains.
         headline: the metric that says how it goes.
         steps: steps in all, or None while that is unknown.
         events: log events of training in all, or None.
@@ -156,7 +149,6 @@ class RunPlan:
     """
 
     recipe: Recipe
-    task: Task
     headline: Headline
     steps: int | None
     events: int | None
@@ -175,5 +167,5 @@ class RunPlan:
         warmup = 0
         if warms_up(found):
             warmup = steps_of(training.warmup, steps or 0)
-        task, headline = task_named(recipe.get("task")), headline_of(recipe)
-        return cls(found, task, headline, steps, steps // training.log_every if steps else None, warmup)
+        headline = headline_of(recipe)
+        return cls(found, headline, steps, steps // training.log_every if steps else None, warmup)

@@ -33,7 +33,7 @@ class VerdictJudge:
         self._recipe = recipe or {}
         self._plan = RunPlan.of(self._recipe, steps)
         headline = self._plan.headline
-        self._course = Course(headline, self._plan.task.signals)
+        self._course = Course(headline)
         self._metric, self._eval_metric, self._cost = headline.metric, headline.eval_metric, headline.cost
         self._beside = tuple(key for key in (LOSS, EVAL_LOSS) if key not in (self._metric, self._eval_metric))
         self._devices = GpuHistory()
@@ -67,7 +67,6 @@ class VerdictJudge:
                 self._add_trained(step, self._cost(value), record)
             elif (value := _number(record.get(self._eval_metric))) is not None:
                 self._course.evaluated(step, self._cost(value), _finite(record.get("epoch")))
-                self._course.signals.evaluated(step, record)
                 self._judge()
             elif (norm := _number(record.get("grad_norm"))) is not None:
                 self._course.broke(step, norm)
@@ -109,8 +108,6 @@ class VerdictJudge:
         moment = record.get("t")
         if moment.__class__ is float or moment.__class__ is int:
             self._devices.trained(moment, step)
-        if course.signals:
-            course.signals.trained(record)
         if course.trained(step, cost, norm):
             course.close(_finite(record.get("learning_rate")), _finite(record.get("epoch")))
             self._judge()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from core.recipe.adapters import adapter_of
-from core.recipe.recipe import get, why_without_effect
+from core.recipe.recipe import why_without_effect
 from core.recipe.tasks import TASKS
 from core.recipe.values import Value, number_text
 from core.verdict.finding import Advice, RunPlan
@@ -17,10 +17,6 @@ MORE_SAMPLES = Advice("", "", "more samples")
 WHOLE_SAMPLES = Advice("", "", "no damaged samples")
 TRAIN_ON = Advice("data.loss_on", "", "answers that are trained on (1 Data, t shows them)")
 CONTRAST = Advice("", "", "pairs whose answers differ in quality")
-FLIPPED = Advice("", "", "columns that are not swapped")
-UNLIKE = Advice("", "", "pairs whose answers differ more")
-LENGTH_REWARD = Advice("", "", "a reward for length")
-OVERLONG_REWARD = Advice("", "", "reward soft_overlong")
 COOLING = Advice("", "", "better cooling or a lower power limit")
 FLOAT32_WEIGHTS = Advice("model.dtype", "mixed_bfloat16", "float32 weights (mixed_bfloat16)")
 LORA = Advice("method", "lora", "method lora")
@@ -57,17 +53,6 @@ def usual_rate(plan: RunPlan) -> Advice:
 def signal(plan: RunPlan) -> Advice:
     """What the gradient comes from: tokens that are trained on, or pairs with a better and a worse answer."""
     return TRAIN_ON if plan.headline.per_token else CONTRAST
-
-
-def closer(plan: RunPlan) -> list[Advice]:
-    """A stronger pull to the reference, where the task has one."""
-    path = plan.task.pull
-    if not path:
-        return []
-    value = get(plan.recipe, path)
-    assert isinstance(value, float)
-    text = number_text(3 * value if value else 0.04)
-    return [Advice(path, text, f"beta {text}")]
 
 
 def clip(plan: RunPlan, limit: float = 1.0) -> list[Advice]:

@@ -26,7 +26,6 @@ from core.verdict.measures import (
     unmoved,
     well_below,
 )
-from core.verdict.signal_rules import at_chance, hacked, kl_blown_up, length_collapsed, never_ending, sinking
 
 Rule = Callable[[Course, RunPlan], Finding | None]
 
@@ -254,18 +253,12 @@ RULES: tuple[Ranked, ...] = (
     Ranked(not_finite, hold=1),
     Ranked(nothing_to_learn, hold=1),
     Ranked(memorized),
-    Ranked(kl_blown_up),
-    Ranked(length_collapsed),
-    Ranked(never_ending),
-    Ranked(hacked),
-    Ranked(at_chance),
     Ranked(eval_blown_up, hold=1),
     Ranked(blown_up),
     Ranked(overfitting, hold=1),
     Ranked(eval_oscillating, hold=1),
     Ranked(oscillating),
     Ranked(diverging),
-    Ranked(sinking),
     Ranked(spiking, hold=1),
     Ranked(hardly_moving, hold=1),
     Ranked(not_learning),

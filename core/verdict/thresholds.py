@@ -182,47 +182,6 @@ FALLEN = 0.03
 RATE_LEFT = 0.3
 """Share of its peak that the learning rate must still have: at the end of a schedule a flat loss is as it should be."""
 
-# --- signals beside the headline metric
-
-FIRST_OF_SIGNAL = 5
-"""Values of a signal whose mean is where it began."""
-
-EVALS_OF_SIGNAL = 8
-"""Evaluations of a signal that are kept."""
-
-MEAN_OVER_SIGNAL = (8, 1 / 8)
-"""Log events of a signal's mean now: so many, or this share of the run so far if that is more. Tuned."""
-
-CHANCE = 0.58
-"""Share of pairs in the right order up to which it is chance: with 60 held-out pairs one standard error is 0.065."""
-
-CHANCE_EVALS = 3
-"""Evaluations whose mean must be at chance."""
-
-SUNK = 0.3
-"""Fall of both answers' log-probability, as a share of where it began, that makes them sink. Tuned. That preference
-training makes the chosen answer less likely, too: Razin et al., arXiv 2410.08847; Pal et al., arXiv 2402.13228."""
-
-KL_LARGE = 1.0
-"""KL divergence from the reference, in nats a token, that leaves little of it. Tuned. TRL's guide to PPO calls a mean
-above 10 nats an answer a sign that the policy has broken."""
-
-KL_GROWN = 2.0
-"""Times its mean in the first half of the run that it must be, too: it blows up, and is not merely high."""
-
-COLLAPSED = 0.25
-"""Share of the first length at which answers have collapsed. Tuned."""
-
-CUT_OFF, CUT_OFF_AT_FIRST = 0.95, 0.7
-"""Share of answers that are cut off at which they never end, and up to which that is new. Tuned."""
-
-PART_LOST = 0.5
-"""Fall of one reward from where it began, as a share of that, while the sum rises. Tuned. Hacking by Skalse et al.,
-arXiv 2209.13085: one reward rises while another, which was meant, falls."""
-
-PART_LEAST = 0.1
-"""What a reward's beginning counts as at least: one that began near 0 has nothing to lose."""
-
 # --- devices
 
 WATCHED = 120

@@ -7,7 +7,6 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from core.clean import clean_line
 from core.jobs.status import LOST
 from core.jobs.titles import COMPARING
 from core.recent_mean import MEAN_OF
@@ -188,47 +187,6 @@ def _hardly_moves(case: _Case) -> _Wording:
     return words, [remedies.FLOAT32_WEIGHTS, remedies.LORA]
 
 
-def _at_chance(case: _Case) -> _Wording:
-    where = "held-out" if case.finding.cause == "eval" else "training"
-    words = f": {case.finding.facts['accuracy']:.0%} of the {where} pairs are in the right order"
-    return f"{words} (chance: 50%).", [remedies.CONTRAST, remedies.FLIPPED, remedies.usual_rate(case.plan)]
-
-
-def _sinking(case: _Case) -> _Wording:
-    facts = case.finding.facts
-    words = f": log-probability of chosen answers {significant(facts['chosen_first'], 3)} -> "
-    words += f"{significant(facts['chosen'], 3)}, of rejected ones {significant(facts['rejected_first'], 3)} -> "
-    words += f"{significant(facts['rejected'], 3)}."
-    return words, [*remedies.closer(case.plan), remedies.rate(case.plan, 1 / 3), remedies.UNLIKE]
-
-
-def _kl_blown_up(case: _Case) -> _Wording:
-    words = f"{case.since}: {significant(case.finding.facts['now'], 3)} nats per token from the reference."
-    return words, [*remedies.closer(case.plan), remedies.rate(case.plan, 1 / 3)]
-
-
-def _length_collapsed(case: _Case) -> _Wording:
-    facts = case.finding.facts
-    words = f"{case.since}: answers have {facts['now']:.0f} tokens on average, {facts['first']:.0f} at the start."
-    return words, [remedies.LENGTH_REWARD, *remedies.closer(case.plan), remedies.rate(case.plan, 1 / 3)]
-
-
-def _never_ending(case: _Case) -> _Wording:
-    facts = case.finding.facts
-    words = f"{case.since}: {facts['now']:.0%} of the answers are cut off at the longest length,"
-    return f"{words} {facts['first']:.0%} at the start.", [remedies.OVERLONG_REWARD, remedies.rate(case.plan, 1 / 3)]
-
-
-def _hacked(case: _Case) -> _Wording:
-    facts = case.finding.facts
-    name = clean_line(case.finding.cause.removeprefix("rewards/").removesuffix("/mean"), 24)
-    words = f": {case.what} rises, but {name} fell from {significant(facts['first'], 3)}"
-    return f"{words} to {significant(facts['now'], 3)}. Read the completions.", [
-        Advice("", "", f"more weight on {name}"),
-        *remedies.closer(case.plan),
-    ]
-
-
 def _spikes(case: _Case) -> _Wording:
     facts = case.finding.facts
     words = f"{case.since}: {count(int(facts['number']))} gradients up to {facts['ratio']:.0f} times the usual norm,"
@@ -282,12 +240,6 @@ _WORDINGS: dict[VerdictKind, Callable[[_Case], _Wording]] = {
     VerdictKind.NOT_LEARNING: _not_learning,
     VerdictKind.SPIKES: _spikes,
     VerdictKind.HARDLY_MOVES: _hardly_moves,
-    VerdictKind.AT_CHANCE: _at_chance,
-    VerdictKind.SINKING: _sinking,
-    VerdictKind.KL_BLOWN_UP: _kl_blown_up,
-    VerdictKind.LENGTH_COLLAPSED: _length_collapsed,
-    VerdictKind.NEVER_ENDING: _never_ending,
-    VerdictKind.HACKED: _hacked,
     VerdictKind.NOT_FINITE: _not_finite,
     VerdictKind.STARVED: _starved,
     VerdictKind.THROTTLED: _throttled,

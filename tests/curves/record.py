@@ -13,8 +13,6 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +21,8 @@ from core.jobs.folder import JobFolder
 from core.paths import SAMPLE_DATA
 from core.recipe.recipe import Recipe, put, to_json
 from core.recipe.schedule import schedule_of
-from core.recipe.tasks import TASKS
 from tests.curves import HELD_OUT, KEPT, TUNING
 from tests.curves.cases import Case, Row, cases
-from tests.curves.pairs import pair_cases
 from tests.curves.truth import shows
 from tests.kit.training_runs import lines, work
 from tests.kit.warm.process import WarmPython, warm_python
@@ -57,8 +53,6 @@ BASE = {
 }
 
 
-_SECTIONS = tuple(dict.fromkeys(section for task in TASKS.values() for section in task.sections))
-
 CURVES = {"loss", "eval_loss", "grad_norm"}
 
 
@@ -87,8 +81,8 @@ def record(case: Case, train: list[Row], held_out: list[Row], warm: WarmPython, 
         "kind": case.kind,
         "number": case.number,
         "steps": schedule_of(recipe, len(train)).steps,
-        "recipe": {name: plain[name] for name in ("task", "method", "model", *_SECTIONS, "lora", "training", "data")},
-        "records": [_kept(entry, recipe.task) for entry in lines(folder.metrics) if CURVES & entry.keys()],
+        "recipe": {name: plain[name] for name in ("method", "model", "lora", "training", "data")},
+        "records": [_kept(entry) for entry in lines(folder.metrics) if CURVES & entry.keys()],
     }
 
 
@@ -102,12 +96,11 @@ def _tried(case: Case, train: list[Row], held_out: list[Row], warm: WarmPython, 
     raise SystemExit(f"{case.kind} {case.number} shows it from none of {TRIES} seeds: spoil it more")
 
 
-def _kept(entry: dict[str, Any], task: str) -> dict[str, Any]:
-    signals = TASKS[task].signals.values()
+def _kept(entry: dict[str, Any]) -> dict[str, Any]:
     return {
-        key: float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
-        for key, value in entry.items()
-        if key in KEPT or any(fnmatchcase(key.removeprefix("eval_"), signal) for signal in signals)
+        key: float(f"{entry[key]:.{DIGITS}g}") if isinstance(entry[key], float) else entry[key]
+        for key in KEPT
+        if key in entry
     }
 
 
@@ -125,7 +118,7 @@ def main(argv: Sequence[str]) -> int:
             folder, *seeds = SETS[name]
             folder.mkdir(exist_ok=True)
             found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-            for case in chain(cases(*seeds), pair_cases(seeds[0], seeds[2], seeds[3])):
+            for case in cases(*seeds):
                 if kinds and case.kind not in kinds:
                     continue
                 began = time.monotonic()

@@ -19,8 +19,6 @@ def shows(kind: str, records: Sequence[dict[str, Any]]) -> bool:
     values = [float(value) for record in records for key, value in record.items() if key != "step"]
     if kind == "not_finite":
         return not all(map(math.isfinite, values))
-    if kind in _OF_SIGNALS:
-        return _OF_SIGNALS[kind](records)
     losses, evals, norms = (
         [float(record[key]) for record in records if key in record and math.isfinite(float(record[key]))]
         for key in ("loss", "eval_loss", "grad_norm")
@@ -75,36 +73,6 @@ def _hardly_moves(losses: Numbers, evals: Numbers, norms: Numbers) -> bool:
 def _float32_weights(losses: Numbers, evals: Numbers, norms: Numbers) -> bool:
     return evals[-1] < 0.98 * evals[0]
 
-
-def _values(records: Sequence[dict[str, Any]], key: str) -> Numbers:
-    return [float(record[key]) for record in records if key in record]
-
-
-def _well_ordered(key: str) -> Callable[[Sequence[dict[str, Any]]], bool]:
-    return lambda records: _values(records, key)[-1] > 0.85
-
-
-def _by_lot(key: str) -> Callable[[Sequence[dict[str, Any]]], bool]:
-    """Near a half on average, once trained."""
-    return lambda records: 0.42 < statistics.fmean(_values(records, key)[2:]) < 0.56
-
-
-def _sinking(records: Sequence[dict[str, Any]]) -> bool:
-    pairs = [
-        (values[0], values[-1]) for key in ("chosen", "rejected") if (values := _values(records, f"eval_logps/{key}"))
-    ]
-    return len(pairs) == 2 and all(last < 1.5 * first < 0 for first, last in pairs)
-
-
-_OF_SIGNALS: dict[str, Callable[[Sequence[dict[str, Any]]], bool]] = {
-    "dpo_healthy": _well_ordered("eval_rewards/accuracies"),
-    "dpo_chance": _by_lot("eval_rewards/accuracies"),
-    "dpo_sinking": _sinking,
-    "orpo_healthy": _well_ordered("eval_rewards/accuracies"),
-    "orpo_chance": _by_lot("eval_rewards/accuracies"),
-    "reward_healthy": _well_ordered("eval_accuracy"),
-    "reward_chance": _by_lot("eval_accuracy"),
-}
 
 _SHOWS: dict[str, Callable[[Numbers, Numbers, Numbers], bool]] = {
     "healthy": _healthy,

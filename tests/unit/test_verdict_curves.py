@@ -25,10 +25,6 @@ EXPECTED = {
     "plateau": VerdictKind.PLATEAU,
     "spikes": VerdictKind.SPIKES,
     "hardly_moves": VerdictKind.HARDLY_MOVES,
-    "dpo_chance": VerdictKind.AT_CHANCE,
-    "dpo_sinking": VerdictKind.SINKING,
-    "orpo_chance": VerdictKind.AT_CHANCE,
-    "reward_chance": VerdictKind.AT_CHANCE,
 }
 ALSO = {"spikes": (VerdictKind.HEALTHY,)}  # once the damaged samples are learned, there are no more
 """What else the last verdict of a kind may be."""
@@ -37,7 +33,7 @@ LATE = ("not_finite", "memorized", "plateau", "spikes")
 """Kinds that show only when most of these short runs is over: the first ends its run, spikes count from the third."""
 
 RUNS = [pytest.param(run, id=f"{folder.name}-{run.name}") for folder in (TUNING, HELD_OUT) for run in load(folder)]
-GOOD = ("healthy", "float32_weights", "dpo_healthy", "orpo_healthy", "reward_healthy")
+GOOD = ("healthy", "float32_weights")
 HEALTHY = [case for case in RUNS if case.values[0].kind in GOOD]
 SPOILED = [case for case in RUNS if case.values[0].kind not in GOOD]
 

@@ -45,17 +45,6 @@ FINDINGS = [
     Finding(VerdictKind.NOT_FINITE, 112_960, cause="train loss"),
     Finding(VerdictKind.HARDLY_MOVES, 112_960, {"share": 0.04}),
     Finding(VerdictKind.HARDLY_MOVES, 112_960, {"share": 0.0}),
-    Finding(VerdictKind.AT_CHANCE, 112_960, {"accuracy": 0.5}, "train"),
-    Finding(VerdictKind.AT_CHANCE, 112_960, {"accuracy": 0.5}, "eval"),
-    Finding(
-        VerdictKind.SINKING,
-        112_960,
-        {"chosen": -1234.5, "chosen_first": -1001.5, "rejected": -1234.5, "rejected_first": -1001.5},
-    ),
-    Finding(VerdictKind.KL_BLOWN_UP, 112_960, {"now": 123.456}),
-    Finding(VerdictKind.LENGTH_COLLAPSED, 112_960, {"now": 12.0, "first": 16_384.0}),
-    Finding(VerdictKind.NEVER_ENDING, 112_960, {"now": 1.0, "first": 0.25}),
-    Finding(VerdictKind.HACKED, 112_960, {"now": 0.123, "first": 0.456}, f"rewards/{'long_name_' * 9}/mean"),
     Finding(VerdictKind.STARVED, 112_960, {"busy": 12.0, "cpu": 100.0, "gpu": 11, "of": 16}),
     Finding(VerdictKind.STALLED, 112_960, cause=f"{LONG_STALL.words()}. {LONG_STALL.remedy()}"),
     Finding(VerdictKind.STALLED, 112_960, cause=f"{SUSPENDED.words()}. {SUSPENDED.remedy()}"),
@@ -173,4 +162,4 @@ def test_nothing_is_advised_that_the_task_does_not_do() -> None:
         for task, plan in plans.items()
     }
     assert advised["sft"] - advised["dpo"] == {"data.packing", "lora.dropout"}
-    assert advised["dpo"] - advised["sft"] == {"dpo.beta"}, "its own field"
+    assert advised["dpo"] <= advised["sft"]

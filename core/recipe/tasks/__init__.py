@@ -24,7 +24,6 @@ from core.recipe.tasks.task import (
     Better,
     Headline,
     Limit,
-    Signal,
     Task,
     TaskMemory,
 )
@@ -49,7 +48,6 @@ __all__ = [
     "Better",
     "Headline",
     "Limit",
-    "Signal",
     "Task",
     "TaskMemory",
     "headline_of",

@@ -44,12 +44,6 @@ _COMMON: Mapping[str, Any] = {
     "measure": "rewards",
     "columns": {"prompt_ids": "tokens", "row": "json"},
     "headline": Headline("reward", "eval_reward", "higher", "reward", "", per_token=False),
-    "signals": {
-        "length": "completions/mean_length",
-        "truncated": "completions/clipped_ratio",
-        "kl": "kl",
-        "part": "rewards/*/mean",
-    },
     "rates": {"lora": (1e-6, 5e-5), "full": (1e-7, 2e-6)},
     "generates": True,
 }
@@ -91,7 +85,6 @@ GRPO = Task(
     module="grpo",
     wants="prompts, with or without answers; rewards can compare with the answers",
     sections=("rollouts", "grpo"),
-    pull="grpo.beta",
     metrics={
         **_REWARDS,
         **LENGTHS,
@@ -121,7 +114,6 @@ RLOO = Task(
     module="rloo",
     wants="prompts, with or without answers; rewards can compare with the answers",
     sections=("rollouts", "rloo"),
-    pull="rloo.beta",
     metrics={
         **_REWARDS,
         **LENGTHS,

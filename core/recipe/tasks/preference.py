@@ -25,8 +25,6 @@ DPO = Task(
         **TOKEN_METRICS,
     },
     headline=Headline(LOSS, EVAL_LOSS, "lower", "DPO loss", "", per_token=False),
-    signals={"accuracy": "rewards/accuracies", "chosen": "logps/chosen", "rejected": "logps/rejected"},
-    pull="dpo.beta",
     virtual_tokens=True,
     rates={"lora": (5e-6, 2e-5), "full": (5e-7, 5e-6)},
     sequences=2,

@@ -25,8 +25,6 @@ KTO = Task(
         "entropy": "entropy",
     },
     headline=Headline(LOSS, EVAL_LOSS, "lower", "KTO loss", "", per_token=False),
-    signals={"chosen": "logps/chosen", "rejected": "logps/rejected"},
-    pull="kto.beta",
     # Full: section 4 of the paper and TRL's script; adapters take ten times that, as with DPO.
     rates={"lora": (5e-6, 5e-5), "full": (5e-7, 5e-6)},
     sequences=1,

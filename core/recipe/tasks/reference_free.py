@@ -65,7 +65,6 @@ ORPO = Task(
     columns=_COLUMNS,
     metrics={**_METRICS, "log_odds_ratio": "log odds ratio", "log_odds_chosen": "log odds of chosen"},
     headline=Headline(LOSS, EVAL_LOSS, "lower", "ORPO loss", "", per_token=False),
-    signals={"accuracy": "rewards/accuracies", "chosen": "logps/chosen", "rejected": "logps/rejected"},
     # Full: the paper's 5e-6 to 8e-6; adapters take ten times that, as TRL's example does.
     rates={"lora": (8e-6, 8e-5), "full": (1e-6, 8e-6)},
     sequences=2,
@@ -88,7 +87,6 @@ CPO = Task(
     columns=_COLUMNS,
     metrics=_METRICS,
     headline=Headline(LOSS, EVAL_LOSS, "lower", "CPO loss", "", per_token=False),
-    signals={"accuracy": "rewards/accuracies", "chosen": "logps/chosen", "rejected": "logps/rejected"},
     # Full: SimPO's 3e-7 to 1e-6; CPO's own adapters were trained at 1e-4.
     rates={"lora": (5e-6, 1e-4), "full": (3e-7, 5e-6)},
     sequences=2,

@@ -33,7 +33,6 @@ REWARD = Task(
         "max_reward": "highest reward",
     },
     headline=Headline(LOSS, EVAL_LOSS, "lower", "reward loss", "", per_token=False),
-    signals={"accuracy": "accuracy"},
     # TRL's RewardConfig and example scripts: 1e-4 for adapters, 1e-5 for all weights.
     rates={"lora": (5e-5, 2e-4), "full": (5e-6, 2e-5)},
     artifact="text-classification",

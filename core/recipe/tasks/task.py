@@ -15,14 +15,6 @@ if TYPE_CHECKING:
 
 Better = Literal["lower", "higher"]
 
-Signal = Literal["accuracy", "chosen", "rejected", "length", "truncated", "kl", "part"]
-"""What a metric beside the headline tells the verdict.
-
-`accuracy` is the share of pairs in the right order; `chosen` and `rejected` are log-probabilities of the answers;
-`length` is the mean number of generated tokens, and `truncated` the share of answers that never ended; `kl` is the
-divergence from the reference; `part` is one of several rewards whose weighted sum is the headline.
-"""
-
 ColumnKind = Literal["tokens", "flag", "number", "text", "json"]
 """What a column of a trainer's dataset holds: a list of token ids, true or false, a number, a text, or any JSON."""
 
@@ -147,11 +139,6 @@ class Task:
         encoder: the module of `core.engine` that turns a sample into those columns.
         measure: the module of `core.evaluation` that measures base and tuned model on held-out samples.
         columns: what the trainer's dataset holds of each sample: its columns in order, and what is in them.
-        metrics: what it logs besides loss, rate, gradients and speed: each with its title on a chart. A `*` stands for
-            a name that the recipe gives, and `{}` for it in the title.
-        headline: the metric that says how it goes.
-        signals: what else the verdict looks at: the metric of each signal, `*` in it for several of one kind.
-        pull: the field that holds the model near its reference, such as a beta; "" where there is none.
         metrics: what it logs in addition to loss, learning rate, gradients and speed, each with its chart title. A
             `*` stands for a name that the recipe gives, and `{}` for it in the title.
         headline: the metric that shows whether training goes well.
@@ -190,8 +177,6 @@ class Task:
     rates: Mapping[str, tuple[float, float]]
     headlines: tuple[tuple[str, Value, Headline], ...] = ()
     unused: Mapping[SampleKind, str] = field(default_factory=dict)
-    signals: Mapping[Signal, str] = field(default_factory=dict)
-    pull: str = ""
     sections: tuple[str, ...] = ()
     metrics: Mapping[str, str] = field(default_factory=dict)
     artifact: str = "text-generation"
