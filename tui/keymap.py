@@ -22,6 +22,7 @@ TYPED = frozenset(
 
 MODAL = frozenset(
     {
+        "advice",
         "agree",
         "confirm",
         "edit",
@@ -32,8 +33,10 @@ MODAL = frozenset(
         "menu",
         "palette",
         "pick",
+        "preflight",
         "presets",
         "records",
+        "reward_trial",
     }
 )
 """Scopes of dialogs: the app's keys do not work behind them."""

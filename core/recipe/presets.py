@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.paths import SAMPLE_DATA
-from core.recipe.recipe import KNOBS, Recipe, get, put
+from core.recipe.recipe import KNOBS, Recipe, default_of, get, put, why_without_effect
 from core.recipe.sections.data import MixSource
 from core.recipe.sections.dpo import DpoLoss
 from core.recipe.sections.rewards import RewardEntry
@@ -51,9 +51,17 @@ class Preset:
         return _EXAMPLES / f"{self.example}.jsonl"
 
     def apply(self, recipe: Recipe) -> Recipe:
-        """The recipe with the preset's fields set; what its task refuses goes back to what works, such as packing."""
+        """The recipe with the preset's fields set.
+
+        What its task refuses goes back to what works, such as packing; what has no effect in it any more, such as the
+        rewards of another task, goes back to its default.
+        """
+        before = recipe
         for path, value in self.values.items():
             recipe = put(recipe, path, value)
+        for path in KNOBS:
+            if why_without_effect(recipe, path) and not why_without_effect(before, path):
+                recipe = put(recipe, path, default_of(recipe, path))
         for limit in TASKS[recipe.task].refuses:
             holds = all(get(recipe, path) == value for path, value in limit.given.items())
             if limit.severity == "error" and holds and not limit.allows(get(recipe, limit.path)):

@@ -60,6 +60,8 @@ class Comparison:
             task of the run measures it; else None.
         reward_margin: by how much on average, in the task's rewards.
         base_accuracy: the same share of the base model, where the task measures one of it.
+        base_reward: the base model's mean reward on held-out prompts, where rewards score answers; else None.
+        tuned_reward: the same of the tuned model.
         writes: whether the model writes text at all; a reward model does not.
         measured: all of that in words, "" where nothing says it.
         answers: answers side by side, as many as the recipe asked for.
@@ -76,6 +78,8 @@ class Comparison:
     base_accuracy: float | None = None
     writes: bool = True
     measured: str = ""
+    base_reward: float | None = None
+    tuned_reward: float | None = None
 
     @property
     def reward_words(self) -> str:
@@ -134,6 +138,8 @@ def read_comparison(run: Path) -> Comparison | None:
         reward_accuracy=_number(summary.get("reward_accuracy")),
         reward_margin=_number(summary.get("reward_margin")),
         base_accuracy=_number(summary.get("base_accuracy")),
+        base_reward=_number(summary.get("base_reward")),
+        tuned_reward=_number(summary.get("tuned_reward")),
         writes=summary.get("writes") is not False,
         measured=clean_line(str(summary.get("measured") or ""), 400),
     )

@@ -71,6 +71,7 @@ async def test_completions_are_shown_best_or_worst_first(make_app: MakeApp, tmp_
         assert "regex 1" in text("#completions")
         assert "polite none" in text("#completions")
         assert "[@click=app.quit]ask 2[/]" in text("#completions"), "never markup"
+        assert text("#completions").count("ask 2") == 1, "the prompt of a group is written once"
         assert text("#completions").index("again") < text("#completions").index("worse")
         await pilot.press("s")
         assert text("#completions").index("again") > text("#completions").index("worse")

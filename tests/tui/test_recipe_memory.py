@@ -55,6 +55,7 @@ async def test_what_does_not_fit_offers_changes_with_their_figures_and_applies_o
         assert "Batch size" in entries
         assert "GiB" in entries
         assert "Does not fit" in entries
+        assert "activations" in entries, "part by part"
         await pilot.press("enter")
         now = app.session.recipe.training
         assert now.batch_size < 2**26

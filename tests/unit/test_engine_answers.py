@@ -224,7 +224,7 @@ def test_a_prompt_that_trl_refuses_is_refused_by_what_is_wrong() -> None:
     ends = replace(PAIRS[0], messages=(Message("system", "Be brief."),))
     with pytest.raises(BadInput, match="ends with a system turn"):
         encode(ends, tokenizer, settings)
-    with pytest.raises(BadInput, match="not a prompt"):
+    with pytest.raises(BadInput, match="no prompt"):
         encode(replace(PAIRS[0], messages=()), tokenizer, settings)
     with pytest.raises(BadInput, match="not a preference pair"):
         encode(RATED[0], tokenizer, settings)

@@ -141,7 +141,7 @@ def test_the_scopes_are_those_of_the_program() -> None:
     assert screens | {"mapping"} >= set().union(*INSIDE.values())
     assert screens == {
         *(name for _, name, _ in actions.STEPS),
-        *("compare", "details", "duplicates", "overview", "samples"),
+        *("compare", "completions", "details", "duplicates", "overview", "samples"),
     }
 
 

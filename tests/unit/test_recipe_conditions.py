@@ -184,3 +184,10 @@ def test_every_preset_can_be_shown_and_applied_over_every_task() -> None:
                 and not limit.allows(get(made, limit.path))
             }
             assert not refused, (task, preset.name)
+
+
+def test_a_preset_for_another_task_clears_what_only_the_task_before_read() -> None:
+    made = {preset.name: preset for preset in PRESETS}
+    recipe = made["distillation"].apply(made["reasoning with GRPO"].apply(Recipe()))
+    assert recipe.task == "distill"
+    assert recipe.rewards == ()

@@ -260,12 +260,16 @@ def _facts(comparison: Comparison) -> Content:
             f"  on {comparison.eval_samples:,} held-out samples\n",
         ]
     if comparison.reward_words:
-        better = (comparison.reward_accuracy or 0) > 0.5
-        parts += [
-            comparison.reward_words,
-            ("  above chance" if better else "  NOT above chance", "$success" if better else "$error"),
-            "\n",
-        ]
+        parts.append(comparison.reward_words)
+        before, after, accuracy = comparison.base_reward, comparison.tuned_reward, comparison.reward_accuracy
+        if before is not None and after is not None:
+            better = after > before
+            words = "  reward improved" if better else "  reward NOT improved"
+            parts.append((words, "$success" if better else "$error"))
+        elif accuracy is not None:
+            better = accuracy > 0.5
+            parts.append(("  above chance" if better else "  NOT above chance", "$success" if better else "$error"))
+        parts.append("\n")
     if not comparison.writes:
         parts.append("A reward model scores text and does not write any, so there are no answers to compare.")
         return Content.assemble(*parts)

@@ -16,7 +16,7 @@ from core.runs.fitting import MemoryChange, changes_that_fit
 from core.runs.known_memory import KnownMemory
 from core.runs.suggestions import suggestions
 from core.units import gib
-from tui.recipe.facts import RecipeFacts
+from tui.recipe.facts import RecipeFacts, memory_parts
 from tui.widgets.filter_menu import FilterItem
 
 EXACT = "exact"
@@ -116,9 +116,14 @@ class MemoryOffers:
             return ""
         words = clean_line(known.words(), 200)
         if known.free is None:
-            return f"Needs {known.figure}. {words}"
+            return f"Needs {known.figure}. {words} {self._parts()}"
         verdict = "Fits" if known.fits else "Does not fit"
-        return f"{verdict}: {known.figure} of {gib(known.free)} free. {words}"
+        return f"{verdict}: {known.figure} of {gib(known.free)} free. {words} {self._parts()}"
+
+    def _parts(self) -> str:
+        """The parts of the memory, a sentence."""
+        parts = ", ".join(f"{part.label} {part.shown}" for part in memory_parts(self._facts)[1:])
+        return f"In GiB: {parts}." if parts else ""
 
     def apply(self, key: str, recipe: Recipe) -> Recipe:
         """The recipe with the changes of an entry."""

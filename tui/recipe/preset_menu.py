@@ -60,7 +60,7 @@ class PresetMenu(ModalScreen[PresetChoice | None]):
             "e",
             "example",
             "try its example",
-            "Set the recipe to this preset and its 20-row example; without a model, to the tiny base.",
+            "Apply this preset with its 20-row example, and the tiny base model if none is chosen.",
             2,
         ),
     )

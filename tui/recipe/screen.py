@@ -168,7 +168,7 @@ class RecipeScreen(StepScreen):
             "m",
             "memory",
             "memory",
-            "Show what makes the run fit, compute the exact memory, and apply a change.",
+            "Show and apply changes that make the run fit, or compute the exact memory.",
             6,
         ),
         Command("recipe.undo", "ctrl+underscore,u", "undo", "undo", "Undo the last change.", 11, shared="undo"),
@@ -591,7 +591,7 @@ class RecipeScreen(StepScreen):
             self._say(self._facts.model_words or "Reading the model …")
             return
         self._offers = MemoryOffers(self._facts, self._desk.entries.recipe, self.session.workspace)
-        menu = FilterMenu("memory", hint="enter applies the marked change", note=clean_line(self._offers.note(), 400))
+        menu = FilterMenu("memory", hint="enter applies the marked change", note=clean_line(self._offers.note(), 600))
         self._memory_menu = menu
         self.app.push_screen(menu, self._take_memory)
         self._ask_offers()

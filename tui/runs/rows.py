@@ -59,6 +59,7 @@ def cells(line: RunLine, letter: str) -> list[TableCell]:
     style = _STYLES.get(run.state, "text")
     verdict = verdict_word(line)
     began = run.created if run.earlier else run.started or run.created  # a resumed run began with its first start
+    waiting = run.place is not None and not run.started
     return [
         (letter or _MARKS.get(run.state, " "), "warning" if letter else style),
         ("removed" if run.removed else run.state if run.place is None else f"{run.state} {run.place}", style),
@@ -68,7 +69,7 @@ def cells(line: RunLine, letter: str) -> list[TableCell]:
         (_took(line), "text"),
         (gib(line.memory) if line.memory else "", "text"),
         (f"{count(run.step)} of {count(run.of)}" if run.step is not None and run.of else _step(run.step), "muted"),
-        (moment(began, time.time()) if began else timestamps.UNKNOWN, "muted"),
+        ("" if waiting else moment(began, time.time()) if began else timestamps.UNKNOWN, "muted"),
         (clean_line(line.model, 40), "muted"),
     ]
 

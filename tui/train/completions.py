@@ -36,7 +36,7 @@ class CompletionsScreen(StepScreen):
             "home,g",
             "go(-1000000)",
             "",
-            "Go to the first generation that is kept.",
+            "Go to the oldest generation that was kept.",
             shared="first",
         ),
         Command("completions.last", "end,G", "go(1000000)", "", "Go to the newest generation.", shared="last"),
@@ -107,11 +107,13 @@ class CompletionsScreen(StepScreen):
         prompts = "eval prompts, " if here.held_out else ""
         some = f"{count(len(kept))} of {count(here.of)}" if len(kept) < here.of else count(here.of)
         where.update(
-            f"step {count(here.step)}, {prompts}{some} completions, {order}   ({self._at + 1} of {len(shown)})"
+            f"step {count(here.step)} ({self._at + 1} of {len(shown)} recorded), {prompts}{some} completions, {order}"
         )
-        body.update(Content("\n\n").join(self._one(each) for each in kept))
+        before: list[Completion | None] = [None, *kept[:-1]]
+        body.update(Content("\n\n").join(map(self._one, kept, before)))
 
-    def _one(self, one: Completion) -> Content:
+    def _one(self, one: Completion, before: Completion | None) -> Content:
+        """One completion; its prompt and reference only where the one before has others."""
         scores = "  ".join(
             f"{clean_line(name, 40)} {'none' if score is None else significant(score)}"
             for name, score in one.scores.items()
@@ -121,9 +123,11 @@ class CompletionsScreen(StepScreen):
                 (f"{significant(one.reward):>7}  ", "bold $accent"),
                 (f"{scores}  {count(one.tokens)} token{'s' * (one.tokens != 1)}", "$text-muted"),
             ),
-            Content.assemble(("prompt  ", "bold"), self._text(" ".join(one.prompt.split()))),
         ]
-        if one.answer:
+        known = before is not None and (before.prompt, before.answer) == (one.prompt, one.answer)
+        if not known:
+            parts.append(Content.assemble(("prompt  ", "bold"), self._text(" ".join(one.prompt.split()))))
+        if one.answer and not known:
             parts.append(Content.assemble(("reference  ", "$text-muted"), (self._text(one.answer), "$text-muted")))
         parts.append(Content.assemble(("completion  ", "bold"), self._text(one.text)))
         return Content("\n").join(parts)
