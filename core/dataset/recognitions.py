@@ -340,6 +340,9 @@ def recognize_file(file: Path, rows: Rows, chosen: Chosen) -> FileRecognition:
     if not found.known:
         # No format has half of the rows: that of a quarter with the same columns, where there is one.
         found = next((each for each in map(recognize, _groups(rows)) if each.known and named is None), found)
+    if found.kind == "prompt" and named is None:
+        # Where a quarter of the rows have answers, the others lack theirs.
+        found = next((each for each in map(recognize, _groups(rows)) if each.known and each.kind != "prompt"), found)
     readings, common = [found], _common(rows)
     if found.known and named is None:
         readings += _others(rows, found, common)

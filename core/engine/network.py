@@ -59,6 +59,8 @@ def check_model_download(path: str, revision: str, others: Sequence[str] = ()) -
         pass
     except BadInput:
         return ""  # whoever loads it says what is wrong
+    if os.path.isdir(path):
+        return ""  # with or without weights: a folder is not on the Hub
     if is_here(path, revision):
         if all(map(is_here, filter(None, others))):
             os.environ[_OFFLINE] = "1"

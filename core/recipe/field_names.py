@@ -114,7 +114,6 @@ ALIASES: Mapping[str, str] = {
     "trainable_token_indices": "lora.trained_tokens",
     "init_lora_weights": "lora.init",
     "loraplus_lr_ratio": "lora.plus_ratio",
-    "ensure_weight_tying": "lora.ensure_weight_tying",
     "num_virtual_tokens": "soft_prompt.tokens",
     "prefix_projection": "soft_prompt.projection",
     "feedforward_modules": "adapter.feedforward",

@@ -31,6 +31,7 @@ from core.recipe.memory import forecast
 from core.recipe.model_files import DEMO
 from core.recipe.model_shape import read_shape
 from core.recipe.recipe import Recipe, put
+from core.recipe.tasks import LOSS
 from core.recipe.values import Value
 from core.runs.commands import script_command
 from core.runs.resume import plan_resume, resume_run
@@ -277,7 +278,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 def losses(folder: JobFolder) -> dict[int, float]:
     """The train loss of each step; of steps that were made twice the last."""
-    return {line["step"]: line["loss"] for line in _lines(folder.metrics) if "loss" in line}
+    return {line["step"]: line[LOSS] for line in _lines(folder.metrics) if LOSS in line}
 
 
 def _peak(folder: JobFolder) -> float:
@@ -354,7 +355,7 @@ def _speed(bench: GpuBench) -> tuple[str, dict[str, float]]:
     """Tokens a second of a run and of the plain script, after the first steps; on a CPU the same losses as well."""
     folder = bench.run("lora" if bench.gpu else "paused")
     plain = bench.plain("lora" if bench.gpu else "paused")
-    theirs = {line["step"]: line["loss"] for line in plain if "loss" in line}
+    theirs = {line["step"]: line[LOSS] for line in plain if LOSS in line}
     if not bench.gpu and losses(folder) != theirs:
         raise CheckFailed("The losses of the plain TRL script are others.")
     if not bench.gpu:
@@ -369,7 +370,7 @@ def _speed(bench: GpuBench) -> tuple[str, dict[str, float]]:
 
 def _pace(lines: list[dict[str, Any]]) -> float:
     """The median of tokens a second over the steps after the third."""
-    steps = [line for line in lines if "loss" in line and "num_tokens" in line]
+    steps = [line for line in lines if LOSS in line and "num_tokens" in line]
     paces = [
         (after["num_tokens"] - before["num_tokens"]) / (after["t"] - before["t"])
         for before, after in pairwise(steps[2:])
@@ -424,7 +425,7 @@ def _resume(bench: GpuBench) -> tuple[str, dict[str, float]]:
     if bench.gpu:
         theirs = losses(bench.run("whole", training__deterministic=True))
     else:
-        theirs = {line["step"]: line["loss"] for line in bench.plain("paused") if "loss" in line}
+        theirs = {line["step"]: line[LOSS] for line in bench.plain("paused") if LOSS in line}
     if ours != theirs:
         step = next((step for step in sorted(theirs) if ours.get(step) != theirs[step]), 0)
         raise CheckFailed(f"From step {step} on the losses differ from those of a run that was never stopped.")

@@ -76,6 +76,8 @@ def test_the_whole_walk_on_public_names_alone(rows: Path) -> None:
         terminal.send("/", "\x1b[200~question \x1b[4m5\x1b[201~", "enter")
         terminal.wait_for("No rows")
         terminal.send("2")
+        terminal.wait_for("should you fine-tune?")
+        terminal.send("escape")
         terminal.wait_for("2 RECIPE")
         fill_in(terminal, "Max length", "256")
         terminal.send("6")

@@ -33,6 +33,8 @@ def test_ctrl_z_suspends_on_every_screen_and_the_picture_comes_back(tmp_path: Pa
         terminal.settle()
         suspend_and_resume(terminal, "scanned")
         terminal.send("2")
+        terminal.wait_for("should you fine-tune?")
+        terminal.send("escape")
         terminal.wait_for("RECIPE")
         terminal.send("f8")
         terminal.wait_for("QLoRA")

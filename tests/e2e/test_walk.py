@@ -21,6 +21,8 @@ def test_keys_alone_lead_from_the_data_file_to_an_adapter(tmp_path: Path, warm: 
         terminal.send("escape")  # without a reason
         terminal.wait_until(lambda screen: "Why?" not in screen, what="the reasons gone")
         terminal.send("2")
+        terminal.wait_for("should you fine-tune?")
+        terminal.send("escape")
         terminal.wait_for("2 RECIPE")
         fill_in_recipe(terminal, steps=12)
         terminal.send("f5")
@@ -50,6 +52,8 @@ def test_a_closed_terminal_takes_nothing_with_it_and_the_next_one_lands_on_the_l
     with open_deck(tmp_path, "tickets.jsonl") as terminal:
         terminal.wait_for("252 rows")
         terminal.send("2")
+        terminal.wait_for("should you fine-tune?")
+        terminal.send("escape")
         terminal.wait_for("2 RECIPE")
         fill_in_recipe(terminal, steps=16)
         terminal.send("f5")

@@ -92,12 +92,12 @@ async def test_widgets_and_typed_lines_obey_the_new_keys(make_app: MakeApp, tick
 
 
 async def test_signs_of_several_letters_give_way_to_the_new_key(make_app: Callable[..., TunedeckApp]) -> None:
-    keymap('"recipe.save" = "ctrl+t"\n"recipe.start" = "ctrl+b"\n"form.down" = "ctrl+j"\n"form.stop_editing" = "f11"')
+    keymap('"recipe.save" = "f12"\n"recipe.start" = "ctrl+b"\n"form.down" = "ctrl+j"\n"form.stop_editing" = "f11"')
     app = make_app("recipe")
     async with app.run_test(size=(200, 40)) as pilot:
         await pilot.pause()
         form = app.screen.query_one(Form)
-        assert "ctrl+t save" in footer(app)
+        assert "F12 save" in footer(app)
         assert "ctrl+s" not in footer(app)
         assert "ctrl+b start" in footer(app)
         first = form.current.key

@@ -47,10 +47,10 @@ async def test_the_large_chart_has_the_reward_and_a_panel_the_loss(make_app: Mak
         await until(pilot, lambda: "best eval" in " ".join(text_of(screen.query_one(FactLines))))
         assert "at step 160" in " ".join(text_of(screen.query_one(FactLines)))
         turn = []
-        for _ in range(4):
+        for _ in range(5):
             await pilot.press("b")
             turn.append(chart.title)
-        assert turn == ["learning rate", "gradient norm", "loss", "reward"]
+        assert turn == ["learning rate", "gradient norm", "reward std", "loss", "reward"]
 
 
 async def test_runs_are_compared_by_their_rewards(make_app: MakeApp, tmp_path: Path) -> None:

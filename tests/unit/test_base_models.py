@@ -97,7 +97,7 @@ def test_the_starting_settings_are_within_the_usual_rates_and_pass_the_rules() -
         for path, text in settings.items():
             value = KNOBS[path].parse(text)
             recipe = put(recipe, path, value)  # type: ignore[arg-type]
-        assert recipe.task == row["task"].lower()
+        assert TASKS[recipe.task].title == row["task"]
         low, high = TASKS[recipe.task].rates[recipe.method]
         assert low <= recipe.training.learning_rate <= high, row
         model = BASE_MODELS[-1] if "30B" in row["model size"] else BASE_MODELS[6]

@@ -11,6 +11,7 @@ from core.jobs.folder import JobFolder
 from core.recipe.recipe import Recipe, put
 from core.runs.extend import MoreSteps, plan_extend, rate_at
 from tests.kit.weights import run_with_weights
+from tui.cli import main
 from tui.runs.extend import extend
 
 
@@ -37,6 +38,14 @@ def test_what_cannot_be_continued_is_refused_with_what_to_do(finished: JobFolder
         run = run_with_weights(tmp_path, Recipe(name=state), state=state)
         with pytest.raises(BadInput, match=rf"{state}.*{word}"):
             plan_extend(run, MoreSteps(epochs=1.0))
+
+
+@pytest.mark.parametrize("amount", [("--epochs", "0"), ("--steps", "0"), ("--epochs", "-1")])
+def test_no_more_epochs_are_not_one(
+    finished: JobFolder, amount: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["extend", str(finished.path), *amount, "--dry-run"]) == 2
+    assert "more than 0" in capsys.readouterr().err
 
 
 def test_the_line_on_the_runs_screen_takes_epochs_steps_and_fresh(finished: JobFolder) -> None:

@@ -232,6 +232,7 @@ def test_targets_are_counted_as_they_will_be_adapted(values: dict[str, Value], w
         ("model=1; model=nope", "no reward model nope"),
         ("model=1; model=BASE", "no score layer"),
         ("python=1; file=FILE; function=other", "it has score"),
+        ("json_schema=1; file=FILE", "not a JSON schema"),
         ("exact_match=1", "Name a column"),
     ],
 )

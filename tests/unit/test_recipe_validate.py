@@ -16,6 +16,7 @@ from core.recipe.recipe import KNOBS, Recipe, get, put
 from core.recipe.rules.validate import validate
 from core.recipe.schedule import schedule_of, steps_of
 from core.recipe.sections.data import MixSource
+from core.recipe.sections.rewards import RewardEntry
 from core.recipe.tasks import TASKS
 from core.recipe.values import Value
 from sample_data.build_presets import lines
@@ -122,6 +123,26 @@ def test_a_fresh_recipe_lacks_a_model_and_data() -> None:
         ({"training.max_steps": 500}, "training.max_steps", "warn", "7.9 epochs"),
         ({"lora.init": "pissa", "task": "grpo", "grpo.beta": 0.04}, "lora.init", "error", "KL"),
         ({"lora.init": "orthogonal", "model.quantization": "nf4"}, "lora.init", "error", "gaussian"),
+        ({"task": "reward", "lora.modules_to_save": ("lm_head",)}, "lora.modules_to_save", "error", "score"),
+        ({"model.chat_template": "llama3.2"}, "model.chat_template", "error", "mean llama3.1?"),
+        (
+            {"task": "grpo", "rewards": (RewardEntry("soft_overlong", 1.0, margin=256),)},
+            "rewards",
+            "error",
+            "such as 64",
+        ),
+        (
+            {"task": "rloo", "rollouts.max_completion_length": 200_000},
+            "rollouts.max_completion_length",
+            "warn",
+            "context",
+        ),
+        (
+            {"task": "reward", "method": "last_layers", "last_layers.head": True},
+            "last_layers.head",
+            "warn",
+            "score",
+        ),
         ({"lora.init": "orthogonal", "lora.rank": 7}, "lora.rank", "error", "use 8"),
         (
             {"training.scheduler": "reduce_lr_on_plateau", "data.eval_fraction": 0.0},

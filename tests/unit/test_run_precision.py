@@ -104,7 +104,8 @@ def test_the_forecast_has_float32_weights_gradients_states_and_the_copies_of_aut
 
 def test_older_gpus_have_widths_of_their_own() -> None:
     shape = shape_from(LLAMA_3_1_8B)
-    quantized = put(Recipe(), "model.quantization", "nf4")
+    alone = put(Recipe(), "training.batch_size", 1)  # several samples have a mask, for which no GPU has flash attention
+    quantized = put(alone, "model.quantization", "nf4")
     new, old = forecast(quantized, shape, "cuda"), forecast(quantized, shape, "cuda_fp16")
     assert old.adapter == 2 * new.adapter, "loss scaling wants float32 adapters"
     assert old.activations > new.activations, "no flash attention for grouped heads"

@@ -45,6 +45,8 @@ VARIABLES = (
         "GPUs that a run may use: numbers or UUIDs; `training.devices` takes precedence",
     ),
     Variable("CUDA_DEVICE_ORDER", TRAINING, "ignored, with a warning: GPU numbers are those of nvidia-smi"),
+    Variable("PYTORCH_ALLOC_CONF", TRAINING, "settings of PyTorch's GPU memory allocator"),
+    Variable("CC", TRAINING, "C compiler for torch.compile"),
     Variable("TUNEDECK_PYTHON", TRAINING, "Python to train with, if not the one that runs tunedeck"),
     Variable("TUNEDECK_NODES, TUNEDECK_JOB, TUNEDECK_RENDEZVOUS", TRAINING, "set by the Slurm script of a run"),
     Variable("XDG_CONFIG_HOME", FOLDERS, "where settings, keys and themes are (default: ~/.config)"),

@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_run_argument(parser)
     amount = parser.add_mutually_exclusive_group()
-    amount.add_argument("--epochs", type=float, default=0.0, metavar="N", help="More epochs (default: 1).")
-    amount.add_argument("--steps", type=int, default=0, metavar="N", help="More optimizer steps instead.")
+    amount.add_argument("--epochs", type=float, metavar="N", help="More epochs (default: 1).")
+    amount.add_argument("--steps", type=int, metavar="N", help="More optimizer steps instead.")
     parser.add_argument(
         "--fresh", action="store_true", help="Start from the weights, with a new optimizer and learning rate schedule."
     )
@@ -35,8 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     from core.runs.extend import MoreSteps, extend_run, plan_extend
 
     folder = which_run(arguments)
-    epochs = arguments.epochs if arguments.epochs or arguments.steps else 1.0
-    plan = plan_extend(folder, MoreSteps(epochs, arguments.steps, arguments.fresh))
+    epochs = 1.0 if arguments.epochs is None and arguments.steps is None else arguments.epochs or 0.0
+    plan = plan_extend(folder, MoreSteps(epochs, arguments.steps or 0, arguments.fresh))
     take_allowed(arguments, plan.recipe)
     if not arguments.json:
         say(plan.words)

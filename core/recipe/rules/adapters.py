@@ -18,6 +18,7 @@ from core.recipe.quantized import can_be_trained_on
 from core.recipe.recipe import Recipe, put
 from core.recipe.soft_prompt_families import working
 from core.recipe.target_names import FORMS, broken, chosen, names_one
+from core.recipe.tasks import TASKS
 from core.recipe.values import number_text
 
 _SHOWN = 12
@@ -40,10 +41,17 @@ def check(recipe: Recipe, shape: ModelShape | None) -> Iterator[Problem]:
         yield from _soft_prompt(recipe, shape)
     if shape is not None and adapter.partial and recipe.last_layers.count > shape.layers:
         yield Problem("last_layers.count", f"The model has only {shape.layers} layers.", brief="too many layers")
+    if adapter.partial and recipe.last_layers.head and (own := TASKS[recipe.task].head):
+        words = f"No effect: this task has the layer {own} in place of the output layer and trains it in any case."
+        yield Problem("last_layers.head", words, "warn", "no effect")
     yield from _tokens(recipe, shape)
     reach = adapter.reach(recipe)
     if reach is None:
         return
+    head = TASKS[recipe.task].head
+    if head and names_one("lm_head", reach.whole):
+        words = f"This task has the layer {head} in place of lm_head and trains it in any case. Remove lm_head."
+        yield Problem(f"{reach.section}.modules_to_save", words, brief="no such layer here")
     faults = [*_named(reach)]
     yield from faults
     if faults or shape is None or not can_be_trained_on(shape.quantized) or refusal(shape.family):

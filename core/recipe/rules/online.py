@@ -73,7 +73,7 @@ def _rewards(recipe: Recipe) -> Iterator[Problem]:
         if unused:
             used = f"it reads {', '.join(kind.uses)}" if kind.uses else "it has no settings"
             yield Problem("rewards", f"{reward.kind} does not read {', '.join(unused)}; {used}. Remove the others.")
-        yield from _values(reward)
+        yield from _values(reward, recipe)
     if not any(reward.weight for reward in rewards):
         yield Problem("rewards", "Every reward has weight 0, so nothing would be learned. Raise one.")
     for name in recipe.rollouts.columns:
@@ -81,7 +81,7 @@ def _rewards(recipe: Recipe) -> Iterator[Problem]:
             yield Problem("rollouts.columns", f"TRL passes something else as {name}. Rename the column in the data.")
 
 
-def _values(reward: RewardEntry) -> Iterator[Problem]:
+def _values(reward: RewardEntry, recipe: Recipe) -> Iterator[Problem]:
     if reward.pattern:
         try:
             re.compile(reward.pattern)
@@ -92,6 +92,10 @@ def _values(reward: RewardEntry) -> Iterator[Problem]:
         yield Problem("rewards", "length needs min_tokens or max_tokens: length=1; max_tokens=100.")
     if reward.max_tokens and reward.min_tokens > reward.max_tokens:
         yield Problem("rewards", f"min_tokens {reward.min_tokens:,} is more than max_tokens {reward.max_tokens:,}.")
+    if reward.kind == "soft_overlong" and reward.margin >= recipe.rollouts.max_completion_length:
+        longest = recipe.rollouts.max_completion_length
+        words = f"margin {reward.margin:,} is not below the max completion of {longest:,}, so every answer loses."
+        yield Problem("rewards", f"{words} Use a smaller margin, such as {max(1, longest // 4):,}.")
     if reward.column in _RESERVED:
         yield Problem("rewards", f"TRL passes something else as {reward.column}. Rename the column in the data.")
 

@@ -164,6 +164,11 @@ def _model(seen: _Seen) -> Iterator[Problem]:
             "warn",
             "exceeds context",
         )
+    completion = recipe.rollouts.max_completion_length
+    if "rollouts" in TASKS[recipe.task].sections and 0 < shape.context < completion:
+        words = f"{units.count(completion)} exceeds the model's context of {units.count(shape.context)} tokens; "
+        words += "longer answers are beyond what it can read."
+        yield Problem("rollouts.max_completion_length", words, "warn", "exceeds context")
     if shape.quantized == "bitsandbytes" and recipe.model.quantization != "none":
         yield Problem(
             "model.quantization",
@@ -182,6 +187,8 @@ def _template(seen: _Seen) -> Iterator[Problem]:
     shape, recipe = seen.shape, seen.recipe
     chosen = recipe.model.chat_template
     known = ", ".join((*templates.names(), templates.NO_TEMPLATE))
+    close = difflib.get_close_matches(chosen.lower(), templates.names(), n=1, cutoff=0.8)
+    hint = f"Did you mean {close[0]}? " if close else ""
     texts = recipe.data.format == "text" or TASKS[recipe.task].samples == ("text",)
     if chosen == templates.NO_TEMPLATE and not TASKS[recipe.task].plain and not texts:
         yield Problem(
@@ -192,7 +199,7 @@ def _template(seen: _Seen) -> Iterator[Problem]:
         )
     elif chosen and not chosen.endswith(".jinja") and chosen not in (templates.NO_TEMPLATE, *templates.names()):
         yield Problem(
-            "model.chat_template", f"No template has that name. tunedeck ships {known}.", brief="no such template"
+            "model.chat_template", f"No template has that name. {hint}tunedeck ships {known}.", brief="no such template"
         )
     if shape is not None and not chosen and not shape.template and not texts:
         yield Problem(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -59,7 +60,9 @@ def _needs(seen: BeforeStart) -> Iterator[PreflightFinding]:
                 if kind.runs_code:
                     yield from _function(reward, read_reward_file(reward.file)[0])
                 else:
-                    Path(reward.file).read_bytes()
+                    json.loads(Path(reward.file).read_bytes())
+            except ValueError:
+                yield stop(f"{clean_line(reward.file, 200)}: not a JSON schema.", _FIELD, "cannot be read")
             except (BadInput, OSError) as error:
                 words = error.strerror if isinstance(error, OSError) else error.what
                 yield stop(f"{clean_line(reward.file, 200)}: {words}.", _FIELD, "cannot be read")

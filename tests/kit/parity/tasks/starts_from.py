@@ -77,7 +77,7 @@ def _reference(warm: WarmPython, folder: JobFolder, plain: Sequence[Mapping[str,
     assert begun.kind == "adapter"
     assert not (folder.adapter / "ref").exists()
     assert "Started from: " in (folder.adapter / "README.md").read_text()
-    source = Path(begun.label)
+    source = Path(folder.read_job()["payload"]["recipe"]["starts_from"])
     assert source.is_dir()
     shutil.rmtree(source)
     assert (folder.path / "start" / "adapter_model.safetensors").stat().st_size > 10_000
