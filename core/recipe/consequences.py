@@ -216,7 +216,8 @@ def _every(amount: Callable[[Recipe], float], known: _Known) -> str:
         return "off"
     if known.schedule is None or value >= 1:
         return ""
-    return f"every {_count_steps(steps_of(value, known.schedule.steps))}"
+    steps = steps_of(value, known.schedule.steps)
+    return "every step" if steps == 1 else f"every {_count_steps(steps)}"
 
 
 def _warmup_steps(known: _Known) -> str:

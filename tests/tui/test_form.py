@@ -393,3 +393,15 @@ def test_words_are_parted_at_folders_and_entries() -> None:
     editor.key("ctrl+left", None)
     editor.key("ctrl+k", None)
     assert editor.text == "runs/one, "
+
+
+def test_a_hint_without_room_ends_at_a_clause_and_is_never_the_value_again() -> None:
+    spec = FormField("kind", "Kind", "choice", ("ia3", "lora"))
+    state = FieldState("ia3", hint="IA3: one factor for each key, value and feature; tiny")
+    shown = [
+        "".join(text for text, _ in draw_row(spec, state, drawing((Section("a", (spec,)),), width), RowStyle()))
+        for width in (90, 60, 40)
+    ]
+    assert shown[0].rstrip().endswith("tiny")
+    assert shown[1].rstrip().endswith("IA3: one factor for each key")
+    assert "IA3" not in shown[2]

@@ -15,6 +15,7 @@ from core.recipe.model_library import LocalModel, license_of, local_models
 from core.recipe.recipe import Recipe, put
 from tests.kit.recipe_models import LLAMA_3_1_8B, TINY, shape_from, write_model
 from tui.recipe.facts import Room
+from tui.recipe.fields import Entries, field_items
 from tui.recipe.models import model_items, typed_model
 from tui.widgets.filter_menu import FilterItem, filtered
 
@@ -143,3 +144,12 @@ def test_typing_filters_and_the_exact_name_comes_first() -> None:
     assert filtered(items, "llama") == []
     assert "downloaded" in typed_model("org/new").words
     assert "folder" in typed_model("./models/x").words
+
+
+def test_a_short_name_typed_in_full_finds_its_field_first() -> None:
+    fields = field_items(Entries(Recipe(), Path("/nowhere")))
+    assert [filtered(fields, text)[0].key for text in ("lr", "rank", "epochs")] == [
+        "training.learning_rate",
+        "lora.rank",
+        "training.epochs",
+    ]

@@ -70,7 +70,7 @@ class AdvicePage(ModalScreen[None]):
 
     BINDINGS = declare(
         "advice",
-        Command("advice.pick", "space", "pick", "", "Choose or clear this answer.", 1),
+        Command("advice.pick", "space", "pick", "", "Choose or clear this answer."),
         Command("advice.next", "tab", "next(1)", "next question", "Go to the next question.", 3),
         Command("advice.previous", "shift+tab", "next(-1)", "", "Go to the previous question."),
         Command("advice.scroll_down", "shift+down,ctrl+down", "scroll(1)", "", "Scroll the advice down."),

@@ -188,9 +188,15 @@ def field_items(entries: Entries) -> list[FilterItem]:
     for path, knob in KNOBS.items():
         shown = entries.shows(path)
         beside = entries.text(path) if shown else f"no effect: {deciding_field(entries, path)[1]}"
-        known = " ".join((knob.help, knob.consequence, *knob.choices, *knob.choices.values(), *names.get(path, ())))
+        known = " ".join((knob.help, knob.consequence, *knob.choices, *knob.choices.values()))
         found[not shown].append(
-            FilterItem(path, f"{knob.title}  ({path})", beside=clean_line(beside, 44), search=known)
+            FilterItem(
+                path,
+                f"{knob.title}  ({path})",
+                beside=clean_line(beside, 44),
+                search=known,
+                names=(knob.title.lower(), path.rpartition(".")[2].lower(), *names.get(path, ())),
+            )
         )
     return [*found[False], *found[True]]
 

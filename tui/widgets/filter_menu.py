@@ -30,6 +30,7 @@ class FilterItem:
         words: what is known about it, for a second line; clean, may be "".
         beside: a few words at the right of the title; clean, may be "".
         search: more text that the filter looks at.
+        names: other names of it, in lower case; one that is typed in full puts it first.
     """
 
     key: str
@@ -37,10 +38,11 @@ class FilterItem:
     words: str = ""
     beside: str = ""
     search: str = ""
+    names: tuple[str, ...] = ()
 
     def matches(self, words: Sequence[str]) -> bool:
         """Whether each of some words, in lower case, is in its text."""
-        text = f"{self.title} {self.beside} {self.words} {self.search} {self.key}".lower()
+        text = f"{self.title} {self.beside} {self.words} {self.search} {self.key} {' '.join(self.names)}".lower()
         return all(word in text for word in words)
 
 
@@ -50,7 +52,7 @@ def filtered(items: Sequence[FilterItem], text: str) -> list[FilterItem]:
     found = [item for item in items if item.matches(text.split())]
 
     def rank(item: FilterItem) -> tuple[bool, bool]:
-        return text not in (item.key.lower(), item.title.lower()), text not in item.title.lower()
+        return text not in (item.key.lower(), item.title.lower(), *item.names), text not in item.title.lower()
 
     return sorted(found, key=rank)
 

@@ -220,9 +220,11 @@ def _full(spec: FormField, state: FieldState, room: int) -> FieldSpan:
     What does not fit into the room is left out, not cut; of a fault at least its beginning or a word is shown.
     """
     hint = clean_line(state.hint, 400)
-    clause = re.split(r"[:;,] ", hint)[0]
+    # Its beginning up to the end of a clause, longest first; a name alone says nothing beside that name.
+    clauses = [hint[: cut.start()] for cut in re.finditer(r"[:;,] ", hint)][::-1]
+    clauses = [each for each in clauses if each.lower() != state.text.lower()]
     both = hint if hint and "," in spec.unit else "  ".join(part for part in (spec.unit, hint) if part)
-    ways = [both, hint, clause, spec.unit, ""]
+    ways = [both, hint, *clauses, spec.unit, ""]
     if state.fault is None:
         return next((way for way in ways if cell_len(way) <= room), ""), "hint"
     sentence = _sentence(state.fault)
