@@ -104,7 +104,7 @@ def straight(warm_python: WarmPython, tmp_path_factory: pytest.TempPathFactory) 
             id="sparse log and grouped",
             marks=pytest.mark.slow,
         ),
-        pytest.param({"model__quantization": "nf4"}, id="nf4"),
+        pytest.param({"model__quantization": "nf4"}, id="nf4", marks=pytest.mark.slow),
         pytest.param({"method": "full", "training__learning_rate": 1e-3}, id="full", marks=pytest.mark.slow),
     ],
 )

@@ -293,6 +293,7 @@ def test_plain_text_is_trained_whole_and_packed(warm_python: WarmPython, tmp_pat
     assert len(lines(folder.evaluation / "answers.jsonl")) == 2
 
 
+@pytest.mark.slow
 def test_a_base_that_is_stored_quantized_is_trained_as_one_that_is_quantized_now(
     warm_python: WarmPython, tmp_path: Path
 ) -> None:

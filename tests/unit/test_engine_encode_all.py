@@ -87,7 +87,7 @@ def _same(found: tuple[Any, Any], expected: tuple[Any, Any]) -> None:
     assert found[1] == expected[1]
 
 
-@pytest.mark.parametrize("task", ["sft", "dpo"])
+@pytest.mark.parametrize("task", ["sft", pytest.param("dpo", marks=pytest.mark.slow)])
 def test_all_cores_give_the_rows_of_one_process_for_all_of_the_sample_data(
     tmp_path: Path, tokenizer: Any, settings: EncodingSettings, all_samples: list[Sample], task: str
 ) -> None:

@@ -48,7 +48,7 @@ _KINDS: Mapping[str, Mapping[str, Value]] = {
     "eager": {"model.attention": "eager"},
 }
 
-_CHEAP = (("LoRA", True), ("QLoRA", False), ("packing", True))
+_CHEAP = (("LoRA", True), ("packing", True))
 
 
 def _is_close(recipe: Recipe) -> None:

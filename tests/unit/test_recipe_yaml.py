@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.clean import is_hostile
@@ -20,11 +20,13 @@ from core.recipe.yamlfile import check, dumps, load, loads, save
 from tests.unit.test_recipe_declare import recipes
 
 
+@settings(max_examples=25)
 @given(recipes())
 def test_yaml_of_a_recipe_is_read_back_exactly(recipe: Recipe) -> None:
     assert loads(dumps(recipe)) == recipe
 
 
+@settings(max_examples=25)
 @given(recipes())
 def test_other_yaml_readers_see_the_same_values(recipe: Recipe) -> None:
     plain = yaml.safe_load(dumps(recipe))

@@ -102,12 +102,11 @@ def _case(name: str, config: str, arguments: Mapping[str, Any], *, soak: bool = 
 
 
 CASES = (
-    _case("lora-plus", "LoraConfig", _LORA, soak=False, plus=16, changes={"lora__plus_ratio": 16.0}),
+    _case("lora-plus", "LoraConfig", _LORA, soak=True, plus=16, changes={"lora__plus_ratio": 16.0}),
     _case(
         "p-tuning",
         "PromptEncoderConfig",
         {"num_virtual_tokens": 6, "encoder_hidden_size": 16, "encoder_num_layers": 2, "encoder_dropout": 0.0},
-        soak=False,
         changes={"method": "p_tuning", "soft_prompt__tokens": 6, "soft_prompt__encoder_size": 16},
     ),
     _case(

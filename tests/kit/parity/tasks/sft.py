@@ -126,5 +126,6 @@ CASES = (
         name="sft-full-bf16",  # every weight of the float32 model is trained, with `bf16=True`
         changes={**_SFT.changes, "method": "full", "model__dtype": "mixed_bfloat16", "training__learning_rate": 1e-3},
         options={"whole": True, "bf16": True, "learning_rate": 1e-3},
+        soak=True,
     ),
 )
