@@ -329,7 +329,11 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
             "The chat template renders a prompt differently with and without its answer, "
             "so the model is trained on a different context than it will see in use.",
         )
-    chunks = f" in {facts.sequences:,} chunks of up to {recipe.data.max_length:,} tokens" if facts.chunked else ""
+    chunks = (
+        f" in {facts.sequences:,} chunks of up to {recipe.data.max_length:,} tokens"
+        if facts.chunked and recipe.data.chunk_text
+        else ""
+    )
     held = f", {len(eval_rows):,} held out" if eval_rows is not None else ", none held out"
     worker.event(
         "data",

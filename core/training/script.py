@@ -152,13 +152,17 @@ class _Rows:
                 turns = (*sample.messages, *sample.chosen, *sample.rejected)
                 muted += any(turn.role == "assistant" and (not turn.trained or turn.untrained) for turn in turns)
             padded += _padded(samples, tokenizer, template)
+        chunked *= recipe.data.chunk_text  # a pair is two sequences without being cut
         changed = [
             (
                 muted,
                 "with answers, or parts of them, that the data excludes from the loss: the script trains on these",
             ),
             (reduced, "trained without parts named in data.train_without: the script keeps these parts"),
-            (chunked, "of long text that tunedeck splits into chunks (data.chunk_text): the script cuts them off"),
+            (
+                chunked * recipe.data.chunk_text,
+                "of long text that tunedeck splits into chunks (data.chunk_text): the script cuts them off",
+            ),
             (padded, "rendered differently once `datasets` has filled missing keys of tool calls and tools with nulls"),
         ]
         words = tuple(f"{_samples(number)} {what}." for number, what in changed if number)

@@ -12,7 +12,7 @@ import pytest
 
 from core.recipe.adapters import ADAPTERS
 from core.recipe.tasks import TASKS
-from tests.kit.training_runs import make_run, talk, work
+from tests.kit.training_runs import make_run, pair, talk, work
 from tests.kit.warm.process import WarmPython
 from tui.cli import main
 
@@ -48,6 +48,12 @@ def test_what_a_script_does_otherwise_is_at_its_top(
     assert "early_stopping" in head
     assert '"train": (2,)' in done.stdout, "its answer is cut off"
     compile(done.stdout, "script", "exec")
+    pairs = make_run(tmp_path / "pairs", [pair(number) for number in range(4)], task="kto")
+    rated = tmp_path / "rated.json"
+    rated.write_text(json.dumps(pairs.read_job()["payload"]["recipe"]))
+    done = work(warm, "core.training.script", rated, pairs.data)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "chunk_text" not in done.stdout, "two answers of a pair are no chunks of a text"
     monkeypatch.chdir(tmp_path)
     assert main(["script", "none.yaml"]) == 2
     assert "none.yaml" in capsys.readouterr().err

@@ -84,7 +84,7 @@ class TaskTraining:
     notes: Callable[[Recipe, Any], list[str]] = lambda recipe, rows: []
     companions: Callable[[Worker, Recipe, Hardware], dict[str, Any]] = _nothing
     lacks: frozenset[str] = frozenset()
-    script: TaskScript | str = "No plain TRL script for this task has been verified against our runs yet."
+    script: TaskScript | str = "none has been verified against our runs yet."
 
 
 def training_of(recipe: Recipe) -> TaskTraining:
