@@ -160,7 +160,7 @@ class _Rows:
             ),
             (reduced, "trained without parts named in data.train_without: the script keeps these parts"),
             (
-                chunked * recipe.data.chunk_text,
+                chunked,
                 "of long text that tunedeck splits into chunks (data.chunk_text): the script cuts them off",
             ),
             (padded, "rendered differently once `datasets` has filled missing keys of tool calls and tools with nulls"),
