@@ -115,7 +115,7 @@ async def test_a_metric_that_is_picked_is_on_the_screen_at_once_at_any_size(make
     folder = make_run(tmp_path, steps=0)
     usual = dict.fromkeys(metrics.USUAL, 1.0)
     for step in range(1, 30):
-        folder.append_metric({"step": step, "loss": 1.0, **usual, "kl": step / 10})
+        folder.append_metric({"step": step, "loss": 1.0, **usual, "zeal": step / 10})
     for size in ((160, 45), (80, 24)):
         async with make_app("train", run=folder.path).run_test(size=size) as pilot:
             screen = await read(pilot)
@@ -124,9 +124,9 @@ async def test_a_metric_that_is_picked_is_on_the_screen_at_once_at_any_size(make
             box = pilot.app.screen.query_one("Vertical")
             await until(pilot, lambda: f"metrics {'shown' if size[0] > 80 else 'in turn'}" in str(box.border_subtitle))  # noqa: B023
             assert ("panels need 110 columns" in str(box.border_title)) is (size[0] < 110)
-            await pilot.press(*"kl", "enter", "escape")
+            await pilot.press(*"zeal", "enter", "escape")
             charts = [screen.charts.chart, *screen.query_one(Panels).charts]
-            await until(pilot, lambda: any(c.display and c.title == "kl" for c in charts))  # noqa: B023
+            await until(pilot, lambda: any(c.display and c.title == "zeal" for c in charts))  # noqa: B023
             await until(pilot, lambda: "have no panel at this size" in state(screen))  # noqa: B023
 
 
