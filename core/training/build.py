@@ -57,7 +57,8 @@ def build(
         BadInput: recipe and model do not fit together.
     """
     train_rows, eval_rows = rows
-    point_to_run(recipe, worker.folder.path)
+    if recipe.reporting.report_to:  # else the environment of a process that only forecasts would name its folder
+        point_to_run(recipe, worker.folder.path)
     trackers = usable_trackers(recipe.reporting.report_to, worker)
     reported = put(recipe, "reporting.report_to", tuple(trackers))
     evaluates = eval_rows is not None

@@ -144,9 +144,9 @@ def crash(times: int, seed: int, tmp_path: Path) -> None:
             done.result()
 
 
-def test_six_crashes_lose_nothing(warm: WarmPython, tmp_path: Path) -> None:
+def test_three_crashes_lose_nothing(warm: WarmPython, tmp_path: Path) -> None:
     """As many as have to be in every run of the suite."""
-    crash(6, 7, tmp_path)
+    crash(3, 7, tmp_path)
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from core.jobs import requests
 from core.jobs.folder import JobFolder
 from tests.kit.walk import desk_data, fill_in_recipe, open_deck, tunedeck_json
@@ -45,6 +47,7 @@ def test_keys_alone_lead_from_the_data_file_to_an_adapter(tmp_path: Path, warm: 
     assert trained_on.count("\n") > 150
 
 
+@pytest.mark.slow
 def test_a_closed_terminal_takes_nothing_with_it_and_the_next_one_lands_on_the_live_screen(
     tmp_path: Path, warm: WarmPython
 ) -> None:

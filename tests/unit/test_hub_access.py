@@ -108,7 +108,7 @@ def test_a_model_that_can_be_downloaded_says_how_much(hub: type[_Hub], tmp_path:
         ("org/old", "no such revision"),
         ("org/pickled", "no safetensors"),
         ("org/huge", "free"),
-        ("org/silent", "within"),
+        ("org/silent", "did not answer"),
     ],
 )
 def test_what_cannot_be_downloaded_stops_the_start_with_a_reason(

@@ -87,6 +87,7 @@ def test_the_next_keeper_goes_on_measuring_runs_the_stages_behind_and_tells_of_t
     assert "taken over" in alert["message"]
 
 
+@pytest.mark.slow
 def test_one_keeper_after_the_other_may_be_killed(folder: JobFolder) -> None:
     second = orphaned(folder, "kept")
     process.send(second, signal.SIGKILL)

@@ -99,6 +99,7 @@ def test_all_that_is_written_follows_the_umask(tmp_path: Path, umask: int) -> No
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
+@pytest.mark.slow
 def test_a_group_stops_each_others_runs_and_others_may_only_look(shared: Path) -> None:
     os.chown(shared, ANNA, GROUP)
     shared.chmod(0o2775)

@@ -72,7 +72,7 @@ CASES = (
             "eval_strategy": "epoch",
         },
         train=_FEW,
-        soak=False,
+        soak=True,
         ranks=True,
     ),
     _schedule("cosine_with_min_lr", {"min_lr_rate": 0.3}, min_lr=0.3),

@@ -118,6 +118,7 @@ CASES = (
         changes={**_SFT.changes, "model__quantization": "nf4"},
         options={"nf4": True},
         models=_RANDOM,
+        soak=True,
     ),
     replace(
         _SFT,
