@@ -2,57 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from core.recipe.adapters.tuned_layers import tuned_layers
 
-from core.recipe.adapters.adapter import Adapter, PeftConfig, Rates
-from core.recipe.adapters.tuned_layers import (
-    LESS_MEMORY,
-    SECTION,
-    any_base,
-    arguments_of,
-    counted,
-    reach_from,
-    terms_of,
-)
-
-if TYPE_CHECKING:
-    from core.recipe.model_shape import LinearModule
-    from core.recipe.recipe import Recipe
-
-_reach = reach_from("all-linear")
-
-
-def _config(recipe: Recipe) -> PeftConfig:
-    return PeftConfig(
-        "ShiraConfig", arguments_of(_reach(recipe), r=recipe.adapter.rank, random_seed=recipe.training.seed)
-    )
-
-
-def _each(recipe: Recipe, module: LinearModule) -> int:
-    return recipe.adapter.rank * (module.inputs + module.outputs)
-
-
-SHIRA = Adapter(
-    kind="shira",
-    meaning="SHiRA: trains a few weights of each layer, chosen at random",
-    whole=False,
-    section=SECTION,
-    fields=("targets", "rank", "modules_to_save"),
-    peft_config=_config,
-    parameters=counted(_reach, _each),
-    memory_terms=terms_of(_reach, lambda recipe, module: 4.0 * module.inputs),
-    over_quantized=any_base,
-    folder="adapter",
-    weights="adapter_model.safetensors",
-    library="peft",
-    tags=("shira",),
-    made="SHiRA adapter for",
-    rates=Rates("SHiRA", above=10.0, below=0.1),
-    less_memory=LESS_MEMORY,
-    peft_type="SHIRA",
-    limits="Servers such as vLLM load only LoRA adapters: merge it into the model to serve it.",
-    title="SHiRA",
+SHIRA = tuned_layers(
+    "SHiRA",
+    "SHiRA: trains a few weights of each layer, chosen at random",
+    "ShiraConfig",
+    lambda recipe: {"r": recipe.adapter.rank, "random_seed": recipe.training.seed},
+    lambda recipe, module: recipe.adapter.rank * (module.inputs + module.outputs),
     source="SHiRA, arXiv 2406.13175",
-    reach=_reach,
-    merges=("none", "nf4", "int8"),
+    choosable=("targets",),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from core.recipe.adapters.adapter import MemoryTerms, base_is_quantized
+from core.recipe.adapters.adapter import Adapter, MemoryTerms, PeftConfig, Rates, base_is_quantized
 from core.recipe.adapters.reach import Reach
 from core.recipe.declare import Problem
 
@@ -84,8 +84,62 @@ def unquantized_only(title: str) -> Callable[[Recipe, str], Problem | None]:
             return None
         words = (
             f"{title} cannot train on {quantization} weights: its own become bfloat16 there and no longer match "
-            "what the layers compute.  Set quantization to none, or use lora."
+            "what the layers compute. Set quantization to none, or use lora."
         )
         return Problem("model.quantization", words, brief="not quantized")
 
     return refused
+
+
+def tuned_layers(
+    title: str,
+    meaning: str,
+    config: str,
+    arguments: Callable[[Recipe], dict[str, Any]],
+    each: Callable[[Recipe, LinearModule], int],
+    *,
+    source: str,
+    size: str = "rank",
+    choosable: tuple[str, ...] = ("targets", "exclude", "layers"),
+    quantized: bool = True,
+    times: float = 1.0,
+) -> Adapter:
+    """A kind of PEFT's that changes linear layers and can be merged into them.
+
+    Args:
+        title: its name in sentences; in lower case its `method`, in upper case its PEFT type.
+        meaning: what the form says about it.
+        config: PEFT's configuration class.
+        arguments: what that takes beside targets and whole modules.
+        each: trained parameters of one adapted layer.
+        source: the paper.
+        size: the field that says how large it is.
+        choosable: the fields that say which layers it adapts.
+        quantized: whether it trains over quantized weights, and merges into them.
+        times: as of `Rates`.
+    """
+    kind, reach = title.lower(), reach_from("all-linear")
+    return Adapter(
+        kind=kind,
+        meaning=meaning,
+        whole=False,
+        section=SECTION,
+        fields=(*choosable, size, "modules_to_save"),
+        peft_config=lambda recipe: PeftConfig(config, arguments_of(reach(recipe), **arguments(recipe))),
+        parameters=counted(reach, each),
+        memory_terms=terms_of(reach, lambda recipe, module: 4.0 * module.inputs),
+        over_quantized=any_base if quantized else unquantized_only(title),
+        folder="adapter",
+        weights="adapter_model.safetensors",
+        library="peft",
+        tags=(kind,),
+        made=f"{title} adapter for",
+        rates=Rates(title, above=10.0, below=0.1, times=times),
+        less_memory=LESS_MEMORY,
+        peft_type=title.upper(),
+        limits="Servers such as vLLM load only LoRA adapters: merge it into the model to serve it.",
+        title=title,
+        source=source,
+        reach=reach,
+        merges=("none", "nf4", "int8") if quantized else ("none",),
+    )
